@@ -1,0 +1,1 @@
+"""Keydesk: the front desk of an API."""

@@ -1,0 +1,101 @@
+"""The one table of who may what: the least role, and the scope that lets a management key do it (None: no key ever).
+
+Use cases name an Action; whatever has no row here cannot be done by a member at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Final
+
+from app.access.actor import Actor, ActorKind, Role, Scope
+from app.errors import NotAllowed
+
+
+class Action(StrEnum):
+    READ_WORKSPACE = auto()
+    READ_MEMBERS = auto()
+    READ_KEYS = auto()
+    READ_USAGE = auto()
+    READ_AUDIT = auto()
+    READ_MANAGEMENT_KEYS = auto()
+    VERIFY_API_KEY = auto()
+    CREATE_API_KEY = auto()
+    UPDATE_API_KEY = auto()
+    SUSPEND_API_KEY = auto()
+    RESUME_API_KEY = auto()
+    REVOKE_API_KEY = auto()
+    UPDATE_WORKSPACE = auto()
+    CHANGE_PLAN = auto()
+    INVITE_MEMBER = auto()
+    CHANGE_MEMBER_ROLE = auto()
+    REMOVE_MEMBER = auto()
+    CREATE_MANAGEMENT_KEY = auto()
+    REVOKE_MANAGEMENT_KEY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`while_suspended`: also in a workspace that the operator has suspended."""
+
+    role: Role
+    scope: Scope | None
+    while_suspended: bool = False
+
+
+_READ: Final = True
+RULES: Final[dict[Action, Rule]] = {
+    Action.READ_WORKSPACE: Rule(Role.VIEWER, Scope.WORKSPACE_READ, _READ),
+    Action.READ_MEMBERS: Rule(Role.VIEWER, Scope.WORKSPACE_READ, _READ),
+    Action.READ_KEYS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
+    Action.READ_USAGE: Rule(Role.VIEWER, Scope.USAGE_READ, _READ),
+    Action.READ_AUDIT: Rule(Role.VIEWER, Scope.AUDIT_READ, _READ),
+    Action.READ_MANAGEMENT_KEYS: Rule(Role.OWNER, None, _READ),
+    Action.VERIFY_API_KEY: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
+    Action.CREATE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.UPDATE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.SUSPEND_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.RESUME_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.REVOKE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
+    Action.CHANGE_PLAN: Rule(Role.OWNER, None),
+    Action.INVITE_MEMBER: Rule(Role.OWNER, None),
+    Action.CHANGE_MEMBER_ROLE: Rule(Role.OWNER, None),
+    Action.REMOVE_MEMBER: Rule(Role.OWNER, None, while_suspended=True),
+    Action.CREATE_MANAGEMENT_KEY: Rule(Role.OWNER, None),
+    Action.REVOKE_MANAGEMENT_KEY: Rule(Role.OWNER, None, while_suspended=True),
+}
+
+
+def require(actor: Actor, role: Role | None, action: Action, *, suspended: bool) -> None:
+    """Raises NotAllowed unless `actor`, holding `role` in the workspace now, may do `action` there."""
+    if not actor.is_member:
+        return
+    rule = RULES[action]
+    if role is None or not role.includes(rule.role):
+        raise NotAllowed(f"This needs the role {rule.role}; you are {f'a {role}' if role else 'not a member'} here.")
+    if actor.kind is ActorKind.MANAGEMENT_KEY:
+        require_scope(actor, action)
+    if suspended and not rule.while_suspended:
+        raise NotAllowed("This workspace is suspended. Please contact support.")
+
+
+def require_scope(actor: Actor, action: Action) -> None:
+    """Raises NotAllowed for a management key without the scope of `action`; people have all scopes."""
+    if actor.kind is not ActorKind.MANAGEMENT_KEY:
+        return
+    scope = RULES[action].scope
+    if scope is None:
+        raise NotAllowed("A management key cannot do this; sign in as an owner.")
+    if scope not in {implied for held in actor.scopes for implied in held.implied}:
+        raise NotAllowed(f"This needs a management key with the scope {scope}.")
+
+
+def may(actor: Actor, role: Role | None, action: Action, *, suspended: bool = False) -> bool:
+    """The same as a question, for pages that leave out what the reader cannot do."""
+    try:
+        require(actor, role, action, suspended=suspended)
+    except NotAllowed:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""Writing the audit log inside a change, reading it, and checking its chains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from app import ids
+from app.access.actor import Actor, Request
+from app.access.policy import Action
+from app.audit import store
+from app.audit.entry import Entry, new_key
+from app.peppers import service as peppers
+from app.peppers.pepper import Pepper, wrap
+from app.workspaces import service as workspaces
+from app.workspaces.service import Change
+
+_PAGE = 500
+_LONGEST_USER_AGENT = 400
+
+
+def wrapped_key(chain: str) -> bytes:
+    """A fresh key for a new chain, as it may be stored."""
+    return wrap(new_key(), peppers.current().current, chain)
+
+
+async def record(change: Change, action: str, target: str, **detail: Any) -> None:
+    """Appends one entry to the change's chain, in the change's transaction: neither is there without the other."""
+    head = await store.head(change.chain)
+    entry = Entry(
+        ids.new(ids.AUDIT_ENTRY),
+        change.chain,
+        head.length + 1,
+        change.now,
+        change.actor.ref,
+        action,
+        target,
+        detail,
+        _shortened(change.actor.request),
+    )
+    mac = entry.expected_mac(head.mac, wrap(head.wrapped_key, peppers.current().current, change.chain))
+    await store.add(replace(entry, mac=mac))
+    await store.move_head(change.chain, entry.position, mac)
+
+
+async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:
+    """The newest entries about one thing of a workspace."""
+    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    return await store.newest(access.workspace.id, limit=limit, target=target)
+
+
+async def page(actor: Actor, slug: str, *, limit: int, before: int | None = None) -> list[Entry]:
+    """The newest entries of a workspace, those before a position."""
+    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    return await store.newest(access.workspace.id, limit=limit, before=before)
+
+
+async def first_broken(chain: str) -> int | None:
+    """The position of the first entry that was edited, removed, inserted or moved; None for a sound chain."""
+    head = await store.head(chain)
+    key = wrap(head.wrapped_key, peppers.current().current, chain)
+    position, mac = 0, b""
+    while entries := await store.oldest(chain, limit=_PAGE, after=position):
+        for entry in entries:
+            if entry.position != position + 1 or entry.mac != entry.expected_mac(mac, key):
+                return position + 1
+            position, mac = entry.position, entry.mac
+    return None if (position, mac) == (head.length, head.mac) else position + 1
+
+
+async def rewrap_keys(old: Pepper, new: Pepper) -> None:
+    """Hides every chain's key under the new pepper; called in the transaction that takes the new pepper."""
+    for chain in await store.chains():
+        key = wrap((await store.head(chain)).wrapped_key, old, chain)
+        await store.set_key(chain, wrap(key, new, chain))
+
+
+def _shortened(request: Request) -> Request:
+    return Request(request.address, request.user_agent[:_LONGEST_USER_AGENT], request.request_id)

@@ -1,0 +1,100 @@
+"""Rows of the audit log, and the head of each chain on the row that the change has locked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app import database
+from app.access.actor import ActorKind, ActorRef, Request
+from app.audit.entry import Entry
+from app.audit.tables import AuditEntryRow
+from app.workspaces.service import SYSTEM_CHAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest position and MAC of a chain, and its wrapped key."""
+
+    length: int
+    mac: bytes
+    wrapped_key: bytes
+
+
+def _holder(chain: str) -> tuple[str, str | int]:
+    return ("installation", 1) if chain == SYSTEM_CHAIN else ("workspace", chain)
+
+
+async def head(chain: str) -> Head:
+    table, key = _holder(chain)
+    rows = await database.fetch(f"SELECT audit_length, audit_head, audit_key FROM {table} WHERE id = {{}}", key)
+    return Head(rows[0]["audit_length"], bytes(rows[0]["audit_head"]), bytes(rows[0]["audit_key"]))
+
+
+async def move_head(chain: str, length: int, mac: bytes) -> None:
+    table, key = _holder(chain)
+    await database.fetch(f"UPDATE {table} SET audit_length = {{}}, audit_head = {{}} WHERE id = {{}}", length, mac, key)
+
+
+async def set_key(chain: str, wrapped: bytes) -> None:
+    table, key = _holder(chain)
+    await database.fetch(f"UPDATE {table} SET audit_key = {{}} WHERE id = {{}}", wrapped, key)
+
+
+async def chains() -> list[str]:
+    """Every chain there is, the system's first."""
+    return [SYSTEM_CHAIN, *(row["id"] for row in await database.fetch("SELECT id FROM workspace ORDER BY id"))]
+
+
+async def add(entry: Entry) -> None:
+    await AuditEntryRow.insert(
+        AuditEntryRow(
+            id=entry.id,
+            chain=entry.chain,
+            position=entry.position,
+            at=entry.at,
+            actor_kind=str(entry.actor.kind),
+            actor_id=entry.actor.id,
+            actor_name=entry.actor.name,
+            action=entry.action,
+            target=entry.target,
+            detail=json.dumps(entry.detail, sort_keys=True, ensure_ascii=False),
+            address=entry.request.address,
+            user_agent=entry.request.user_agent,
+            request_id=entry.request.request_id,
+            mac=entry.mac,
+        )
+    ).run()
+
+
+async def newest(chain: str, *, limit: int, before: int | None = None, target: str | None = None) -> list[Entry]:
+    """Entries of a chain, newest first, those before a position, those about one thing."""
+    query = AuditEntryRow.select().where(AuditEntryRow.chain == chain)
+    if before is not None:
+        query = query.where(AuditEntryRow.position < before)
+    if target is not None:
+        query = query.where(AuditEntryRow.target == target)
+    rows = await query.order_by(AuditEntryRow.position, ascending=False).limit(limit).run()
+    return [_entry(row) for row in rows]
+
+
+async def oldest(chain: str, *, limit: int, after: int = 0) -> list[Entry]:
+    """Entries of a chain in their order, from the one after a position."""
+    query = AuditEntryRow.select().where((AuditEntryRow.chain == chain) & (AuditEntryRow.position > after))
+    return [_entry(row) for row in await query.order_by(AuditEntryRow.position).limit(limit).run()]
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(
+        id=row["id"],
+        chain=row["chain"],
+        position=row["position"],
+        at=row["at"],
+        actor=ActorRef(ActorKind(row["actor_kind"]), row["actor_id"], row["actor_name"]),
+        action=row["action"],
+        target=row["target"],
+        detail=json.loads(row["detail"]),
+        request=Request(row["address"], row["user_agent"], row["request_id"]),
+        mac=bytes(row["mac"]),
+    )

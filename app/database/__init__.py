@@ -1,0 +1,91 @@
+"""The database of this process: SQLite or PostgreSQL, bound once, the same functions for both.
+
+Piccolo's tables belong to one database per process, so `bind` is called once; a test against the other database is
+another run of the tests, a second node is another process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from piccolo.engine.base import BaseTransaction
+from piccolo.querystring import QueryString
+
+from app.database.postgres import PooledPostgresEngine
+from app.database.sqlite import PersistentSQLiteEngine
+from app.settings import Settings
+
+Engine = PersistentSQLiteEngine | PooledPostgresEngine
+
+_engine: Engine | None = None
+_frozen: int | None = None
+
+
+def bind(settings: Settings) -> Engine:
+    """Makes the engine that all tables use. RuntimeError on a second call: the tables would write into either database."""
+    global _engine
+    if _engine is not None:
+        raise RuntimeError("the database of this process is already bound")
+    # Piccolo's tables look their engine up through this module when they are first used.
+    os.environ["PICCOLO_CONF"] = "app.database.piccolo_conf"
+    path = settings.sqlite_path
+    _engine = PersistentSQLiteEngine(path) if path else PooledPostgresEngine(settings.database_url)
+    return _engine
+
+
+def engine() -> Engine:
+    """The bound engine; RuntimeError before `bind`."""
+    if _engine is None:
+        raise RuntimeError("the database is not bound yet")
+    return _engine
+
+
+def is_sqlite() -> bool:
+    return isinstance(_engine, PersistentSQLiteEngine)
+
+
+async def open_pools() -> None:
+    """Raises Unavailable when SQLite's file cannot be opened; PostgreSQL is first asked when it is first needed."""
+    await engine().start_connection_pool()
+
+
+async def close_pools() -> None:
+    await engine().close_connection_pool()
+
+
+def transaction() -> BaseTransaction:
+    """`async with transaction():` everything inside is written at once or not at all; inner uses join the outer one.
+
+    Writes happen only in here. SQLite begins IMMEDIATE under the process's writer lock, PostgreSQL is READ COMMITTED.
+    Raises Unavailable when the database cannot be asked or others hold its lock for too long.
+    """
+    return engine().transaction()
+
+
+async def fetch(template: str, *arguments: Any) -> list[dict[str, Any]]:
+    """Rows of one SQL statement; `{}` stands for an argument, as in Piccolo's querystrings."""
+    rows = await engine().run_querystring(QueryString(template, *arguments))
+    return [dict(row) for row in rows or ()]
+
+
+async def now() -> int:
+    """The database's clock, in microseconds; inside a transaction it goes on, it is not the transaction's start."""
+    if _frozen is not None:
+        return _frozen
+    if is_sqlite():
+        return time.time_ns() // 1000
+    rows = await fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
+    return int(rows[0]["now"])
+
+
+def freeze(instant: int | None) -> None:
+    """For tests: `now()` answers this until it is called with None."""
+    global _frozen
+    _frozen = instant
+
+
+def frozen() -> int | None:
+    """What `freeze` set: the parameter that verification binds in its statements."""
+    return _frozen

@@ -1,0 +1,57 @@
+"""Migrations, run by one process at a time inside one outer transaction: killed at any point, the next start mends it.
+
+Without the outer transaction a kill between a migration's DDL and Piccolo's own record of it would fail every rerun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+
+from piccolo.apps.migrations.commands.forwards import run_forwards
+
+from app import database
+from app.errors import StartRefused
+from app.paths import MIGRATIONS
+
+_LOCK = 5_317_206_417
+_log = logging.getLogger("keydesk.migrate")
+
+
+async def migrate() -> None:
+    """Brings the database to this version's tables. Raises StartRefused if a migration fails; then nothing was changed."""
+    said = io.StringIO()
+    async with database.transaction():
+        if not database.is_sqlite():
+            # SQLite's IMMEDIATE transaction is already the lock; a node that waits here finds nothing left to do.
+            await database.fetch("SET LOCAL lock_timeout = 0")
+            await database.fetch("SELECT pg_advisory_xact_lock({})", _LOCK)
+        if not await missing():
+            return
+        with contextlib.redirect_stdout(said):
+            result = await run_forwards(app_name="keydesk")
+        if not result.success:
+            raise StartRefused(f"A migration failed and was rolled back: {said.getvalue().strip() or result.message}")
+    _log.info("database migrated")
+
+
+async def missing() -> list[str]:
+    """Ids of the migrations that this version knows and the database has not had; Unavailable if it cannot be asked."""
+    known = {match.group(1) for path in MIGRATIONS.glob("keydesk_*.py") if (match := re.search(r'^ID = "(.+)"', path.read_text(), re.M))}
+    return sorted(known - await _had())
+
+
+async def _had() -> set[str]:
+    if not await _has_table("migration"):
+        return set()
+    return {row["name"] for row in await database.fetch("SELECT name FROM migration WHERE app_name = 'keydesk'")}
+
+
+async def _has_table(name: str) -> bool:
+    if database.is_sqlite():
+        return bool(await database.fetch("SELECT 1 AS found FROM sqlite_master WHERE name = {}", name))
+    return bool((await database.fetch("SELECT to_regclass({}) IS NOT NULL AS found", name))[0]["found"])
+
+

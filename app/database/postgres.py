@@ -1,0 +1,109 @@
+"""PostgreSQL for Piccolo: a pool that says Unavailable when the server cannot be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from app.errors import Unavailable
+
+POOL_SIZE = 10
+ACQUIRE_SECONDS = 2.0
+# asyncpg's own errors for a connection that is gone, a server that is starting or stopping, and a pool that is closed.
+GONE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
+UNAVAILABLE = (*GONE, *GIVEN_UP, asyncpg.DeadlockDetectedError, asyncpg.ReadOnlySQLTransactionError)
+SERVER_SETTINGS = {
+    "application_name": "keydesk",
+    "default_transaction_isolation": "read committed",
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "timezone": "UTC",
+}
+
+
+class PooledTransaction(PostgresTransaction):
+    """READ COMMITTED on a pooled connection; nested use joins the outer one; a lost connection is Unavailable."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> PostgresTransaction:
+        if self._parent is not None:
+            return self._parent
+        try:
+            self.connection = await acquire(self.engine)
+        except UNAVAILABLE as error:
+            raise Unavailable(internal=repr(error)) from error
+        try:
+            self.transaction = self.connection.transaction(isolation="read_committed")
+            await self.transaction.start()
+        except BaseException as error:
+            await _give_back(self.engine, self.connection)
+            raise _translated(error) from error
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+        if self._parent is not None:
+            return False
+        self.engine.current_transaction.reset(self.context)
+        await asyncio.shield(asyncio.ensure_future(self._end(commit=exception is None)))
+        return False
+
+    async def _end(self, *, commit: bool) -> None:
+        try:
+            await (self.transaction.commit() if commit else self.transaction.rollback())
+        except UNAVAILABLE as error:
+            if commit:
+                raise Unavailable(internal=repr(error)) from error
+        finally:
+            await _give_back(self.engine, self.connection)
+
+
+class PooledPostgresEngine(PostgresEngine):
+    """One pool; opening it needs no server, so that Keydesk starts, says "not ready", and mends itself."""
+
+    __slots__ = ()
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(config={"dsn": dsn, "server_settings": SERVER_SETTINGS, "timeout": ACQUIRE_SECONDS})
+
+    async def check_version(self) -> None:
+        """Piccolo would connect while the engine is being made; `readyz` tells the same later and better."""
+
+    async def start_connection_pool(self, **kwargs: Any) -> None:
+        self.pool = await asyncpg.create_pool(**self.config, min_size=0, max_size=POOL_SIZE, command_timeout=35)
+
+    async def close_connection_pool(self) -> None:
+        if self.pool:
+            pool, self.pool = self.pool, None
+            await pool.close()
+
+    def transaction(self, allow_nested: bool = True) -> PooledTransaction:
+        return PooledTransaction(self, allow_nested)
+
+    async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:
+        try:
+            return await super().run_querystring(querystring, in_pool)
+        except UNAVAILABLE as error:
+            raise Unavailable(internal=repr(error)) from error
+
+
+async def acquire(engine: PostgresEngine) -> Any:
+    """A pooled connection, within ACQUIRE_SECONDS."""
+    if engine.pool is None:
+        raise Unavailable(internal="the PostgreSQL pool is closed")
+    return await engine.pool.acquire(timeout=ACQUIRE_SECONDS)
+
+
+async def _give_back(engine: PostgresEngine, connection: Any) -> None:
+    if engine.pool is not None:
+        await engine.pool.release(connection)
+
+
+def _translated(error: BaseException) -> BaseException:
+    return Unavailable(internal=repr(error)) if isinstance(error, UNAVAILABLE) else error

@@ -1,0 +1,173 @@
+"""SQLite for Piccolo with persistent connections: one writer, a few readers.
+
+Piccolo's own engine opens a connection and a thread for every query (2 ms), begins transactions DEFERRED (which makes
+concurrent read-then-write fail) and keeps a transaction open after a failed COMMIT. This one keeps its connections, lets
+one writer in at a time, and always begins IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiosqlite
+from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
+
+from app.errors import Unavailable
+
+if TYPE_CHECKING:
+    from piccolo.querystring import QueryString
+
+READERS = 3
+PATIENCE_SECONDS = 5.0
+RETRY_SECONDS = 0.004
+# `busy_timeout` is zero because SQLite would wait inside a thread, or worse inside the event loop: we wait asynchronously.
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0", "temp_store=MEMORY", "cache_size=-16000")
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection holds the lock: worth another try."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+class WriteTransaction(SQLiteTransaction):
+    """BEGIN IMMEDIATE on the writer, under the process's writer lock; nested use joins the outer one."""
+
+    __slots__ = ()
+    engine: PersistentSQLiteEngine
+
+    async def __aenter__(self) -> SQLiteTransaction:
+        if self._parent is not None:
+            return self._parent
+        self.connection = await self.engine.begin()
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+        if self._parent is not None:
+            return False
+        self.engine.current_transaction.reset(self.context)
+        # Shielded: a caller who is cancelled here must not leave the writer locked or half a transaction open.
+        await asyncio.shield(asyncio.ensure_future(self.engine.end(commit=exception is None)))
+        return False
+
+
+class PersistentSQLiteEngine(SQLiteEngine):
+    """`writer_lock` is the one lock that every writer of this process takes, the counts of verification included."""
+
+    __slots__ = ("_open", "_readers", "_writer", "writer_lock")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path=str(path), cached_statements=256)
+        self._open: list[aiosqlite.Connection] = []
+        self._writer: aiosqlite.Connection | None = None
+
+    async def start_connection_pool(self) -> None:
+        """Raises Unavailable when the file cannot be opened. Makes the file with mode 0600 if there is none."""
+        self.writer_lock = asyncio.Lock()
+        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        _create_private(Path(self.path))
+        self._writer = await self._connect()
+        for _ in range(READERS):
+            self._readers.put_nowait(await self._connect("query_only=ON"))
+
+    async def close_connection_pool(self) -> None:
+        for connection in self._open:
+            await connection.close()
+        self._open.clear()
+        self._writer = None
+
+    async def begin(self) -> aiosqlite.Connection:
+        """The writer inside a fresh IMMEDIATE transaction; raises Unavailable after PATIENCE_SECONDS of waiting for others."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while not await self._try_to_begin():
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(internal="another process has held the SQLite write lock for too long")
+            await asyncio.sleep(RETRY_SECONDS)
+        return self._connected()
+
+    async def end(self, *, commit: bool) -> None:
+        """Commits or rolls back, and in every case leaves the writer free and out of any transaction."""
+        writer = self._connected()
+        try:
+            if commit:
+                await writer.execute_fetchall("COMMIT")
+        except sqlite3.Error as error:
+            raise Unavailable(internal=f"COMMIT failed: {error}") from error
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                if writer.in_transaction:
+                    await writer.execute_fetchall("ROLLBACK")
+            self.writer_lock.release()
+
+    def transaction(
+        self, transaction_type: TransactionType = TransactionType.immediate, allow_nested: bool = True
+    ) -> WriteTransaction:
+        return WriteTransaction(self, transaction_type, allow_nested)
+
+    async def _try_to_begin(self) -> bool:
+        await self.writer_lock.acquire()
+        try:
+            await self._connected().execute_fetchall("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            self.writer_lock.release()
+            if is_busy(error):
+                return False
+            raise Unavailable(internal=str(error)) from error
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(self.end(commit=False)))
+            raise
+
+    async def _connect(self, *pragmas: str) -> aiosqlite.Connection:
+        try:
+            connection = await aiosqlite.connect(**self.connection_kwargs)
+            self._open.append(connection)
+            connection.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo wants dictionaries, aiosqlite types Row
+            for pragma in (*PRAGMAS, *pragmas):
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise Unavailable(internal=f"{self.path}: {error}") from error
+        return connection
+
+    def _connected(self) -> aiosqlite.Connection:
+        if self._writer is None:
+            raise Unavailable(internal="the SQLite connections are closed")
+        return self._writer
+
+    async def _run_in_new_connection(
+        self, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
+    ) -> Any:
+        self._connected()
+        reader = await self._readers.get()
+        try:
+            return await _rows(reader, query, args)
+        finally:
+            self._readers.put_nowait(reader)
+
+    async def _run_in_existing_connection(
+        self, connection: Any, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
+    ) -> Any:
+        return await _rows(connection, query, args)
+
+
+async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None) -> Any:
+    # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
+    try:
+        return await asyncio.shield(asyncio.ensure_future(connection.execute_fetchall(query, args or ())))
+    except sqlite3.OperationalError as error:
+        if "readonly" in str(error):
+            raise RuntimeError("a write outside database.transaction()") from error
+        raise Unavailable(internal=str(error)) from error
+
+
+def _create_private(path: Path) -> None:
+    """The file holds digests and people's addresses: nobody but its owner reads it, its WAL included (SQLite copies the mode)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -1,0 +1,116 @@
+"""Every error Keydesk raises on purpose, one tree:
+
+    KeydeskError
+    ├── Problem                 what a caller can meet; `code` is stable, the text is free
+    │   ├── ValidationFailed    bad input, message by message at its field
+    │   ├── NotFound            no such thing, or not yours
+    │   ├── NotAllowed          you may see it, you may not do this
+    │   ├── Conflict            it has changed, or was already done otherwise
+    │   ├── PlanLimitReached    the plan has no free slot
+    │   └── TooManyAttempts     wait `retry_after_seconds`
+    ├── NotAuthenticated        nobody, or no longer
+    ├── Unavailable             the database cannot answer: neither yes nor no
+    └── StartRefused            settings, catalogue or pepper are wrong: Keydesk does not start
+
+Transports map the tree in one place each: `api/errors.py`, `web/errors.py`, `verification/routes.py`, `cli/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class KeydeskError(Exception):
+    """`str(error)` is written for people and never holds a secret; `internal` is for the log alone."""
+
+    def __init__(self, message: str, *, internal: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.internal = internal
+
+
+class Problem(KeydeskError):
+    """An answer a caller can expect and act on."""
+
+    code: ClassVar[str] = "PROBLEM"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field: `field` as the caller named it (camelCase), a stable code, a sentence."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ValidationFailed(Problem):
+    """The input was refused; nothing was changed. Holds at least one field problem."""
+
+    code = "VALIDATION_FAILED"
+
+    def __init__(self, *fields: FieldProblem) -> None:
+        super().__init__("; ".join(field.message for field in fields))
+        self.fields = fields
+
+
+class NotFound(Problem):
+    """The same for what does not exist and for what belongs to somebody else."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, what: str = "thing") -> None:
+        super().__init__(f"There is no such {what}.")
+
+
+class NotAllowed(Problem):
+    """The caller's role or scope does not include this."""
+
+    code = "NOT_ALLOWED"
+
+
+class Conflict(Problem):
+    """The request contradicts what is already so."""
+
+    code = "CONFLICT"
+
+
+class PlanLimitReached(Problem):
+    """No free slot: `used` of `limit` keys on `plan`; `upgrade_to` names the plans that would allow one more."""
+
+    code = "PLAN_LIMIT_REACHED"
+
+    def __init__(self, *, plan: str, limit: int, used: int, upgrade_to: tuple[str, ...]) -> None:
+        keys = "key" if limit == 1 else "keys"
+        super().__init__(f"The plan allows {limit} API {keys} and {used} are in use. Revoke one, or choose a larger plan.")
+        self.plan, self.limit, self.used, self.upgrade_to = plan, limit, used, upgrade_to
+
+
+class TooManyAttempts(Problem):
+    """Throttled: the caller may try again after `retry_after_seconds`."""
+
+    code = "TOO_MANY_ATTEMPTS"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many attempts. Please wait a little and try again.")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotAuthenticated(KeydeskError):
+    """Nobody is signed in, or the credential is unknown, expired or revoked (which of these is never said)."""
+
+    def __init__(self, message: str = "Please sign in.") -> None:
+        super().__init__(message)
+
+
+class Unavailable(KeydeskError):
+    """The database cannot be asked right now; nothing is known and nothing was decided."""
+
+    def __init__(self, *, internal: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__("The service cannot answer right now. Please try again.", internal=internal)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StartRefused(KeydeskError):
+    """Something in the installation is wrong; the message says what and how to mend it."""

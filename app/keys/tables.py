@@ -1,0 +1,42 @@
+"""API keys, and what makes a repeated create harmless. The digest column is the only trace of a secret."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Varchar
+from piccolo.table import Table
+
+from app.workspaces.tables import WorkspaceRow
+
+
+class ApiKeyRow(Table, tablename="api_key"):
+    id = Varchar(length=24, primary_key=True)
+    workspace = ForeignKey(WorkspaceRow, null=False, on_delete=OnDelete.restrict, index=True)
+    name = Varchar(length=200)
+    name_key = Varchar(length=400)
+    prefix = Varchar(length=24)
+    digest = Bytea(unique=True)
+    pepper_version = Integer()
+    environment = Varchar(length=60)
+    permissions = Text()
+    allowed_ips = Text()
+    created_at = BigInt()
+    created_by_kind = Varchar(length=20)
+    created_by_id = Varchar(length=24)
+    created_by_name = Varchar(length=400)
+    expires_at = BigInt(null=True, default=None)
+    suspended_at = BigInt(null=True, default=None)
+    revoked_at = BigInt(null=True, default=None)
+    revoked_by_kind = Varchar(length=20, null=True, default=None)
+    revoked_by_id = Varchar(length=24, null=True, default=None)
+    revoked_by_name = Varchar(length=400, null=True, default=None)
+    revocation_reason = Varchar(length=40, null=True, default=None)
+    revocation_note = Text(null=True, default=None)
+
+
+class IdempotencyRow(Table, tablename="idempotency"):
+    """`scope` is workspace, actor, operation and the caller's key, digested; `input` is the digest of what was asked."""
+
+    scope = Bytea(primary_key=True)
+    input = Bytea()
+    result = Varchar(length=24)
+    created_at = BigInt(index=True)

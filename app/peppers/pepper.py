@@ -1,0 +1,54 @@
+"""What may be stored of a secret: HMAC-SHA-256(pepper, secret), 32 bytes, and the version of the pepper that made it.
+
+A key has 190 random bits, so guessing is hopeless and a slow hash would buy nothing; the pepper keeps a stolen database
+from being searched (NIST SP 800-63B-4 §3.1.1.2, keyed hash; docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+MINIMUM_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pepper:
+    """One pepper and the version its digests carry."""
+
+    version: int
+    value: bytes = field(repr=False)
+
+    def digest(self, secret: str) -> bytes:
+        return hmac.digest(self.value, secret.encode("utf-8", "surrogatepass"), "sha256")
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for another purpose than digests, e.g. the MAC of cursors."""
+        return hmac.digest(self.value, b"keydesk purpose\x00" + purpose.encode(), "sha256")
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Recognises the pepper without telling anything about it."""
+        return self.derive("fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
+class Peppers:
+    """The current pepper, and the previous one while it is being changed."""
+
+    current: Pepper
+    previous: Pepper | None = None
+
+    @property
+    def all(self) -> tuple[Pepper, ...]:
+        return (self.current, self.previous) if self.previous else (self.current,)
+
+    def digests(self, secret: str) -> tuple[bytes, ...]:
+        """Every digest under which the secret may be stored, the current one first."""
+        return tuple(pepper.digest(secret) for pepper in self.all)
+
+
+def wrap(key: bytes, pepper: Pepper, context: str) -> bytes:
+    """A 32-byte key hidden under the pepper, and unwrapped by the same call: XOR with a pad used for this context only."""
+    pad = pepper.derive(f"wrap {context}")
+    return bytes(a ^ b for a, b in zip(key, pad, strict=True))

@@ -1,0 +1,100 @@
+"""Finding the pepper, and refusing to start with a wrong one: then every key would look unknown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from app.errors import StartRefused
+from app.peppers import store
+from app.peppers.pepper import MINIMUM_BYTES, Pepper, Peppers
+from app.settings import Settings
+
+_bound: Peppers | None = None
+
+
+def current() -> Peppers:
+    """The peppers of this process; RuntimeError before `bind`."""
+    if _bound is None:
+        raise RuntimeError("the pepper is not bound yet")
+    return _bound
+
+
+def bind(peppers: Peppers) -> None:
+    global _bound
+    _bound = peppers
+
+
+def read(settings: Settings) -> tuple[bytes, bytes | None]:
+    """The current and the previous pepper's bytes. Raises StartRefused if there is none, or it is too short.
+
+    With SQLite a pepper file is made beside the database at the first start.
+    """
+    previous = _checked(settings.pepper_previous, "KEYDESK_PEPPER_PREVIOUS") if settings.pepper_previous else None
+    if settings.pepper is not None:
+        return _checked(settings.pepper, "KEYDESK_PEPPER"), previous
+    path = settings.pepper_file or _beside_database(settings)
+    try:
+        return _checked(path.read_text(encoding="utf-8"), str(path)), previous
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefused(f"The pepper cannot be read: {error}") from None
+
+
+async def recognise(current: bytes, previous: bytes | None) -> Peppers:
+    """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither.
+
+    A pepper the database has never seen is taken only for a new database, or beside the previous one it replaces.
+    """
+    known = await store.versions()
+    old = _known(previous, known) if previous is not None else None
+    new = _known(current, known)
+    if new is None:
+        if known and old is None:
+            raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
+        new = Pepper(max(known.values(), default=0) + 1, current)
+        await store.add(new.version, new.fingerprint)
+    return Peppers(new, old)
+
+
+def _known(value: bytes, known: dict[bytes, int]) -> Pepper | None:
+    version = known.get(Pepper(0, value).fingerprint)
+    return Pepper(version, value) if version is not None else None
+
+
+def _checked(text: str, where: str) -> bytes:
+    value = text.removesuffix("\n").removesuffix("\r").encode()
+    if len(value) < MINIMUM_BYTES:
+        raise StartRefused(f"The pepper in {where} is shorter than {MINIMUM_BYTES} bytes. Make one: openssl rand -base64 48")
+    return value
+
+
+def _beside_database(settings: Settings) -> Path:
+    if settings.sqlite_path is None:
+        raise StartRefused("With PostgreSQL set KEYDESK_PEPPER or KEYDESK_PEPPER_FILE. Make one: openssl rand -base64 48")
+    path = settings.sqlite_path.with_name("pepper")
+    # Only a database that does not exist yet gets a new pepper: beside an existing one it would orphan every key.
+    if not path.exists() and not _has_data(settings.sqlite_path):
+        _make(path)
+    return path
+
+
+def _has_data(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        # Linked into place whole, so that a kill in between, or a second process, never sees half a pepper.
+        half = path.with_name(f".pepper.{os.getpid()}")
+        descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(half, path)
+        finally:
+            half.unlink()

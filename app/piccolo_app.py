@@ -1,0 +1,13 @@
+"""All tables, for Piccolo's migrations."""
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+from app.paths import MIGRATIONS
+
+NOUNS = ("peppers", "workspaces", "audit", "accounts", "keys", "usage", "management", "gateways")
+
+APP_CONFIG = AppConfig(
+    app_name="keydesk",
+    migrations_folder_path=str(MIGRATIONS),
+    table_classes=table_finder([f"app.{noun}.tables" for noun in NOUNS]),
+)

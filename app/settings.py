@@ -1,0 +1,145 @@
+"""All settings: `KEYDESK_*` variables read once into one frozen object. Every one is described in `docs/settings.md`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.errors import StartRefused
+from app.paths import DEFAULT_CATALOGUE
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PREFIX = "KEYDESK_"
+MINIMUM_SECRET_LENGTH = 32
+ROLES = ("all", "verify", "control")
+# Read by the client and by `keydesk rotate` and `keydesk scan`, not by the server.
+CLIENT_VARIABLES = frozenset({"KEYDESK_SERVER", "KEYDESK_MANAGEMENT_KEY", "KEYDESK_URL", "KEYDESK_GATEWAY_TOKEN"})
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _port(text: str) -> int:
+    if not 0 <= (port := int(text)) <= 65_535:
+        raise ValueError("a port is a number from 0 to 65535")
+    return port
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(part.strip() for part in text.split(",") if part.strip())
+    if any(len(token) < MINIMUM_SECRET_LENGTH for token in tokens):
+        raise ValueError(f"each token needs {MINIMUM_SECRET_LENGTH} characters or more")
+    return tokens
+
+
+def _role(text: str) -> str:
+    if text not in ROLES:
+        raise ValueError(f"one of {', '.join(ROLES)}")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ValueError("1 or 0")
+    return text == "1"
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if urlsplit(text).scheme not in schemes:
+            raise ValueError(f"starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return text
+
+    return parse
+
+
+def _origin(text: str) -> str:
+    url = urlsplit(_url("http", "https")(text.rstrip("/")))
+    if not url.hostname or url.path or url.query:
+        raise ValueError("scheme, host and port only, for example https://keys.example.com")
+    return f"{url.scheme}://{url.netloc.lower()}"
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("one of DEBUG, INFO, WARNING, ERROR")
+    return text.upper()
+
+
+def _setting(parse: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator chose. The field `database_url` is the variable `KEYDESK_DATABASE_URL`, and so on."""
+
+    database_url: str = _setting(_url("sqlite", "postgresql", "postgres"), "sqlite:///var/keydesk.db", secret=True)
+    host: str = _setting(str, "127.0.0.1")
+    port: int = _setting(_port, 8000)
+    pepper: str | None = _setting(str, None, secret=True)
+    pepper_file: Path | None = _setting(Path, None)
+    pepper_previous: str | None = _setting(str, None, secret=True)
+    gateway_tokens: tuple[str, ...] = _setting(_tokens, (), secret=True)
+    public_url: str | None = _setting(_origin, None)
+    trusted_proxies: tuple[Network, ...] = _setting(_networks, ())
+    catalogue: Path = _setting(Path, DEFAULT_CATALOGUE)
+    smtp_url: str | None = _setting(_url("smtp", "smtps"), None, secret=True)
+    mail_from: str = _setting(str, "Keydesk <keydesk@localhost>")
+    revocation_journal: Path | None = _setting(Path, None)
+    role: str = _setting(_role, "all")
+    log_level: str = _setting(_level, "INFO")
+    dev: bool = _setting(_switch, False)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises StartRefused, naming the variable, for an unknown `KEYDESK_*` name or a bad value."""
+        known = {PREFIX + item.name.upper(): item for item in fields(cls)}
+        given = {name: text for name, text in environment.items() if name.startswith(PREFIX) and name not in CLIENT_VARIABLES}
+        if unknown := sorted(given.keys() - known.keys()):
+            raise StartRefused(f"{unknown[0]} is not a setting of Keydesk; docs/settings.md lists them all.")
+        values: dict[str, Any] = {}
+        for name, text in given.items():
+            if text == "" and name != f"{PREFIX}DEV":
+                continue
+            try:
+                values[known[name].name] = known[name].metadata["parse"](text)
+            except ValueError as error:
+                raise StartRefused(f"{name}: {error}.") from None
+        settings = cls(**values)
+        settings._refuse_contradictions()
+        return settings
+
+    def _refuse_contradictions(self) -> None:
+        if self.dev and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise StartRefused("KEYDESK_DEV sends cookies over plain http, so it works on a loopback KEYDESK_HOST only.")
+        if self.pepper and self.pepper_file:
+            raise StartRefused("Set KEYDESK_PEPPER or KEYDESK_PEPPER_FILE, not both.")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The file of an SQLite database; None on PostgreSQL."""
+        if not self.database_url.startswith("sqlite:"):
+            return None
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def journal_path(self) -> Path:
+        """Where revocations are written down outside the database (DESIGN promise 3)."""
+        if self.revocation_journal:
+            return self.revocation_journal
+        if self.sqlite_path:
+            return self.sqlite_path.with_name("revocations.jsonl")
+        return Path("var/revocations.jsonl")
+
+    @property
+    def origin(self) -> str:
+        """The address people use; links in e-mails and on the console begin with it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"

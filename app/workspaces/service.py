@@ -1,0 +1,108 @@
+"""The two doors to a workspace: `reading` for a look, `changing` for the one transaction in which it changes.
+
+Both answer NotFound for a workspace the actor does not belong to, and NotAllowed where the policy says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from app import database
+from app.access import policy
+from app.access.actor import Actor, Role
+from app.access.policy import Action
+from app.errors import FieldProblem, NotFound, ValidationFailed
+from app.workspaces import store
+from app.workspaces.workspace import Workspace
+
+SYSTEM_CHAIN: Final = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What `reading` found: the workspace, and the actor's role in it (None above workspaces)."""
+
+    workspace: Workspace
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An open transaction that holds a lock: nobody else changes this workspace (None: the installation) until it ends.
+
+    `now` is the database's time, read after the lock was had; all decisions of the change go by it.
+    """
+
+    actor: Actor
+    now: int
+    workspace: Workspace | None
+
+    @property
+    def chain(self) -> str:
+        """The audit chain this change is written to."""
+        return self.workspace.id if self.workspace else SYSTEM_CHAIN
+
+    @property
+    def place(self) -> Workspace:
+        """The workspace; RuntimeError for a change of the installation."""
+        if self.workspace is None:
+            raise RuntimeError("this change belongs to no workspace")
+        return self.workspace
+
+
+async def reading(actor: Actor, slug: str | None, action: Action, *, workspace_id: str | None = None) -> Access:
+    """The workspace of this slug or id; without either the actor's only one."""
+    access = await _find(actor, slug, workspace_id)
+    policy.require(actor, access.role, action, suspended=access.workspace.suspended_at is not None)
+    return access
+
+
+@contextlib.asynccontextmanager
+async def changing(
+    actor: Actor, slug: str | None, action: Action, *, workspace_id: str | None = None
+) -> AsyncIterator[Change]:
+    """Locks the workspace, then asks again who the actor is there: a role that was just taken away no longer counts."""
+    async with database.transaction():
+        found = await _find(actor, slug, workspace_id)
+        workspace = _found(await store.lock(found.workspace.id))
+        access = await _find(actor, None, workspace.id)
+        policy.require(actor, access.role, action, suspended=workspace.suspended_at is not None)
+        yield Change(actor, await database.now(), workspace)
+
+
+@contextlib.asynccontextmanager
+async def changing_installation(actor: Actor) -> AsyncIterator[Change]:
+    """The same for what belongs to no workspace: people, gateway tokens. The caller has decided that the actor may."""
+    async with database.transaction():
+        await store.lock_installation()
+        yield Change(actor, await database.now(), None)
+
+
+async def _find(actor: Actor, slug: str | None, workspace_id: str | None) -> Access:
+    if slug is None and workspace_id is None:
+        return await _only(actor)
+    if not actor.is_member or actor.user_id is None:
+        workspace = await (store.find_by_slug(slug) if slug is not None else store.find(workspace_id or ""))
+        return Access(_found(workspace), None)
+    member = await store.find_with_role(slug, workspace_id, actor.user_id)
+    if member is None or actor.workspace_id not in (None, member[0].id):
+        raise NotFound("workspace")
+    return Access(*member)
+
+
+async def _only(actor: Actor) -> Access:
+    if actor.workspace_id is not None:
+        return await _find(actor, None, actor.workspace_id)
+    mine = await store.of_user(actor.user_id) if actor.user_id else []
+    if len(mine) != 1:
+        raise ValidationFailed(FieldProblem("workspace", "REQUIRED", "Say which workspace: you belong to several, or to none."))
+    return Access(*mine[0])
+
+
+def _found(workspace: Workspace | None) -> Workspace:
+    if workspace is None:
+        raise NotFound("workspace")
+    return workspace

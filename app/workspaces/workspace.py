@@ -1,0 +1,63 @@
+"""A workspace and its members, as frozen data."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from app.access.actor import Role
+
+DAYS: Final = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+MAXIMUM_SLUG: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessHours:
+    """`days` in the week's order; `opens` and `closes` as `08:00`, in the workspace's time zone."""
+
+    days: tuple[str, ...]
+    opens: str
+    closes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A tenant. Instants in microseconds; `plan` is a name of the catalogue."""
+
+    id: str
+    slug: str
+    name: str
+    plan: str
+    timezone: str
+    business_hours: BusinessHours | None
+    created_at: int
+    suspended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. `email` as they wrote it; looked up by its normalised form."""
+
+    id: str
+    email: str
+    name: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user's place in a workspace."""
+
+    id: str
+    workspace_id: str
+    user: User
+    role: Role
+    created_at: int
+
+
+def slug_for(name: str) -> str:
+    """`Acme, Inc.` → `acme-inc`: lower-case ASCII words with hyphens, `workspace` for a name that leaves nothing."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAXIMUM_SLUG].strip("-") or "workspace"

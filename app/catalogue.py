@@ -221,3 +221,19 @@ def _freeze(file: _File) -> Catalogue:
         ),
         presets=frozen({n: Preset(n, p.title, p.environment, tuple(p.permissions)) for n, p in file.presets.items()}),
     )
+
+
+_bound: Catalogue | None = None
+
+
+def bind(catalogue: Catalogue) -> None:
+    """Makes it the catalogue of this process."""
+    global _bound
+    _bound = catalogue
+
+
+def current() -> Catalogue:
+    """The catalogue of this process; RuntimeError before `bind`."""
+    if _bound is None:
+        raise RuntimeError("the catalogue is not bound yet")
+    return _bound

@@ -11,7 +11,6 @@ from app.access.policy import Action
 from app.audit import store
 from app.audit.entry import Entry, new_key
 from app.peppers import service as peppers
-from app.peppers.pepper import Pepper, wrap
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
@@ -21,7 +20,7 @@ _LONGEST_USER_AGENT = 400
 
 def wrapped_key(chain: str) -> bytes:
     """A fresh key for a new chain, as it may be stored."""
-    return wrap(new_key(), peppers.current().current, chain)
+    return peppers.current().wrap(new_key(), chain)
 
 
 async def record(change: Change, action: str, target: str, **detail: Any) -> None:
@@ -38,7 +37,7 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
         detail,
         _shortened(change.actor.request),
     )
-    mac = entry.expected_mac(head.mac, wrap(head.wrapped_key, peppers.current().current, change.chain))
+    mac = entry.expected_mac(head.mac, peppers.current().unwrap(head.wrapped_key, change.chain))
     await store.add(replace(entry, mac=mac))
     await store.move_head(change.chain, entry.position, mac)
 
@@ -58,7 +57,7 @@ async def page(actor: Actor, slug: str, *, limit: int, before: int | None = None
 async def first_broken(chain: str) -> int | None:
     """The position of the first entry that was edited, removed, inserted or moved; None for a sound chain."""
     head = await store.head(chain)
-    key = wrap(head.wrapped_key, peppers.current().current, chain)
+    key = peppers.current().unwrap(head.wrapped_key, chain)
     position, mac = 0, b""
     while entries := await store.oldest(chain, limit=_PAGE, after=position):
         for entry in entries:
@@ -68,11 +67,13 @@ async def first_broken(chain: str) -> int | None:
     return None if (position, mac) == (head.length, head.mac) else position + 1
 
 
-async def rewrap_keys(old: Pepper, new: Pepper) -> None:
-    """Hides every chain's key under the new pepper; called in the transaction that takes the new pepper."""
+async def rewrap_keys() -> None:
+    """Hides every chain's key under the current pepper; called at start, inside a transaction."""
+    known = peppers.current()
     for chain in await store.chains():
-        key = wrap((await store.head(chain)).wrapped_key, old, chain)
-        await store.set_key(chain, wrap(key, new, chain))
+        wrapped = (await store.head(chain)).wrapped_key
+        if not known.is_current(wrapped):
+            await store.set_key(chain, known.wrap(known.unwrap(wrapped, chain), chain))
 
 
 def _shortened(request: Request) -> Request:

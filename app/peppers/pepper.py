@@ -10,6 +10,7 @@ import hmac
 from dataclasses import dataclass, field
 
 MINIMUM_BYTES = 32
+_VERSION_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,21 @@ class Peppers:
         """Every digest under which the secret may be stored, the current one first."""
         return tuple(pepper.digest(secret) for pepper in self.all)
 
+    def wrap(self, key: bytes, context: str) -> bytes:
+        """A 32-byte key hidden under the current pepper: its version, then XOR with a pad used for this context only."""
+        return self.current.version.to_bytes(_VERSION_BYTES) + _xor(key, self.current, context)
 
-def wrap(key: bytes, pepper: Pepper, context: str) -> bytes:
-    """A 32-byte key hidden under the pepper, and unwrapped by the same call: XOR with a pad used for this context only."""
-    pad = pepper.derive(f"wrap {context}")
-    return bytes(a ^ b for a, b in zip(key, pad, strict=True))
+    def unwrap(self, wrapped: bytes, context: str) -> bytes:
+        """The key again; LookupError if it was wrapped by a pepper this process was not given."""
+        version = int.from_bytes(wrapped[:_VERSION_BYTES])
+        for pepper in self.all:
+            if pepper.version == version:
+                return _xor(wrapped[_VERSION_BYTES:], pepper, context)
+        raise LookupError(f"wrapped by pepper {version}, which this process does not have")
+
+    def is_current(self, wrapped: bytes) -> bool:
+        return int.from_bytes(wrapped[:_VERSION_BYTES]) == self.current.version
+
+
+def _xor(key: bytes, pepper: Pepper, context: str) -> bytes:
+    return bytes(a ^ b for a, b in zip(key, pepper.derive(f"wrap {context}"), strict=True))

@@ -45,22 +45,23 @@ def read(settings: Settings) -> tuple[bytes, bytes | None]:
 async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither.
 
-    A pepper the database has never seen is taken only for a new database, or beside the previous one it replaces.
+    A pepper the database has never seen is taken for a new database, or beside one it knows: while a pepper is being
+    changed on several nodes, each is first started with the new one as the "previous", then with the two exchanged.
     """
     known = await store.versions()
-    old = _known(previous, known) if previous is not None else None
-    new = _known(current, known)
-    if new is None:
-        if known and old is None:
-            raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
-        new = Pepper(max(known.values(), default=0) + 1, current)
-        await store.add(new.version, new.fingerprint)
-    return Peppers(new, old)
+    values = [value for value in (current, previous) if value is not None]
+    fingerprints = [Pepper(0, value).fingerprint for value in values]
+    if known and not any(fingerprint in known for fingerprint in fingerprints):
+        raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
+    peppers = [Pepper(await _version(mark, known), value) for mark, value in zip(fingerprints, values, strict=True)]
+    return Peppers(*peppers)
 
 
-def _known(value: bytes, known: dict[bytes, int]) -> Pepper | None:
-    version = known.get(Pepper(0, value).fingerprint)
-    return Pepper(version, value) if version is not None else None
+async def _version(fingerprint: bytes, known: dict[bytes, int]) -> int:
+    if fingerprint not in known:
+        known[fingerprint] = max(known.values(), default=0) + 1
+        await store.add(known[fingerprint], fingerprint)
+    return known[fingerprint]
 
 
 def _checked(text: str, where: str) -> bytes:

@@ -1,0 +1,1 @@
+"""API keys: made, shown once, listed, changed, suspended, revoked."""

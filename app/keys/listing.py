@@ -1,0 +1,73 @@
+"""What a list of keys can be asked: filters, an order, and a place to go on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.keys.key import ApiKey, Status
+
+LAST_INSTANT: Final = 2**63 - 1
+
+
+class Order(StrEnum):
+    CREATED_AT = "CREATED_AT"
+    NAME = "NAME"
+    LAST_USED_AT = "LAST_USED_AT"
+    EXPIRES_AT = "EXPIRES_AT"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """`search` is part of a name or the beginning of a prefix; the others name what a key must have."""
+
+    search: str = ""
+    statuses: tuple[Status, ...] = ()
+    environment: str | None = None
+    permission: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ends: the sort value of its last key, and the key's id for those that share the value."""
+
+    value: int | str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`limit` keys after one place, or before one; `backwards` takes them from the end of the list."""
+
+    limit: int
+    after: Place | None = None
+    before: Place | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Keys in the list's order, whatever the direction they were fetched in."""
+
+    keys: tuple[ApiKey, ...]
+    has_next: bool
+    has_previous: bool
+
+
+def place_of(key: ApiKey, order: Order) -> Place:
+    """Never used sorts as the beginning of time, never expiring as its end."""
+    match order:
+        case Order.CREATED_AT:
+            return Place(key.created_at, key.id)
+        case Order.NAME:
+            return Place(name_key(key.name), key.id)
+        case Order.LAST_USED_AT:
+            return Place(key.last_used_at or 0, key.id)
+        case Order.EXPIRES_AT:
+            return Place(LAST_INSTANT if key.expires_at is None else key.expires_at, key.id)
+
+
+def name_key(name: str) -> str:
+    """The form in which names are searched and sorted."""
+    return name.casefold()

@@ -1,0 +1,114 @@
+"""What a key may be asked to be: input checked field by field, all faults at once."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from app.catalogue import Catalogue, Environment
+from app.clock import DAY
+from app.errors import FieldProblem, ValidationFailed
+from app.keys.key import normalised_network
+
+LONGEST_NAME: Final = 100
+LONGEST_NOTE: Final = 1_000
+LONGEST_IDEMPOTENCY_KEY: Final = 200
+MOST_NETWORKS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInput:
+    """What somebody asked for, not yet checked; `expires_at` in microseconds."""
+
+    name: str
+    environment: str
+    permissions: tuple[str, ...]
+    expires_at: int | None = None
+    allowed_ips: tuple[str, ...] = ()
+
+
+def checked(
+    asked: KeyInput, catalogue: Catalogue, now: int, *, born: int | None = None, held: frozenset[str] = frozenset()
+) -> KeyInput:
+    """The same in normal form. Raises ValidationFailed with every fault.
+
+    For a key that exists, `born` is when its life began, and it may keep `held` permissions that left the catalogue.
+    """
+    faults: list[FieldProblem] = []
+    if born is None and asked.environment not in catalogue.environments:
+        faults.append(FieldProblem("environment", "UNKNOWN", "Choose one of: " + ", ".join(catalogue.environments) + "."))
+    environment = catalogue.environment(asked.environment)
+    result = KeyInput(
+        name=_name(asked.name, faults),
+        environment=environment.name,
+        permissions=_permissions(asked.permissions, catalogue, held, faults),
+        expires_at=_expiry(asked.expires_at, environment, born if born is not None else now, now, faults),
+        allowed_ips=_networks(asked.allowed_ips, faults),
+    )
+    if faults:
+        raise ValidationFailed(*faults)
+    return result
+
+
+def note(text: str | None) -> str | None:
+    """A note of at most LONGEST_NOTE characters, None for a blank one. Raises ValidationFailed."""
+    plain = (text or "").strip()
+    if len(plain) > LONGEST_NOTE:
+        raise ValidationFailed(FieldProblem("note", "TOO_LONG", f"At most {LONGEST_NOTE} characters, please."))
+    return plain or None
+
+
+def name_fault(text: str) -> FieldProblem | None:
+    """What is wrong with a name for people to read, if anything."""
+    if not text.strip():
+        return FieldProblem("name", "REQUIRED", "Give it a name that says where it is used.")
+    if len(text.strip()) > LONGEST_NAME:
+        return FieldProblem("name", "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        return FieldProblem("name", "INVALID", "A name has no line breaks or control characters.")
+    return None
+
+
+def _name(text: str, faults: list[FieldProblem]) -> str:
+    if fault := name_fault(text):
+        faults.append(fault)
+    return unicodedata.normalize("NFC", text.strip()) if not fault else ""
+
+
+def _permissions(
+    names: tuple[str, ...], catalogue: Catalogue, held: frozenset[str], faults: list[FieldProblem]
+) -> tuple[str, ...]:
+    """In the catalogue's order, each once."""
+    if not names:
+        faults.append(FieldProblem("permissions", "REQUIRED", "Choose at least one permission."))
+    for name in sorted(set(names) - set(catalogue.permissions) - held):
+        faults.append(FieldProblem("permissions", "UNKNOWN", f"There is no permission {name[:60]!r}."))
+    order = [*catalogue.permissions, *sorted(held - set(catalogue.permissions))]
+    return tuple(name for name in order if name in names)
+
+
+def _expiry(expires_at: int | None, environment: Environment, born: int, now: int, faults: list[FieldProblem]) -> int | None:
+    longest = environment.max_lifetime_days
+    if expires_at is None:
+        if environment.must_expire:
+            faults.append(FieldProblem("expiresAt", "REQUIRED", f"{environment.title} keys must expire, after {longest} days at most."))
+    elif expires_at <= now:
+        faults.append(FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come."))
+    elif longest is not None and expires_at > born + longest * DAY:
+        faults.append(FieldProblem("expiresAt", "TOO_LATE", f"{environment.title} keys live {longest} days at most."))
+    return expires_at
+
+
+def _networks(texts: tuple[str, ...], faults: list[FieldProblem]) -> tuple[str, ...]:
+    if len(texts) > MOST_NETWORKS:
+        faults.append(FieldProblem("allowedIps", "TOO_MANY", f"At most {MOST_NETWORKS} addresses or networks, please."))
+        return ()
+    networks: list[str] = []
+    for text in texts:
+        try:
+            networks.append(normalised_network(text))
+        except ValueError:
+            message = f"{text[:60]!r} is not an address or network, like 203.0.113.9 or 2001:db8::/48."
+            faults.append(FieldProblem("allowedIps", "INVALID", message))
+    return tuple(dict.fromkeys(networks))

@@ -1,0 +1,66 @@
+"""The whole life of a secret: how it is made, how its shape is recognised, and which part may be shown.
+
+`fl_live_` + 32 random base62 characters + 6 base62 characters of the CRC32 over all before. Only the first
+four random characters are ever shown or stored in clear (166 bits stay unknown); of the rest nothing but
+`Pepper.digest(secret)` may be stored. The checksum tells a typo from a key without a look-up; it proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zlib
+from enum import StrEnum
+from typing import Final
+
+ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+RANDOM_LENGTH: Final = 32
+CHECKSUM_LENGTH: Final = 6
+SHOWN_LENGTH: Final = 4
+# Finds a key of any company prefix in any text: what logs blot out and what secret scanners look for.
+PATTERN: Final = re.compile(r"\b[a-z][a-z0-9]{1,7}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{38}\b")
+_SHAPE: Final = re.compile(r"([a-z][a-z0-9]{1,7})_(live|test|mgmt|gate)_[0-9A-Za-z]{38}")
+_BEGINNING: Final = re.compile(rf"([a-z][a-z0-9]{{1,7}}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{{{SHOWN_LENGTH}}})[0-9A-Za-z]+")
+
+
+class KeyClass(StrEnum):
+    """What a credential is for, readable in its second part; classes are never interchangeable."""
+
+    LIVE = "live"
+    TEST = "test"
+    MANAGEMENT = "mgmt"
+    GATEWAY = "gate"
+
+
+def generate(company: str, key_class: KeyClass | str) -> str:
+    """A new secret; 190 random bits from the operating system."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    text = f"{company}_{key_class}_{body}"
+    return text + checksum(text)
+
+
+def checksum(text: str) -> str:
+    """CRC32 of the ASCII text as six base62 digits, most significant first."""
+    number, digits = zlib.crc32(text.encode("ascii")), ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, 62)
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+def class_of(secret: str, prefixes: tuple[str, ...]) -> KeyClass | None:
+    """The class of a well-formed secret with one of these company prefixes; None for everything else."""
+    shape = _SHAPE.fullmatch(secret)
+    if shape is None or shape.group(1) not in prefixes or checksum(secret[:-CHECKSUM_LENGTH]) != secret[-CHECKSUM_LENGTH:]:
+        return None
+    return KeyClass(shape.group(2))
+
+
+def prefix_of(secret: str) -> str:
+    """What is shown for ever, without the ellipsis: `fl_live_a1b2`."""
+    return secret[: -(RANDOM_LENGTH - SHOWN_LENGTH) - CHECKSUM_LENGTH]
+
+
+def cut(text: str) -> str:
+    """The text with whatever begins like a key and shows more than its prefix cut down to that prefix."""
+    return _BEGINNING.sub(r"\1", text)

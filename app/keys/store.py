@@ -1,0 +1,214 @@
+"""Rows of API keys. Digests go in and are never read out again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import database
+from app.access.actor import ActorKind, ActorRef
+from app.keys.key import ApiKey, Reason, Revocation, Status
+from app.keys.listing import LAST_INSTANT, KeyFilter, KeyPage, Order, Window, name_key
+from app.keys.rules import KeyInput
+from app.keys.tables import ApiKeyRow, IdempotencyRow
+from app.usage.tables import KeyLastUsedRow
+
+_SELECT = (
+    "SELECT k.id, k.workspace, k.name, k.prefix, k.environment, k.permissions, k.allowed_ips, k.created_at,"
+    " k.created_by_kind, k.created_by_id, k.created_by_name, k.expires_at, k.suspended_at, k.revoked_at, k.revoked_by_kind,"
+    " k.revoked_by_id, k.revoked_by_name, k.revocation_reason, k.revocation_note, u.last_used_at, u.last_used_ip"
+    " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id"
+)
+_SORT = {
+    Order.CREATED_AT: "k.created_at",
+    Order.NAME: "k.name_key",
+    Order.LAST_USED_AT: "COALESCE(u.last_used_at, 0)",
+    Order.EXPIRES_AT: f"COALESCE(k.expires_at, {LAST_INSTANT})",
+}
+# Each status as SQL over the row and one instant, the same rules as `ApiKey.status`.
+_STATUS = {
+    Status.REVOKED: ("k.revoked_at IS NOT NULL", 0),
+    Status.EXPIRED: ("k.revoked_at IS NULL AND k.expires_at <= {}", 1),
+    Status.SUSPENDED: ("k.revoked_at IS NULL AND k.suspended_at IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
+    Status.ACTIVE: ("k.revoked_at IS NULL AND k.suspended_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
+}
+
+
+async def add(key: ApiKey, digest: bytes, pepper_version: int) -> None:
+    """The key, and the row that will say when it was last used."""
+    row = ApiKeyRow(
+        id=key.id,
+        workspace=key.workspace_id,
+        name=key.name,
+        name_key=name_key(key.name),
+        prefix=key.prefix,
+        digest=digest,
+        pepper_version=pepper_version,
+        environment=key.environment,
+        permissions=" ".join(key.permissions),
+        allowed_ips=" ".join(key.allowed_ips),
+        created_at=key.created_at,
+        created_by_kind=str(key.created_by.kind),
+        created_by_id=key.created_by.id,
+        created_by_name=key.created_by.name,
+        expires_at=key.expires_at,
+    )
+    await ApiKeyRow.insert(row).run()
+    await KeyLastUsedRow.insert(KeyLastUsedRow(key=key.id)).run()
+
+
+async def workspace_of(key_id: str) -> str | None:
+    row = await ApiKeyRow.select(ApiKeyRow.workspace).where(ApiKeyRow.id == key_id).first().run()
+    return row["workspace"] if row else None
+
+
+async def find(workspace_id: str, key_id: str) -> ApiKey | None:
+    found = await find_many(workspace_id, [key_id])
+    return found[0] if found else None
+
+
+async def find_many(workspace_id: str, key_ids: list[str]) -> list[ApiKey]:
+    """Those of these keys that belong to the workspace, in no order."""
+    if not key_ids:
+        return []
+    marks = ", ".join("{}" for _ in key_ids)
+    rows = await database.fetch(f"{_SELECT} WHERE k.workspace = {{}} AND k.id IN ({marks})", workspace_id, *key_ids)
+    return [_key(row) for row in rows]
+
+
+async def find_by_digests(digests: tuple[bytes, ...]) -> ApiKey | None:
+    marks = ", ".join("{}" for _ in digests)
+    rows = await database.fetch(f"{_SELECT} WHERE k.digest IN ({marks})", *digests)
+    return _key(rows[0]) if rows else None
+
+
+async def page(
+    workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int
+) -> KeyPage:
+    """One page by keyset: its cost does not grow with how far one has gone."""
+    where, arguments = _where(workspace_id, filter, now)
+    for place, ahead in ((window.after, not descending), (window.before, descending)):
+        if place is not None:
+            where.append(_beyond(_SORT[order], ahead))
+            arguments += [place.value, place.value, place.id]
+    direction = "ASC" if descending == window.backwards else "DESC"
+    rows = await database.fetch(
+        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY {_SORT[order]} {direction}, k.id {direction} LIMIT {{}}",
+        *arguments,
+        window.limit + 1,
+    )
+    keys = [_key(row) for row in rows[: window.limit]]
+    more = len(rows) > window.limit
+    if window.backwards:
+        return KeyPage(tuple(reversed(keys)), has_next=window.before is not None, has_previous=more)
+    return KeyPage(tuple(keys), has_next=more, has_previous=window.after is not None)
+
+
+async def count(workspace_id: str, filter: KeyFilter, now: int) -> int:
+    where, arguments = _where(workspace_id, filter, now)
+    rows = await database.fetch(f"SELECT count(*) AS n FROM api_key k WHERE {' AND '.join(where)}", *arguments)
+    return int(rows[0]["n"])
+
+
+async def update(key_id: str, values: dict[str, Any]) -> None:
+    """`values` by column name."""
+    await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id).run()
+
+
+async def update_edited(key_id: str, new: KeyInput) -> None:
+    values = {
+        "name": new.name,
+        "name_key": name_key(new.name),
+        "permissions": " ".join(new.permissions),
+        "allowed_ips": " ".join(new.allowed_ips),
+        "expires_at": new.expires_at,
+    }
+    await update(key_id, values)
+
+
+async def revoked_since(instant: int) -> list[tuple[str, int, str]]:
+    """Id, time and reason of every key revoked at or after an instant, oldest first."""
+    rows = await database.fetch(
+        "SELECT id, revoked_at, revocation_reason FROM api_key WHERE revoked_at >= {} ORDER BY revoked_at, id", instant
+    )
+    return [(row["id"], row["revoked_at"], row["revocation_reason"]) for row in rows]
+
+
+async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Id, environment and permissions of every key that is not revoked, for `doctor`."""
+    rows = await database.fetch("SELECT id, environment, permissions FROM api_key WHERE revoked_at IS NULL ORDER BY id")
+    return [(row["id"], row["environment"], tuple(row["permissions"].split())) for row in rows]
+
+
+async def count_by_pepper() -> dict[int, int]:
+    """How many living keys each pepper version still has."""
+    rows = await database.fetch(
+        "SELECT pepper_version, count(*) AS n FROM api_key WHERE revoked_at IS NULL GROUP BY pepper_version"
+    )
+    return {row["pepper_version"]: int(row["n"]) for row in rows}
+
+
+async def find_repeat(scope: bytes, not_before: int) -> tuple[bytes, str] | None:
+    """What an idempotency key made before: the digest of its input and the id of the result."""
+    row = await IdempotencyRow.select().where(IdempotencyRow.scope == scope).first().run()
+    return (bytes(row["input"]), row["result"]) if row and row["created_at"] >= not_before else None
+
+
+async def remember(scope: bytes, input_digest: bytes, result: str, now: int) -> None:
+    await IdempotencyRow.delete().where(IdempotencyRow.scope == scope).run()
+    await IdempotencyRow.insert(IdempotencyRow(scope=scope, input=input_digest, result=result, created_at=now)).run()
+
+
+async def forget_before(instant: int) -> None:
+    """Idempotency keys have had their time."""
+    await IdempotencyRow.delete().where(IdempotencyRow.created_at < instant).run()
+
+
+def _where(workspace_id: str, filter: KeyFilter, now: int) -> tuple[list[str], list[Any]]:
+    where, arguments = ["k.workspace = {}"], [workspace_id]
+    if filter.search:
+        where.append("(k.name_key LIKE {} ESCAPE '!' OR substr(k.prefix, 1, {}) = {})")
+        arguments += [f"%{_literal(name_key(filter.search))}%", len(filter.search), filter.search]
+    if filter.statuses:
+        where.append("(" + " OR ".join(f"({_STATUS[status][0]})" for status in filter.statuses) + ")")
+        arguments += [now for status in filter.statuses for _ in range(_STATUS[status][1])]
+    if filter.environment is not None:
+        where.append("k.environment = {}")
+        arguments.append(filter.environment)
+    if filter.permission is not None:
+        where.append("(' ' || k.permissions || ' ') LIKE {} ESCAPE '!'")
+        arguments.append(f"% {_literal(filter.permission)} %")
+    return where, arguments
+
+
+def _literal(text: str) -> str:
+    """For LIKE with ESCAPE '!': no character of the text is a wildcard."""
+    return "".join(f"!{character}" if character in "%_!" else character for character in text)
+
+
+def _beyond(column: str, greater: bool) -> str:
+    sign = ">" if greater else "<"
+    return f"({column} {sign} {{}} OR ({column} = {{}} AND k.id {sign} {{}}))"
+
+
+def _key(row: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        workspace_id=row["workspace"],
+        name=row["name"],
+        prefix=row["prefix"],
+        environment=row["environment"],
+        permissions=tuple(row["permissions"].split()),
+        allowed_ips=tuple(row["allowed_ips"].split()),
+        created_at=row["created_at"],
+        created_by=ActorRef(ActorKind(row["created_by_kind"]), row["created_by_id"], row["created_by_name"]),
+        expires_at=row["expires_at"],
+        suspended_at=row["suspended_at"],
+        revocation=_revocation(row) if row["revoked_at"] is not None else None,
+        last_used_at=row["last_used_at"],
+        last_used_ip=row["last_used_ip"],
+    )
+
+
+def _revocation(row: dict[str, Any]) -> Revocation:
+    by = ActorRef(ActorKind(row["revoked_by_kind"]), row["revoked_by_id"], row["revoked_by_name"])
+    return Revocation(row["revoked_at"], by, Reason(row["revocation_reason"]), row["revocation_note"])

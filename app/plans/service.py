@@ -1,0 +1,63 @@
+"""The limit of a plan, counted under the workspace's lock; and changing the plan."""
+
+from __future__ import annotations
+
+from app import catalogue, database
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.catalogue import Plan
+from app.errors import FieldProblem, NotAllowed, PlanLimitReached, ValidationFailed
+from app.plans import store
+from app.plans.plan import Meter
+from app.workspaces import service as workspaces
+from app.workspaces import store as workspace_store
+from app.workspaces.service import Change
+from app.workspaces.workspace import Workspace
+
+
+async def meter(workspace: Workspace, now: int | None = None) -> Meter:
+    """Of a workspace the caller has already been let into."""
+    moment = now if now is not None else await database.now()
+    return Meter(catalogue.current().plan(workspace.plan), await store.count_keys(workspace.id, moment))
+
+
+async def require_slot(change: Change) -> None:
+    """Raises PlanLimitReached unless one more key fits; true until the change ends, because it holds the lock."""
+    counted = await meter(change.place, change.now)
+    if counted.has_room:
+        return
+    larger = catalogue.current().plans_allowing(counted.used + 1)
+    raise PlanLimitReached(
+        plan=counted.plan.name,
+        limit=counted.limit or 0,
+        used=counted.used,
+        upgrade_to=tuple(plan.name for plan in larger if plan.name != counted.plan.name),
+    )
+
+
+async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
+    """An owner may go down, or to a plan marked self-service; going up otherwise is the operator's. Keys are never touched.
+
+    Raises ValidationFailed for a plan that is not in the catalogue.
+    """
+    async with workspaces.changing(actor, slug, Action.CHANGE_PLAN) as change:
+        new = catalogue.current().plans.get(name)
+        if new is None:
+            raise ValidationFailed(FieldProblem("plan", "UNKNOWN", f"There is no plan {name!r}."))
+        old = catalogue.current().plan(change.place.plan)
+        if actor.is_member and not may_choose(old, new):
+            raise NotAllowed(f"{new.title} is not chosen here. " + _how_to_upgrade(new))
+        if new.name != change.place.plan:
+            await workspace_store.update(change.place.id, {"plan": new.name})
+            await audit.record(change, "plan.changed", change.place.id, before=change.place.plan, after=new.name)
+    return (await workspaces.reading(actor, None, Action.READ_WORKSPACE, workspace_id=change.place.id)).workspace
+
+
+def may_choose(old: Plan, new: Plan) -> bool:
+    """Whether an owner may go from one plan to the other without the operator."""
+    return new.rank <= old.rank or new.self_service
+
+
+def _how_to_upgrade(plan: Plan) -> str:
+    return f"Upgrade at {plan.upgrade_url}." if plan.upgrade_url else "Please ask whoever runs this service for it."

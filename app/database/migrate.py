@@ -39,7 +39,9 @@ async def migrate() -> None:
 
 async def missing() -> list[str]:
     """Ids of the migrations that this version knows and the database has not had; Unavailable if it cannot be asked."""
-    known = {match.group(1) for path in MIGRATIONS.glob("keydesk_*.py") if (match := re.search(r'^ID = "(.+)"', path.read_text(), re.M))}
+    known = {
+        match.group(1) for path in MIGRATIONS.glob("keydesk_*.py") if (match := re.search(r'^ID = "(.+)"', path.read_text(), re.M))
+    }
     return sorted(known - await _had())
 
 
@@ -53,5 +55,3 @@ async def _has_table(name: str) -> bool:
     if database.is_sqlite():
         return bool(await database.fetch("SELECT 1 AS found FROM sqlite_master WHERE name = {}", name))
     return bool((await database.fetch("SELECT to_regclass({}) IS NOT NULL AS found", name))[0]["found"])
-
-

@@ -13,15 +13,12 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 
 from app.errors import Unavailable
-
-if TYPE_CHECKING:
-    from piccolo.querystring import QueryString
 
 READERS = 3
 PATIENCE_SECONDS = 5.0

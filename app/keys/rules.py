@@ -76,9 +76,7 @@ def _name(text: str, faults: list[FieldProblem]) -> str:
     return unicodedata.normalize("NFC", text.strip()) if not fault else ""
 
 
-def _permissions(
-    names: tuple[str, ...], catalogue: Catalogue, held: frozenset[str], faults: list[FieldProblem]
-) -> tuple[str, ...]:
+def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[str], faults: list[FieldProblem]) -> tuple[str, ...]:
     """In the catalogue's order, each once."""
     if not names:
         faults.append(FieldProblem("permissions", "REQUIRED", "Choose at least one permission."))
@@ -92,7 +90,9 @@ def _expiry(expires_at: int | None, environment: Environment, born: int, now: in
     longest = environment.max_lifetime_days
     if expires_at is None:
         if environment.must_expire:
-            faults.append(FieldProblem("expiresAt", "REQUIRED", f"{environment.title} keys must expire, after {longest} days at most."))
+            faults.append(
+                FieldProblem("expiresAt", "REQUIRED", f"{environment.title} keys must expire, after {longest} days at most.")
+            )
     elif expires_at <= now:
         faults.append(FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come."))
     elif longest is not None and expires_at > born + longest * DAY:

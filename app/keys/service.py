@@ -238,9 +238,7 @@ async def _apply_edit(change: Change, key: ApiKey, new: KeyInput) -> ApiKey:
     if changed:
         await store.update_edited(key.id, new)
         await audit.record(change, "key.updated", key.id, **changed)
-    return replace(
-        key, name=new.name, permissions=new.permissions, expires_at=new.expires_at, allowed_ips=new.allowed_ips
-    )
+    return replace(key, name=new.name, permissions=new.permissions, expires_at=new.expires_at, allowed_ips=new.allowed_ips)
 
 
 def _shape(asked: KeyInput) -> dict[str, Any]:

@@ -81,9 +81,7 @@ async def find_by_digests(digests: tuple[bytes, ...]) -> ApiKey | None:
     return _key(rows[0]) if rows else None
 
 
-async def page(
-    workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int
-) -> KeyPage:
+async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int) -> KeyPage:
     """One page by keyset: its cost does not grow with how far one has gone."""
     where, arguments = _where(workspace_id, filter, now)
     for place, ahead in ((window.after, not descending), (window.before, descending)):
@@ -111,7 +109,7 @@ async def count(workspace_id: str, filter: KeyFilter, now: int) -> int:
 
 async def update(key_id: str, values: dict[str, Any]) -> None:
     """`values` by column name."""
-    await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id).run()
+    await ApiKeyRow.update(dict(values.items())).where(ApiKeyRow.id == key_id).run()
 
 
 async def update_edited(key_id: str, new: KeyInput) -> None:
@@ -164,7 +162,8 @@ async def forget_before(instant: int) -> None:
 
 
 def _where(workspace_id: str, filter: KeyFilter, now: int) -> tuple[list[str], list[Any]]:
-    where, arguments = ["k.workspace = {}"], [workspace_id]
+    where: list[str] = ["k.workspace = {}"]
+    arguments: list[Any] = [workspace_id]
     if filter.search:
         where.append("(k.name_key LIKE {} ESCAPE '!' OR substr(k.prefix, 1, {}) = {})")
         arguments += [f"%{_literal(name_key(filter.search))}%", len(filter.search), filter.search]

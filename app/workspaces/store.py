@@ -97,7 +97,7 @@ async def add(workspace: Workspace, audit_key: bytes) -> None:
 
 async def update(workspace_id: str, values: dict[str, Any]) -> None:
     """`values` by column name."""
-    await WorkspaceRow.update(values).where(WorkspaceRow.id == workspace_id).run()
+    await WorkspaceRow.update(dict(values.items())).where(WorkspaceRow.id == workspace_id).run()
 
 
 async def find_user(user_id: str) -> User | None:
@@ -125,9 +125,11 @@ async def add_member(member: Member) -> None:
 
 
 async def set_role(workspace_id: str, user_id: str, role: Role) -> None:
-    await MemberRow.update({MemberRow.role: str(role)}).where(
-        (MemberRow.workspace == workspace_id) & (MemberRow.account == user_id)
-    ).run()
+    await (
+        MemberRow.update({MemberRow.role: str(role)})
+        .where((MemberRow.workspace == workspace_id) & (MemberRow.account == user_id))
+        .run()
+    )
 
 
 async def remove_member(workspace_id: str, user_id: str) -> None:
@@ -135,6 +137,4 @@ async def remove_member(workspace_id: str, user_id: str) -> None:
 
 
 async def count_owners(workspace_id: str) -> int:
-    return int(
-        await MemberRow.count().where((MemberRow.workspace == workspace_id) & (MemberRow.role == str(Role.OWNER))).run()
-    )
+    return int(await MemberRow.count().where((MemberRow.workspace == workspace_id) & (MemberRow.role == str(Role.OWNER))).run())

@@ -39,10 +39,13 @@ async def migrate() -> None:
 
 async def missing() -> list[str]:
     """Ids of the migrations that this version knows and the database has not had; Unavailable if it cannot be asked."""
-    known = {
-        match.group(1) for path in MIGRATIONS.glob("keydesk_*.py") if (match := re.search(r'^ID = "(.+)"', path.read_text(), re.M))
-    }
-    return sorted(known - await _had())
+    return sorted(known_migrations() - await _had())
+
+
+def known_migrations() -> set[str]:
+    """Ids of this version's migrations."""
+    texts = [path.read_text(encoding="utf-8") for path in MIGRATIONS.glob("keydesk_*.py")]
+    return {match.group(1) for text in texts if (match := re.search(r'^ID = "(.+)"', text, re.M))}
 
 
 async def _had() -> set[str]:

@@ -1,0 +1,59 @@
+# Every command sets up what it needs: a virtual environment from the locked requirements, with Keydesk and its client in it.
+.PHONY: install run demo test test-sqlite test-postgres test-browser check lint types bench lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+export KEYDESK_DEV ?= 1
+
+install: $(READY)
+
+$(READY): requirements.txt pyproject.toml client/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Keydesk needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V`. Try: make PYTHON=python3.12 install"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python cannot make virtual environments here. On Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
+	@touch $@
+
+run: install
+	exec $(BIN)/keydesk serve
+
+demo: install
+	$(BIN)/keydesk demo
+	exec $(BIN)/keydesk serve
+
+# The two databases are two runs, because tables are bound to one database per process; browser tests are a third,
+# because Playwright's own event loop does not let others run beside it.
+test: test-sqlite test-postgres test-browser
+
+test-sqlite: install
+	KEYDESK_TEST_DATABASE=sqlite $(BIN)/python -m pytest --ignore=tests/browser
+
+test-postgres: install
+	KEYDESK_TEST_DATABASE=postgres $(BIN)/python -m pytest --ignore=tests/browser
+
+test-browser: install
+	$(BIN)/python -m pytest tests/browser
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+types: install
+	$(BIN)/mypy
+
+check: lint types test
+
+bench: install
+	$(BIN)/python bench/verify
+	$(BIN)/python bench/graphql
+
+# Needs uv; the lock holds hashes and names no index.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,111 @@
+"""House rules as programs: what must be true of the repository itself."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.database.migrate import known_migrations
+
+# Written in two halves, so that this file does not hold what it looks for.
+REGISTRY_HOSTS = "|".join(("pypi[.]org", "pythonhosted", "registry[.]npm", "deb[.]debian"))
+
+
+def tracked(root: Path) -> list[Path]:
+    """Files of the project as git knows them, the vendored ones left out."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    return [
+        root / name for name in listed.split("\0") if name and not name.startswith("static/vendor/") and (root / name).is_file()
+    ]
+
+
+def test_the_published_contract_is_data_only(root: Path) -> None:
+    assert not list((root / "graphql").rglob("*.py"))
+    assert not (root / "app" / "graphql").exists()
+
+
+def test_no_file_names_a_package_registry(root: Path) -> None:
+    guilty = [path.name for path in tracked(root) if re.search(REGISTRY_HOSTS, path.read_text(errors="ignore"))]
+    assert guilty == []
+
+
+def test_the_lock_pins_every_requirement_by_hash(root: Path) -> None:
+    lock = (root / "requirements.txt").read_text()
+    pinned = re.findall(r"^[a-z0-9-]+==", lock, re.M)
+    assert len(pinned) > 50
+    assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z])", lock.strip()))
+    assert "--index" not in lock
+
+
+def test_every_module_says_what_it_is_for(root: Path) -> None:
+    modules = [
+        path for path in tracked(root) if path.suffix == ".py" and path.parts[len(root.parts)] in ("app", "client", "examples")
+    ]
+    assert len(modules) > 50
+    silent = [
+        str(path.relative_to(root))
+        for path in modules
+        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_tests_are_found_by_path_and_not_by_package(root: Path) -> None:
+    assert not list((root / "tests").rglob("__init__.py"))
+
+
+def test_vendored_files_are_the_ones_their_manifest_names(root: Path) -> None:
+    manifests = list((root / "static" / "vendor").glob("*/vendor.toml"))
+    assert {path.parent.name for path in manifests} == {
+        path.name for path in (root / "static" / "vendor").iterdir() if path.is_dir()
+    }
+    for manifest in manifests:
+        described = tomllib.loads(manifest.read_text())
+        assert described["license"]
+        present = {path.name for path in manifest.parent.iterdir()} - {"vendor.toml"}
+        assert present == set(described["files"]) | {name for name in present if name.startswith("LICENSE")}
+        for name, file in described["files"].items():
+            assert file["version"]
+            assert hashlib.sha256((manifest.parent / name).read_bytes()).hexdigest() == file["sha256"], name
+
+
+def test_every_command_the_readme_names_is_there(root: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`?make ([a-z-]+)", (root / "README.md").read_text())) <= targets
+    for link in re.findall(r"\]\(([^)#]+)\)", (root / "README.md").read_text()):
+        assert (root / link).exists(), link
+
+
+def test_what_has_to_pass_is_what_developers_run(root: Path) -> None:
+    assert "make check" in (root / ".ci" / "run").read_text()
+
+
+def test_migrations_are_numbered_by_time_and_none_twice(root: Path) -> None:
+    assert len(known_migrations()) == len(list((root / "migrations").glob("*.py"))) >= 2
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_everything_and_works_from_anywhere(root: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=root, check=True, capture_output=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if name.startswith("graphql/")]
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    names_of_paths = "paths.TEMPLATES, paths.STATIC, paths.MIGRATIONS, paths.OPERATIONS, paths.SCHEMA"
+    look = f"from app import paths; print(*(p.exists() for p in ({names_of_paths})))"
+    said = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r}); {look}; print(paths.STATIC)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert said == ["True True True True True", str(installed / "app" / "static")]

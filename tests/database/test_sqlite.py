@@ -1,0 +1,74 @@
+"""The SQLite engine: persistent connections, one writer, and nothing left open by whoever gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from app import database
+from app.database.sqlite import PRAGMAS, PersistentSQLiteEngine
+from tests.conftest import KIND
+
+pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="about the SQLite engine")
+
+
+async def test_every_connection_has_the_pragmas_that_the_promises_rest_on(db: None) -> None:
+    engine = database.engine()
+    assert isinstance(engine, PersistentSQLiteEngine)
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 0}
+    assert {pragma.split("=")[0] for pragma in PRAGMAS} >= wanted.keys()
+    for connection in engine._open:
+        for name, value in wanted.items():
+            rows = await connection.execute_fetchall(f"PRAGMA {name}")
+            assert list(next(iter(rows)).values()) == [value]  # type: ignore[attr-defined]
+
+
+async def test_a_write_outside_a_transaction_is_a_mistake_that_shows(db: None) -> None:
+    with pytest.raises(RuntimeError, match="outside"):
+        await database.fetch("DELETE FROM throttle")
+
+
+async def test_two_hundred_concurrent_read_then_write_transactions_all_succeed(db: None) -> None:
+    async def add_one() -> None:
+        async with database.transaction():
+            before = (await database.fetch("SELECT revision FROM installation WHERE id = 1"))[0]["revision"]
+            await asyncio.sleep(0)
+            await database.fetch("UPDATE installation SET revision = {} WHERE id = 1", before + 1)
+
+    start = (await database.fetch("SELECT revision FROM installation WHERE id = 1"))[0]["revision"]
+    threads = threading.active_count()
+    await asyncio.gather(*(add_one() for _ in range(200)))
+    assert (await database.fetch("SELECT revision FROM installation WHERE id = 1"))[0]["revision"] == start + 200
+    assert threading.active_count() == threads
+
+
+async def test_a_cancelled_transaction_writes_nothing_and_leaves_the_writer_free(db: None) -> None:
+    for delay in (0, 0.0005, 0.001, 0.002, 0.004):
+        inside = asyncio.Event()
+
+        async def linger(inside: asyncio.Event = inside) -> None:
+            async with database.transaction():
+                inside.set()
+                await database.fetch("UPDATE installation SET audit_length = 99 WHERE id = 1")
+                await asyncio.sleep(10)
+
+        task = asyncio.create_task(linger())
+        await asyncio.wait_for(inside.wait(), 5)
+        await asyncio.sleep(delay)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not database.engine().transaction_exists()
+        async with asyncio.timeout(5), database.transaction():
+            rows = await database.fetch("SELECT audit_length FROM installation WHERE id = 1")
+        assert rows == [{"audit_length": 0}]
+
+
+async def test_an_error_inside_rolls_back_what_was_written_before_it(db: None) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction():
+            await database.fetch("UPDATE installation SET audit_length = 99 WHERE id = 1")
+            _ = 1 // 0
+    assert await database.fetch("SELECT audit_length FROM installation WHERE id = 1") == [{"audit_length": 0}]

@@ -54,6 +54,29 @@ async def page(actor: Actor, slug: str, *, limit: int, before: int | None = None
     return await store.newest(access.workspace.id, limit=limit, before=before)
 
 
+async def between(
+    actor: Actor,
+    slug: str,
+    *,
+    limit: int,
+    below: int | None = None,
+    above: int | None = None,
+    target: str | None = None,
+    oldest_first: bool = False,
+) -> list[Entry]:
+    """A workspace's entries between two positions, those about one thing, from either end."""
+    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    return await store.between(
+        access.workspace.id, limit=limit, below=below, above=above, target=target, oldest_first=oldest_first
+    )
+
+
+async def count(actor: Actor, slug: str, target: str | None = None) -> int:
+    """How many entries a workspace has, in all or about one thing."""
+    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    return await store.count(access.workspace.id, target)
+
+
 async def first_broken(chain: str) -> int | None:
     """The position of the first entry that was edited, removed, inserted or moved; None for a sound chain."""
     head = await store.head(chain)

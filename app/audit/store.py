@@ -85,6 +85,26 @@ async def oldest(chain: str, *, limit: int, after: int = 0) -> list[Entry]:
     return [_entry(row) for row in await query.order_by(AuditEntryRow.position).limit(limit).run()]
 
 
+async def between(
+    chain: str, *, limit: int, below: int | None, above: int | None, target: str | None, oldest_first: bool
+) -> list[Entry]:
+    """Entries of a chain between two positions, both left out, those about one thing, from either end."""
+    query = AuditEntryRow.select().where(AuditEntryRow.chain == chain)
+    if below is not None:
+        query = query.where(AuditEntryRow.position < below)
+    if above is not None:
+        query = query.where(AuditEntryRow.position > above)
+    if target is not None:
+        query = query.where(AuditEntryRow.target == target)
+    rows = await query.order_by(AuditEntryRow.position, ascending=oldest_first).limit(limit).run()
+    return [_entry(row) for row in rows]
+
+
+async def count(chain: str, target: str | None) -> int:
+    query = AuditEntryRow.count().where(AuditEntryRow.chain == chain)
+    return int(await (query if target is None else query.where(AuditEntryRow.target == target)).run())
+
+
 def _entry(row: dict[str, Any]) -> Entry:
     return Entry(
         id=row["id"],

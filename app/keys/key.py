@@ -5,9 +5,12 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from app.access.actor import ActorRef
 from app.clock import DAY
+
+DUE_SOON_DAYS: Final = 14
 
 
 class Status(StrEnum):
@@ -30,6 +33,14 @@ class Reason(StrEnum):
     ROTATED = "ROTATED"
     NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
     OTHER = "OTHER"
+
+
+class RotationDue(StrEnum):
+    """Where a key stands in its environment's schedule."""
+
+    NOT_DUE = "NOT_DUE"
+    DUE_SOON = "DUE_SOON"
+    OVERDUE = "OVERDUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,13 @@ class ApiKey:
     def rotate_by(self, rotate_every_days: int | None) -> int | None:
         """When its environment asks for a successor; None where it asks for none."""
         return None if rotate_every_days is None else self.created_at + rotate_every_days * DAY
+
+    def rotation_due(self, rotate_every_days: int | None, now: int) -> RotationDue:
+        """How urgent the successor is; a key that is over needs none."""
+        rotate_by = self.rotate_by(rotate_every_days)
+        if rotate_by is None or self.is_over(now) or now < rotate_by - DUE_SOON_DAYS * DAY:
+            return RotationDue.NOT_DUE
+        return RotationDue.DUE_SOON if now < rotate_by else RotationDue.OVERDUE
 
 
 def normalised_network(text: str) -> str:

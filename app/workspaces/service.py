@@ -12,11 +12,11 @@ from typing import Final
 
 from app import database
 from app.access import policy
-from app.access.actor import Actor, Role
+from app.access.actor import Actor, ActorKind, Role
 from app.access.policy import Action
 from app.errors import FieldProblem, NotFound, ValidationFailed
 from app.workspaces import store
-from app.workspaces.workspace import Workspace
+from app.workspaces.workspace import User, Workspace
 
 SYSTEM_CHAIN: Final = "system"
 
@@ -58,6 +58,23 @@ async def reading(actor: Actor, slug: str | None, action: Action, *, workspace_i
     access = await _find(actor, slug, workspace_id)
     policy.require(actor, access.role, action, suspended=access.workspace.suspended_at is not None)
     return access
+
+
+async def seen(actor: Actor, slug: str | None, *, workspace_id: str | None = None) -> Access:
+    """The same where belonging is enough: for what every member, and a key of whatever scope, may know of its workspace."""
+    return await _find(actor, slug, workspace_id)
+
+
+async def mine(actor: Actor) -> list[Access]:
+    """Every workspace the actor belongs to; a management key belongs to one."""
+    if actor.workspace_id is not None:
+        return [await _find(actor, None, actor.workspace_id)]
+    return [Access(*found) for found in await store.of_user(actor.user_id)] if actor.user_id else []
+
+
+async def myself(actor: Actor) -> User | None:
+    """The person who asks; None for a management key."""
+    return await store.find_user(actor.id) if actor.kind is ActorKind.USER else None
 
 
 @contextlib.asynccontextmanager

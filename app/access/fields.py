@@ -1,0 +1,123 @@
+"""The other half of the policy: which action each field of the GraphQL schema is. A field without a row is not served.
+
+What a management key may touch is decided here from the parsed document, before anything runs; roles, which depend on the
+workspace, are decided by the use cases. None: whoever is signed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from app.access import policy
+from app.access.actor import Actor, ActorKind
+from app.access.policy import Action
+from app.errors import NotAllowed
+
+_ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
+    (None, "Query", "viewer workspace node permissions plans environments"),
+    (None, "Viewer", "kind user managementKey workspaces scopes"),
+    (None, "Node", "id"),
+    (None, "PageInfo", "hasNextPage hasPreviousPage startCursor endCursor"),
+    (None, "Permission", "name description inCatalogue"),
+    (None, "Plan", "name title apiKeyLimit upgradeUrl selfService"),
+    (None, "Environment", "name title prefix rotateEveryDays mustExpire maxLifetimeDays inCatalogue"),
+    (None, "Actor", "kind id name"),
+    (None, "User", "id name email"),
+    (None, "Workspace", "id name slug viewerRole"),
+    (Action.READ_WORKSPACE, "Workspace", "plan apiKeyLimit timezone businessHours createdAt suspendedAt"),
+    (Action.READ_WORKSPACE, "ApiKeyLimit", "limit used rotating remaining"),
+    (Action.READ_WORKSPACE, "BusinessHours", "days opens closes"),
+    (Action.READ_KEYS, "Workspace", "apiKeys"),
+    (Action.READ_KEYS, "ApiKeyConnection", "edges nodes pageInfo totalCount"),
+    (Action.READ_KEYS, "ApiKeyEdge", "cursor node"),
+    (Action.READ_KEYS, "ApiKey", "id name prefix environment status permissions allowedIps createdAt createdBy expiresAt"),
+    (Action.READ_KEYS, "ApiKey", "suspendedAt lastUsedAt lastUsedIp rotateBy rotationDue"),
+    (Action.READ_KEYS, "ApiKey", "revokedAt revokedBy revocationReason revocationNote"),
+    (Action.READ_USAGE, "ApiKey", "usage unusedPermissions"),
+    (Action.READ_USAGE, "Usage", "since until totalRequests successfulRequests failedRequests lastUsedAt"),
+    (Action.READ_USAGE, "Usage", "series byPermission byOutcome"),
+    (Action.READ_USAGE, "UsagePoint", "at total successful failed"),
+    (Action.READ_USAGE, "PermissionUsage", "permission total successful failed"),
+    (Action.READ_USAGE, "OutcomeUsage", "outcome total"),
+    (Action.READ_MEMBERS, "Workspace", "members invitations"),
+    (Action.READ_MEMBERS, "MemberConnection", "edges nodes pageInfo totalCount"),
+    (Action.READ_MEMBERS, "MemberEdge", "cursor node"),
+    (Action.READ_MEMBERS, "Member", "user role joinedAt"),
+    (Action.READ_MEMBERS, "InvitationConnection", "edges nodes pageInfo totalCount"),
+    (Action.READ_MEMBERS, "InvitationEdge", "cursor node"),
+    (Action.READ_MEMBERS, "Invitation", "id email role invitedAt expiresAt"),
+    (Action.READ_MANAGEMENT_KEYS, "Workspace", "managementKeys"),
+    (Action.READ_MANAGEMENT_KEYS, "ManagementKeyConnection", "edges nodes pageInfo totalCount"),
+    (Action.READ_MANAGEMENT_KEYS, "ManagementKeyEdge", "cursor node"),
+    # A management key may look at itself, through `viewer`.
+    (None, "ManagementKey", "id name prefix status scopes maker createdAt expiresAt lastUsedAt revokedAt"),
+    (Action.READ_AUDIT, "Workspace", "auditEvents"),
+    (Action.READ_AUDIT, "AuditEventConnection", "edges nodes pageInfo totalCount"),
+    (Action.READ_AUDIT, "AuditEventEdge", "cursor node"),
+    (Action.READ_AUDIT, "AuditEvent", "id at actor action target detail address userAgent requestId"),
+    (Action.CREATE_API_KEY, "Mutation", "createApiKey"),
+    (Action.UPDATE_API_KEY, "Mutation", "updateApiKey"),
+    (Action.SUSPEND_API_KEY, "Mutation", "suspendApiKey"),
+    (Action.RESUME_API_KEY, "Mutation", "resumeApiKey"),
+    (Action.REVOKE_API_KEY, "Mutation", "revokeApiKey"),
+    (Action.VERIFY_API_KEY, "Mutation", "verifyApiKey"),
+    (Action.UPDATE_WORKSPACE, "Mutation", "updateWorkspace"),
+    (Action.CHANGE_PLAN, "Mutation", "changePlan"),
+    (Action.INVITE_MEMBER, "Mutation", "inviteMember"),
+    (Action.CHANGE_MEMBER_ROLE, "Mutation", "changeMemberRole"),
+    (Action.REMOVE_MEMBER, "Mutation", "removeMember"),
+    (Action.CREATE_MANAGEMENT_KEY, "Mutation", "createManagementKey"),
+    (Action.REVOKE_MANAGEMENT_KEY, "Mutation", "revokeManagementKey"),
+    # What a payload carries is guarded by its own type's rows.
+    (None, "CreateApiKeyPayload", "apiKey secret"),
+    (None, "UpdateApiKeyPayload", "apiKey"),
+    (None, "SuspendApiKeyPayload", "apiKey"),
+    (None, "ResumeApiKeyPayload", "apiKey"),
+    (None, "RevokeApiKeyPayload", "apiKey"),
+    (None, "VerifyApiKeyPayload", "valid code message apiKey missingPermission"),
+    (None, "UpdateWorkspacePayload", "workspace"),
+    (None, "ChangePlanPayload", "workspace"),
+    (None, "InviteMemberPayload", "invitation link"),
+    (None, "ChangeMemberRolePayload", "member"),
+    (None, "RemoveMemberPayload", "workspace takenOver revoked"),
+    (None, "CreateManagementKeyPayload", "managementKey secret"),
+    (None, "RevokeManagementKeyPayload", "managementKey"),
+    (None, "Problem", "code message"),
+    (None, "ValidationFailed", "code message fields"),
+    (None, "FieldProblem", "field code message"),
+    (None, "NotFound", "code message"),
+    (None, "NotAllowed", "code message"),
+    (None, "Conflict", "code message"),
+    (None, "PlanLimitReached", "code message plan limit used upgradeTo"),
+)
+
+MUTATIONS: Final = "Mutation."
+FIELDS: Final[dict[str, Action | None]] = {f"{parent}.{name}": action for action, parent, names in _ROWS for name in names.split()}
+
+
+def require(actor: Actor, coordinates: Collection[str]) -> None:
+    """Raises NotAllowed unless `actor` may touch every one of these fields.
+
+    Mutations are asked one by one when it is their turn, so that their refusal is their own answer.
+    """
+    if unknown := sorted(set(coordinates) - FIELDS.keys()):
+        raise NotAllowed(f"{unknown[0]} is not open to anybody.")
+    if actor.kind is ActorKind.MANAGEMENT_KEY:
+        for coordinate in sorted(coordinate for coordinate in coordinates if not coordinate.startswith(MUTATIONS)):
+            _require_scope(actor, coordinate)
+
+
+def require_mutation(actor: Actor, name: str) -> None:
+    """Raises NotAllowed unless `actor` may ask for this mutation."""
+    _require_scope(actor, MUTATIONS + name)
+
+
+def _require_scope(actor: Actor, coordinate: str) -> None:
+    action = FIELDS[coordinate]
+    if action is None:
+        return
+    try:
+        policy.require_scope(actor, action)
+    except NotAllowed as refusal:
+        raise NotAllowed(f"{coordinate}: {refusal.message}") from None

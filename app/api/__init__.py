@@ -1,0 +1,1 @@
+"""GraphQL for programs: parse, check, call one use case, render."""

@@ -1,0 +1,63 @@
+"""The audit log of a workspace, as its members read it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import strawberry
+from strawberry.scalars import JSON
+
+from app.api.actors import Actor
+from app.api.connection import Connection, page, read
+from app.api.context import Context
+from app.api.cursors import Cut
+from app.api.scalars import Instant
+from app.audit import service
+from app.audit.entry import Entry
+from app.workspaces.workspace import Workspace
+
+
+@strawberry.type(description="One change: who did what to which thing, from where.")
+class AuditEvent:
+    id: strawberry.ID
+    at: Instant
+    actor: Actor
+    action: str = strawberry.field(description="`key.created`, `member.removed`, …")
+    target: strawberry.ID = strawberry.field(description="The id of the thing that was changed.")
+    detail: JSON = strawberry.field(description="What the action changed, by name; never a secret.")
+    address: str | None
+    user_agent: str | None
+    request_id: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> AuditEvent:
+        return cls(
+            id=strawberry.ID(entry.id),
+            at=Instant(entry.at),
+            actor=Actor.of(entry.actor),
+            action=entry.action,
+            target=strawberry.ID(entry.target),
+            detail=cast("JSON", entry.detail),
+            address=entry.request.address or None,
+            user_agent=entry.request.user_agent or None,
+            request_id=entry.request.request_id or None,
+        )
+
+
+async def audit_events(context: Context, workspace: Workspace, cut: Cut, target: str | None) -> Connection[AuditEvent]:
+    """A page of the log, the newest first; its positions are those of the chain."""
+    window = cut.of(f"{workspace.id} auditEvents {target}")
+    rows = await service.between(
+        context.actor,
+        workspace.slug,
+        limit=window.limit + 1,
+        below=window.after[0] if window.after else None,
+        above=window.before[0] if window.before else None,
+        target=target,
+        oldest_first=window.backwards,
+    )
+
+    async def count() -> int:
+        return await service.count(context.actor, workspace.slug, target)
+
+    return page(window, read(window, rows), node=AuditEvent.of, position=lambda entry: (entry.position,), count=count)

@@ -1,0 +1,27 @@
+"""What a request carries to its resolvers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import strawberry
+
+from app import database
+from app.access.actor import Actor
+
+
+@dataclass(slots=True)
+class Context:
+    """Who asks, one reading of the clock for all that is judged by time, and what gathers many small reads into one."""
+
+    actor: Actor
+    _now: int | None = None
+
+    async def now(self) -> int:
+        if self._now is None:
+            self._now = await database.now()
+        return self._now
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,83 @@
+"""From text to a document that may run: parsed, within the limits, valid, affordable. Each step is done once for a text.
+
+A document is remembered together with its errors, so that the same bad text costs next to nothing the second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from app.api import limits
+from app.api.price import BUDGET, Bill, bill
+
+REMEMBERED: Final = 128
+# A longer text is prepared each time: the syntax tree takes 150 times the memory of its text.
+REMEMBERED_LENGTH: Final = 4_000
+ERRORS_TOLD: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Either errors, or an `ast` that is valid; `bills` of the operations whose price no variable decides."""
+
+    ast: DocumentNode = field(default_factory=DocumentNode)
+    errors: tuple[GraphQLError, ...] = ()
+    bills: dict[str | None, Bill] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Raises GraphQLError unless `name`, or its absence, picks exactly one operation."""
+        operations = [item for item in self.ast.definitions if isinstance(item, OperationDefinitionNode)]
+        chosen = [item for item in operations if name is None or (item.name and item.name.value == name)]
+        if len(chosen) == 1:
+            return chosen[0]
+        raise GraphQLError(
+            "There is no operation of this name." if name is not None else "Say which operation to run: operationName."
+        )
+
+
+class Documents:
+    """Prepares the documents of one schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._prepare)
+
+    def prepare(self, text: str) -> Document:
+        return self._remembered(text) if len(text) <= REMEMBERED_LENGTH else self._prepare(text)
+
+    def bill(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Bill:
+        """What the operation touches and costs. Raises GraphQLError when that is more than BUDGET."""
+        name = operation.name.value if operation.name else None
+        found = document.bills.get(name) or bill(self._schema, document.ast, operation, variables)
+        if not found.sizes:
+            document.bills[name] = found
+        if found.cost > BUDGET:
+            raise limits.too_much("Fields to resolve (lists multiply)", found.cost, BUDGET, operation)
+        return found
+
+    def _prepare(self, text: str) -> Document:
+        try:
+            ast = parse(text, max_lexical_tokens=limits.TOKENS, max_comments=limits.COMMENTS)
+            errors = limits.exceeded(ast) or self._validate(ast)
+        except GraphQLSyntaxError as error:
+            return Document(errors=(error,))
+        except RecursionError:
+            return Document(errors=(GraphQLError("The document is nested too deeply."),))
+        return Document(errors=tuple(errors[:ERRORS_TOLD])) if errors else Document(ast)
+
+    def _validate(self, ast: DocumentNode) -> list[GraphQLError]:
+        return validate(self._schema, ast, specified_rules, max_errors=ERRORS_TOLD, hide_suggestions=True)

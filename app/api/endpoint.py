@@ -1,0 +1,132 @@
+"""`/graphql` as a bare ASGI application: who asks, what they ask, whether they may, and only then the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
+from strawberry.execution import optimized_is_awaitable
+
+from app import ids
+from app.access import fields
+from app.access.actor import Actor, Request
+from app.api import http
+from app.api.context import Context
+from app.api.documents import ERRORS_TOLD, Document, Documents
+from app.api.errors import told
+from app.api.http import Body, Receive, Refused, Response, Scope, Send
+from app.api.schema import SCHEMA, core
+from app.errors import NotAllowed, NotAuthenticated, Unavailable
+from app.management import service as management
+
+_log = logging.getLogger("keydesk.api")
+_NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
+
+Describe = Callable[[Scope], Request]
+SessionActor = Callable[[Scope], Awaitable[Actor]]
+
+
+class Endpoint:
+    """`session_actor` answers for the dashboard's cookie: it raises NotAuthenticated without a living session, NotAllowed
+    for a request that another site may have made. `explorer` is the page for people."""
+
+    def __init__(
+        self, describe: Describe, session_actor: SessionActor, explorer: Callable[[Scope, Receive, Send], Awaitable[None]]
+    ) -> None:
+        self._describe, self._session_actor, self._explorer = describe, session_actor, explorer
+        self._schema = core()
+        self._documents = Documents(self._schema)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD") and _wants_page(scope):
+            await self._explorer(scope, receive, send)
+        else:
+            await (await self.answer(scope, receive)).send(send)
+
+    async def answer(self, scope: Scope, receive: Receive) -> Response:
+        """The response, whatever happens: every failure has its status here."""
+        request = self._describe(scope)
+        try:
+            return await self._answer(scope, receive, request)
+        except Refused as refusal:
+            return Response(refusal.status, http.error(refusal.code, refusal.message), headers=refusal.headers)
+        except NotAuthenticated:
+            return Response(401, http.error("NOT_AUTHENTICATED", _NOBODY), headers={"www-authenticate": _challenge(scope)})
+        except NotAllowed as refusal:
+            return Response(403, http.error(refusal.code, refusal.message))
+        except Unavailable as failure:
+            _log.warning("the database could not be asked: %s", failure.internal)
+            later = {"retry-after": str(failure.retry_after_seconds)}
+            return Response(503, http.error("UNAVAILABLE", failure.message), headers=later)
+        except Exception as failure:
+            return Response(500, {"errors": told([GraphQLError("", original_error=failure)], request.request_id)})
+
+    async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Response:
+        if scope["method"] != "POST":
+            raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked with POST.", allow="POST, GET")
+        headers = http.headers_of(scope)
+        http.require_json(headers.get("content-type", []))
+        actor = await self._who(scope, headers, request)
+        body = http.decode(await http.read_body(receive, headers.get("content-length", [])))
+        content = await self.run(body, actor)
+        kind = http.media_type(",".join(headers.get("accept", [])))
+        return Response(200 if "data" in content or kind == http.LEGACY else 400, content, kind)
+
+    async def _who(self, scope: Scope, headers: dict[str, list[str]], request: Request) -> Actor:
+        """A Bearer token decides alone; without any Authorization header the session does."""
+        given = headers.get("authorization", [])
+        if not given:
+            return await self._session_actor(scope)
+        scheme, _, token = given[0].partition(" ")
+        if len(given) > 1 or scheme.lower() != "bearer":
+            raise NotAuthenticated
+        return await management.authenticate(token.strip(), request)
+
+    async def run(self, body: Body, actor: Actor) -> dict[str, Any]:
+        """`data` and `errors`; without `data` nothing was executed."""
+        request_id = actor.request.request_id or ids.new(ids.REQUEST)
+        document = self._documents.prepare(body.query)
+        try:
+            if document.errors:
+                return {"errors": told(document.errors, request_id)}
+            operation = document.operation(body.operationName)
+            bill = self._documents.bill(document, operation, body.variables or {})
+            fields.require(actor, bill.coordinates)
+        except (GraphQLError, NotAllowed) as refusal:
+            error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
+            return {"errors": told([error], request_id)}
+        return _content(await self._execute(document, operation, body, actor), request_id)
+
+    async def _execute(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:
+        result = execute(
+            self._schema,
+            document.ast,
+            context_value=Context(actor),
+            variable_values=body.variables,
+            operation_name=operation.name.value if operation.name else None,
+            max_coercion_errors=ERRORS_TOLD,
+            hide_suggestions=True,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it lacks only the TypeGuard
+            executor_class=SCHEMA.execution_context_class,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+
+def _content(result: ExecutionResult, request_id: str) -> dict[str, Any]:
+    errors = result.errors or []
+    # graphql-core answers `data: null` also for variables that it refused before executing anything.
+    executed = result.data is not None or any(error.path is not None for error in errors)
+    content: dict[str, Any] = {"errors": told(errors, request_id)} if errors else {}
+    return content | ({"data": result.data} if executed else {})
+
+
+def _challenge(scope: Scope) -> str:
+    presented = "authorization" in http.headers_of(scope)
+    return 'Bearer realm="keydesk"' + (', error="invalid_token"' if presented else "")
+
+
+def _wants_page(scope: Scope) -> bool:
+    accept = ",".join(http.headers_of(scope).get("accept", ["*/*"]))
+    return "text/html" in accept or "*/*" in accept

@@ -1,0 +1,72 @@
+"""The one place where errors become GraphQL: expected ones a member of the mutation's union, all others an entry of `errors`.
+
+An error nobody expected tells the client a request id and nothing else; the log has the rest, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.schema import ExceptionHandler
+from strawberry.types.field import StrawberryField
+
+from app import errors
+from app.api import problems
+from app.api.context import Info
+
+_log = logging.getLogger("keydesk.api")
+
+
+class OnValidationFailed(ExceptionHandler[errors.ValidationFailed, problems.ValidationFailed]):
+    def handle(self, exception: errors.ValidationFailed, *, field: StrawberryField, info: Info) -> problems.ValidationFailed:
+        return problems.ValidationFailed.of(exception)
+
+
+class OnNotFound(ExceptionHandler[errors.NotFound, problems.NotFound]):
+    def handle(self, exception: errors.NotFound, *, field: StrawberryField, info: Info) -> problems.NotFound:
+        return problems.NotFound.of(exception)
+
+
+class OnNotAllowed(ExceptionHandler[errors.NotAllowed, problems.NotAllowed]):
+    def handle(self, exception: errors.NotAllowed, *, field: StrawberryField, info: Info) -> problems.NotAllowed:
+        return problems.NotAllowed.of(exception)
+
+
+class OnConflict(ExceptionHandler[errors.Conflict, problems.Conflict]):
+    def handle(self, exception: errors.Conflict, *, field: StrawberryField, info: Info) -> problems.Conflict:
+        return problems.Conflict.of(exception)
+
+
+class OnPlanLimitReached(ExceptionHandler[errors.PlanLimitReached, problems.PlanLimitReached]):
+    def handle(self, exception: errors.PlanLimitReached, *, field: StrawberryField, info: Info) -> problems.PlanLimitReached:
+        return problems.PlanLimitReached.of(exception)
+
+
+HANDLERS: Final = (OnValidationFailed(), OnNotFound(), OnNotAllowed(), OnConflict(), OnPlanLimitReached())
+
+
+def told(found: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """The errors as the client reads them; what nobody expected is logged here and masked."""
+    return [_told(error, request_id) for error in found]
+
+
+def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    original = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    entry: dict[str, Any] = {**error.formatted}
+    if original is None:
+        code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
+        entry["extensions"] = {"code": code, **(error.extensions or {})}
+    elif isinstance(original, errors.Problem):
+        entry |= {"message": original.message, "extensions": {"code": original.code}}
+    elif isinstance(original, errors.Unavailable):
+        _log.warning("the database could not be asked: %s", original.internal)
+        entry |= {"message": original.message, "extensions": {"code": "UNAVAILABLE"}}
+    else:
+        _log.error("request %s failed at %s", request_id, error.path, exc_info=original)
+        entry |= {"message": "internal error", "extensions": {"code": "INTERNAL_ERROR", "requestId": request_id}}
+    return entry

@@ -1,0 +1,158 @@
+"""GraphQL over HTTP: one POST, one JSON object in, one JSON object out, whatever happens.
+
+Strawberry's own controller resolves dependencies and hops through a thread for every request; this one does neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from app.errors import KeydeskError
+
+RESPONSE: Final = "application/graphql-response+json"
+LEGACY: Final = "application/json"
+MAXIMUM_BODY: Final = 64 * 1024
+MAXIMUM_JSON_DEPTH: Final = 32
+
+Scope = Mapping[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Refused(KeydeskError):
+    """The HTTP request itself is wrong: it never becomes a GraphQL request."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Body(msgspec.Struct):
+    """The parameters of GraphQL over HTTP."""
+
+    query: str
+    operationName: str | None = None  # noqa: N815  # the name on the wire
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status, JSON content, and headers beside the usual ones."""
+
+    status: int
+    content: Mapping[str, Any]
+    media_type: str = LEGACY
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def send(self, send: Send) -> None:
+        body = msgspec.json.encode(self.content)
+        headers = {
+            "content-type": f"{self.media_type}; charset=utf-8",
+            "content-length": str(len(body)),
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            **self.headers,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+
+def headers_of(scope: Scope) -> dict[str, list[str]]:
+    """All values of each header, by lower-case name."""
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def media_type(accept: str) -> str:
+    """The type to answer in: the newer one only for who names it and does not prefer plain JSON."""
+    qualities = _qualities(accept)
+    newer = qualities.get(RESPONSE, 0.0)
+    older = next((qualities[name] for name in (LEGACY, "application/*", "*/*") if name in qualities), 0.0)
+    return RESPONSE if newer > 0 and newer >= older else LEGACY
+
+
+def require_json(content_types: list[str]) -> None:
+    """Raises Refused for anything but `application/json` in UTF-8: what a form can send is not a request to us."""
+    kind, *parameters = [part.strip().lower() for part in (content_types[0] if len(content_types) == 1 else "").split(";")]
+    charsets = [value.strip('"') for name, _, value in (item.partition("=") for item in parameters) if name.strip() == "charset"]
+    if kind != LEGACY or any(charset.strip() not in ("utf-8", "utf8") for charset in charsets):
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send Content-Type: {LEGACY}.", accept_post=LEGACY)
+
+
+async def read_body(receive: Receive, lengths: list[str]) -> bytes:
+    """At most MAXIMUM_BODY bytes. Raises Refused for more, before reading it where the length was announced."""
+    if lengths and lengths[0].isdigit() and int(lengths[0]) > MAXIMUM_BODY:
+        raise _too_large()
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "BAD_REQUEST", "The request ended early.")
+        body += message.get("body", b"")
+        if len(body) > MAXIMUM_BODY:
+            raise _too_large()
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def decode(body: bytes) -> Body:
+    """Raises Refused with what is wrong, and where."""
+    try:
+        decoded = msgspec.json.decode(body, type=Body)
+    except RecursionError:
+        raise _nested_too_deeply() from None
+    except msgspec.MsgspecError as error:
+        raise Refused(400, "BAD_REQUEST", f"The body is not a GraphQL request in JSON: {error}.") from None
+    if decoded.variables and _deeper_than(decoded.variables, MAXIMUM_JSON_DEPTH):
+        raise _nested_too_deeply()
+    return decoded
+
+
+def error(code: str, message: str) -> dict[str, Any]:
+    """A body with one error and no data."""
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}
+
+
+def _qualities(accept: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = [item.strip() for item in part.split(";")]
+        given = [item[2:] for item in parameters if item.startswith("q=")]
+        try:
+            found[name] = float(given[0]) if given else 1.0
+        except ValueError:
+            found[name] = 0.0
+    return found
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [inner for item in level for inner in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _too_large() -> Refused:
+    return Refused(413, "TOO_LARGE", f"A request has at most {MAXIMUM_BODY // 1024} KiB.")
+
+
+def _nested_too_deeply() -> Refused:
+    return Refused(400, "BAD_REQUEST", f"JSON is nested at most {MAXIMUM_JSON_DEPTH} levels deep.")

@@ -1,0 +1,167 @@
+"""What can be done with API keys: each mutation parses, calls one use case, and renders."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from app.api.context import Info
+from app.api.inputs import SLUG
+from app.api.keys import ApiKey
+from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
+from app.api.resolving import mutation
+from app.api.scalars import Instant, given
+from app.keys import service
+from app.keys.key import ApiKey as Key
+from app.keys.key import Reason
+from app.keys.rules import KeyInput
+from app.keys.service import KeyEdit
+
+
+@strawberry.input
+class CreateApiKeyInput:
+    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+    name: str
+    environment: str = strawberry.field(description="The name of an environment, `production`.")
+    permissions: list[str] = strawberry.field(description="Names of permissions, `pdf.generate`; at least one.")
+    expires_at: Instant | None = strawberry.field(
+        default=strawberry.UNSET, description="Some environments demand it, within a number of days."
+    )
+    allowed_ips: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="IPv4 and IPv6 addresses and networks; left out or empty: any."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Any text, at most 200 characters. Repeated within 24 hours with the same input it gives the same key, with `secret:\n"
+            "null`; with another input, a Conflict."
+        ),
+    )
+
+    def plain(self) -> KeyInput:
+        return KeyInput(
+            name=self.name,
+            environment=self.environment,
+            permissions=tuple(self.permissions),
+            expires_at=given(self.expires_at),
+            allowed_ips=tuple(given(self.allowed_ips) or ()),
+        )
+
+
+@strawberry.type
+class CreateApiKeyPayload:
+    api_key: ApiKey
+    secret: str | None = strawberry.field(description="Shown now and never again; null in the answer to a repeated request.")
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateApiKeyInput:
+    id: strawberry.ID
+    name: str | None = strawberry.UNSET
+    permissions: list[str] | None = strawberry.field(default=strawberry.UNSET, description="All of them: this replaces the list.")
+    allowed_ips: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="All of them: this replaces the list. Empty: any address."
+    )
+    expires_at: Instant | None = strawberry.field(
+        default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
+    )
+
+    def plain(self) -> KeyEdit:
+        permissions, allowed_ips = given(self.permissions), given(self.allowed_ips)
+        return KeyEdit(
+            name=given(self.name),
+            permissions=None if permissions is None else tuple(permissions),
+            allowed_ips=None if allowed_ips is None else tuple(allowed_ips),
+            expires_at=given(self.expires_at),
+            set_expiry=self.expires_at is not strawberry.UNSET,
+        )
+
+
+@strawberry.type
+class UpdateApiKeyPayload:
+    api_key: ApiKey
+
+
+@strawberry.input
+class SuspendApiKeyInput:
+    id: strawberry.ID
+
+
+@strawberry.type
+class SuspendApiKeyPayload:
+    api_key: ApiKey
+
+
+@strawberry.input
+class ResumeApiKeyInput:
+    id: strawberry.ID
+
+
+@strawberry.type
+class ResumeApiKeyPayload:
+    api_key: ApiKey
+
+
+@strawberry.input
+class RevokeApiKeyInput:
+    id: strawberry.ID
+    reason: Reason
+    note: str | None = strawberry.field(default=strawberry.UNSET, description="For the audit log and the key's page.")
+
+
+@strawberry.type
+class RevokeApiKeyPayload:
+    api_key: ApiKey
+
+
+CreateApiKeyResult: TypeAlias = Annotated[
+    CreateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict | PlanLimitReached,
+    strawberry.union("CreateApiKeyResult"),
+]
+UpdateApiKeyResult: TypeAlias = Annotated[
+    UpdateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("UpdateApiKeyResult")
+]
+SuspendApiKeyResult: TypeAlias = Annotated[
+    SuspendApiKeyPayload | NotFound | NotAllowed | Conflict, strawberry.union("SuspendApiKeyResult")
+]
+ResumeApiKeyResult: TypeAlias = Annotated[
+    ResumeApiKeyPayload | NotFound | NotAllowed | Conflict, strawberry.union("ResumeApiKeyResult")
+]
+RevokeApiKeyResult: TypeAlias = Annotated[
+    RevokeApiKeyPayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("RevokeApiKeyResult")
+]
+
+
+@strawberry.type
+class ApiKeyMutation:
+    @mutation("Makes an API key. Its secret is in this answer and nowhere else, ever.")
+    async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyResult | None:
+        repeat = given(input.idempotency_key)
+        made = await service.create(info.context.actor, given(input.workspace), input.plain(), idempotency_key=repeat)
+        return CreateApiKeyPayload(api_key=await _shown(info, made.key), secret=made.secret)
+
+    @mutation("Changes what is given and leaves the rest. A key's environment is for ever.")
+    async def update_api_key(self, info: Info, input: UpdateApiKeyInput) -> UpdateApiKeyResult | None:
+        key = await service.update(info.context.actor, input.id, input.plain())
+        return UpdateApiKeyPayload(api_key=await _shown(info, key))
+
+    @mutation("Refuses the key's requests until it is resumed. It still counts on the plan.")
+    async def suspend_api_key(self, info: Info, input: SuspendApiKeyInput) -> SuspendApiKeyResult | None:
+        return SuspendApiKeyPayload(api_key=await _shown(info, await service.suspend(info.context.actor, input.id)))
+
+    @mutation("Accepts a suspended key's requests again.")
+    async def resume_api_key(self, info: Info, input: ResumeApiKeyInput) -> ResumeApiKeyResult | None:
+        return ResumeApiKeyPayload(api_key=await _shown(info, await service.resume(info.context.actor, input.id)))
+
+    @mutation(
+        "Ends the key for ever: no request that begins after this answer is accepted. Never refused; repeated, it answers the\n"
+        "same and changes nothing."
+    )
+    async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyResult | None:
+        key = await service.revoke(info.context.actor, input.id, input.reason, given(input.note))
+        return RevokeApiKeyPayload(api_key=await _shown(info, key))
+
+
+async def _shown(info: Info, key: Key) -> ApiKey:
+    return ApiKey.of(key, await info.context.now())

@@ -1,0 +1,144 @@
+"""API keys: the type, its page in a workspace, and what can be done with one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import strawberry
+
+from app import catalogue
+from app.api.actors import Actor
+from app.api.catalogue import Environment, Permission
+from app.api.connection import Connection, Node, Slice, page
+from app.api.context import Context
+from app.api.cursors import Cut, Window
+from app.api.scalars import Instant, given, instant
+from app.keys import key as noun
+from app.keys import service
+from app.keys.listing import KeyFilter, Order, Place, place_of
+from app.keys.listing import Window as KeyWindow
+from app.workspaces.workspace import Workspace
+
+LONGEST_LOOK_BACK_DAYS: Final = 366
+
+ApiKeyStatus = strawberry.enum(
+    noun.Status,
+    name="ApiKeyStatus",
+    description="SUSPENDED keys are refused until they are resumed; EXPIRED and REVOKED are for ever.",
+)
+RevocationReason = strawberry.enum(noun.Reason, name="RevocationReason", description="With OTHER, say more in the note.")
+RotationDue = strawberry.enum(noun.RotationDue, name="RotationDue", description="DUE_SOON: within 14 days.")
+ApiKeyOrderField = strawberry.enum(
+    Order,
+    name="ApiKeyOrderField",
+    description="Keys that were never used come before all others, keys that never expire after all others.",
+)
+
+
+@strawberry.enum
+class OrderDirection(StrEnum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@strawberry.type(description="One secret with a name, an environment and permissions. The secret itself cannot be read.")
+class ApiKey(Node):
+    name: str
+    prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_live_a1b2`.")
+    environment: Environment
+    status: noun.Status
+    permissions: list[Permission]
+    allowed_ips: list[str] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")
+    created_at: Instant
+    created_by: Actor
+    expires_at: Instant | None = strawberry.field(description="From this instant on the key is EXPIRED; null: never.")
+    suspended_at: Instant | None
+    last_used_at: Instant | None = strawberry.field(description="When the key itself was good and was last presented.")
+    last_used_ip: str | None
+    rotate_by: Instant | None = strawberry.field(
+        description="When the environment's schedule wants the key replaced; null where it has none, and for a key that is over."
+    )
+    rotation_due: noun.RotationDue
+    revoked_at: Instant | None
+    revoked_by: Actor | None
+    revocation_reason: noun.Reason | None
+    revocation_note: str | None
+    held: strawberry.Private[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, key: noun.ApiKey, now: int) -> ApiKey:
+        environment, revocation = catalogue.current().environment(key.environment), key.revocation
+        return cls(
+            id=strawberry.ID(key.id),
+            name=key.name,
+            prefix=key.prefix,
+            environment=Environment.of(environment),
+            status=key.status(now),
+            permissions=[Permission.named(name) for name in key.permissions],
+            allowed_ips=list(key.allowed_ips),
+            created_at=Instant(key.created_at),
+            created_by=Actor.of(key.created_by),
+            expires_at=instant(key.expires_at),
+            suspended_at=instant(key.suspended_at),
+            last_used_at=instant(key.last_used_at),
+            last_used_ip=key.last_used_ip,
+            rotate_by=None if key.is_over(now) else instant(key.rotate_by(environment.rotate_every_days)),
+            rotation_due=key.rotation_due(environment.rotate_every_days, now),
+            revoked_at=Instant(revocation.at) if revocation else None,
+            revoked_by=Actor.of(revocation.by) if revocation else None,
+            revocation_reason=revocation.reason if revocation else None,
+            revocation_note=revocation.note if revocation else None,
+            held=key.permissions,
+        )
+
+
+@strawberry.input(description="Every condition given must hold.")
+class ApiKeyFilter:
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Part of the name, or the beginning of the prefix. Of a whole secret only its prefix is looked at.",
+    )
+    status: list[noun.Status] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
+    environment: str | None = strawberry.field(default=strawberry.UNSET, description="The name of an environment.")
+    permission: str | None = strawberry.field(default=strawberry.UNSET, description="The name of a permission the key holds.")
+
+    def plain(self) -> KeyFilter:
+        return KeyFilter(
+            search=given(self.search) or "",
+            statuses=tuple(given(self.status) or ()),
+            environment=given(self.environment),
+            permission=given(self.permission),
+        )
+
+
+@strawberry.input
+class ApiKeyOrder:
+    field: Order
+    direction: OrderDirection = OrderDirection.ASC
+
+
+async def api_keys(
+    context: Context, workspace: Workspace, cut: Cut, filter: ApiKeyFilter | None, order_by: ApiKeyOrder | None
+) -> Connection[ApiKey]:
+    """A page of a workspace's keys."""
+    wanted = filter.plain() if filter else KeyFilter()
+    order, descending = (order_by.field, order_by.direction is OrderDirection.DESC) if order_by else (Order.CREATED_AT, True)
+    window = cut.of(f"{workspace.id} apiKeys {order} {descending}")
+    found = await service.page(context.actor, workspace.slug, _places(window), wanted, order, descending=descending)
+    now = await context.now()
+
+    def position(key: noun.ApiKey) -> tuple[int | str, str]:
+        place = place_of(key, order)
+        return (place.value, place.id)
+
+    async def count() -> int:
+        return await service.count(context.actor, workspace.slug, wanted)
+
+    rows = Slice(found.keys, found.has_next, found.has_previous)
+    return page(window, rows, node=lambda key: ApiKey.of(key, now), position=position, count=count)
+
+
+def _places(window: Window) -> KeyWindow:
+    after, before = (Place(*position) if position else None for position in (window.after, window.before))
+    return KeyWindow(window.limit, after=after, before=before, backwards=window.backwards)

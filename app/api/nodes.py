@@ -1,0 +1,28 @@
+"""`node(id:)`: anything that has an id, found by the use case of its own noun."""
+
+from __future__ import annotations
+
+from app import ids
+from app.api.connection import Node
+from app.api.context import Context
+from app.api.keys import ApiKey
+from app.api.management import ManagementKey
+from app.api.workspaces import Workspace
+from app.errors import NotFound
+from app.keys import service as keys
+from app.management import service as management
+from app.workspaces import service as workspaces
+
+
+async def find(context: Context, node_id: str) -> Node | None:
+    """None for what is not there, and for what belongs to somebody else."""
+    try:
+        if ids.is_a(ids.API_KEY, node_id):
+            return ApiKey.of(await keys.get(context.actor, node_id), await context.now())
+        if ids.is_a(ids.WORKSPACE, node_id):
+            return Workspace.of(await workspaces.seen(context.actor, None, workspace_id=node_id), context.actor)
+        if ids.is_a(ids.MANAGEMENT_KEY, node_id):
+            return ManagementKey.of(await management.get(context.actor, node_id), await context.now())
+    except NotFound:
+        pass
+    return None

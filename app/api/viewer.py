@@ -1,0 +1,50 @@
+"""Who is asking."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import strawberry
+
+from app.access.actor import Actor, Scope
+from app.api.context import Info
+from app.api.management import ManagementKey
+from app.api.people import User
+from app.api.resolving import field
+from app.api.workspaces import Workspace
+from app.management import service as management
+from app.workspaces import service as workspaces
+
+
+@strawberry.enum
+class ViewerKind(StrEnum):
+    USER = "USER"
+    MANAGEMENT_KEY = "MANAGEMENT_KEY"
+
+
+@strawberry.type(description="Who is asking.")
+class Viewer:
+    kind: ViewerKind
+    scopes: list[str] = strawberry.field(
+        description="What a management key may be asked to do; empty for a user, whose role decides."
+    )
+    actor: strawberry.Private[Actor]
+
+    @classmethod
+    def of(cls, actor: Actor) -> Viewer:
+        return cls(kind=ViewerKind(actor.kind), scopes=[scope for scope in Scope if scope in actor.scopes], actor=actor)
+
+    @field("Null for a management key.")
+    async def user(self) -> User | None:
+        user = await workspaces.myself(self.actor)
+        return User.of(user) if user else None
+
+    @field("Null for a user.")
+    async def management_key(self, info: Info) -> ManagementKey | None:
+        if self.kind is ViewerKind.USER:
+            return None
+        return ManagementKey.of(await management.get(self.actor, self.actor.id), await info.context.now())
+
+    @field("Where the caller may act; a management key has one.")
+    async def workspaces(self) -> list[Workspace]:
+        return [Workspace.of(access, self.actor) for access in await workspaces.mine(self.actor)]

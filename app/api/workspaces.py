@@ -1,0 +1,133 @@
+"""Workspaces: the type with its pages of keys, members and the rest."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from app import catalogue
+from app.access.actor import Actor, ActorKind, Role
+from app.api import audit, keys, management
+from app.api.catalogue import Plan
+from app.api.connection import Connection, Node
+from app.api.context import Info
+from app.api.cursors import Cut
+from app.api.resolving import field
+from app.api.scalars import Instant, given, instant
+from app.plans import service as plans
+from app.workspaces import workspace as noun
+from app.workspaces.service import Access
+
+First: TypeAlias = Annotated[int | None, strawberry.argument(description="1 to 100; 20 when neither is given.")]
+Last: TypeAlias = Annotated[int | None, strawberry.argument(description="1 to 100, from the end.")]
+
+
+@strawberry.enum
+class Weekday(StrEnum):
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
+@strawberry.type(description="When people are at work, in the workspace's time zone.")
+class BusinessHours:
+    days: list[Weekday]
+    opens: str = strawberry.field(description="`08:00`")
+    closes: str = strawberry.field(description="`18:00`")
+
+    @classmethod
+    def of(cls, hours: noun.BusinessHours) -> BusinessHours:
+        return cls(days=[Weekday(day) for day in hours.days], opens=hours.opens, closes=hours.closes)
+
+
+@strawberry.type(description="How many keys the plan allows. Keys that are neither revoked nor expired count.")
+class ApiKeyLimit:
+    limit: int | None = strawberry.field(description="Null: unlimited.")
+    used: int = strawberry.field(description="Of the two keys of an open rotation one counts.")
+    rotating: int = strawberry.field(description="Open rotations.")
+    remaining: int | None = strawberry.field(description="Null: unlimited. Never below 0, also after going down to a smaller plan.")
+
+
+@strawberry.type(description="A team, with its keys, members and plan.")
+class Workspace(Node):
+    name: str
+    slug: str = strawberry.field(description="Its name in addresses and inputs.")
+    viewer_role: Role | None = strawberry.field(description="The caller's role here; null for a management key.")
+    plan: Plan
+    timezone: str = strawberry.field(description="A name of the IANA database.")
+    business_hours: BusinessHours | None
+    created_at: Instant
+    suspended_at: Instant | None = strawberry.field(
+        description="Since when the operator has suspended it: then none of its keys is accepted."
+    )
+    place: strawberry.Private[noun.Workspace]
+
+    @classmethod
+    def of(cls, access: Access, actor: Actor) -> Workspace:
+        place = access.workspace
+        return cls(
+            id=strawberry.ID(place.id),
+            name=place.name,
+            slug=place.slug,
+            viewer_role=access.role if actor.kind is ActorKind.USER else None,
+            plan=Plan.of(catalogue.current().plan(place.plan)),
+            timezone=place.timezone,
+            business_hours=BusinessHours.of(place.business_hours) if place.business_hours else None,
+            created_at=Instant(place.created_at),
+            suspended_at=instant(place.suspended_at),
+            place=place,
+        )
+
+    @strawberry.field
+    async def api_key_limit(self, info: Info) -> ApiKeyLimit:
+        meter = await plans.meter(self.place, await info.context.now())
+        return ApiKeyLimit(limit=meter.limit, used=meter.used, rotating=meter.rotating, remaining=meter.remaining)
+
+    @strawberry.field
+    async def api_keys(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        filter: keys.ApiKeyFilter | None = strawberry.UNSET,
+        order_by: Annotated[
+            keys.ApiKeyOrder | None, strawberry.argument(description="Left out: the newest first.")
+        ] = strawberry.UNSET,
+    ) -> Connection[keys.ApiKey]:
+        cut = Cut.given(first, after, last, before)
+        return await keys.api_keys(info.context, self.place, cut, given(filter), given(order_by))
+
+    @field("For owners only. The newest first.")
+    async def management_keys(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+    ) -> Connection[management.ManagementKey]:
+        cut = Cut.given(first, after, last, before)
+        return await management.management_keys(info.context, self.place, cut)
+
+    @field("Every change, the newest first.")
+    async def audit_events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        target: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only what was done to this thing.")
+        ] = strawberry.UNSET,
+    ) -> Connection[audit.AuditEvent]:
+        cut = Cut.given(first, after, last, before)
+        return await audit.audit_events(info.context, self.place, cut, given(target))

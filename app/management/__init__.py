@@ -1,0 +1,1 @@
+"""Management keys: how programs sign in to GraphQL."""

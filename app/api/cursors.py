@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import hmac
 import json
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from app.api.scalars import given
 from app.peppers import service as peppers
 
 _SEAL_LENGTH: Final = 12
+_FOREIGN: Final = "This cursor does not belong to this list. Use one that the same list, in the same order, has given."
 Position = tuple[Any, ...]
 
 
@@ -66,18 +67,15 @@ class Cut:
 def sealed(place: str, position: Sequence[Any]) -> str:
     """The cursor of a position."""
     payload = json.dumps(list(position), separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_seal(place, payload)[0] + payload).rstrip(b"=").decode()
+    return _encode(_seals(place, payload)[0] + payload)
 
 
 def opened(place: str, cursor: str) -> Position:
     """The position a cursor of this list stands for. Raises GraphQLError for any other text."""
-    try:
-        raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        raise _foreign() from None
+    raw = _decode(cursor)
     seal, payload = raw[:_SEAL_LENGTH], raw[_SEAL_LENGTH:]
-    if not any(hmac.compare_digest(seal, good) for good in _seal(place, payload)):
-        raise _foreign()
+    if not any(hmac.compare_digest(seal, good) for good in _seals(place, payload)):
+        raise refused(_FOREIGN)
     return tuple(json.loads(payload))
 
 
@@ -86,11 +84,20 @@ def refused(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
 
 
-def _foreign() -> GraphQLError:
-    return refused("This cursor does not belong to this list. Use one that the same list, in the same order, has given.")
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _seal(place: str, payload: bytes) -> list[bytes]:
+def _decode(cursor: str) -> bytes:
+    """Only the one spelling that `_encode` gives."""
+    with contextlib.suppress(ValueError):
+        raw = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+        if _encode(raw) == cursor:
+            return raw
+    raise refused(_FOREIGN)
+
+
+def _seals(place: str, payload: bytes) -> list[bytes]:
     """The seal under the current pepper, and under the previous one while it is being changed."""
     message = place.encode() + b"\x00" + payload
     return [hmac.digest(pepper.derive("cursor"), message, "sha256")[:_SEAL_LENGTH] for pepper in peppers.current().all]

@@ -5,6 +5,7 @@ Strawberry's own controller resolves dependencies and hops through a thread for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +18,8 @@ RESPONSE: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
 MAXIMUM_BODY: Final = 64 * 1024
 MAXIMUM_JSON_DEPTH: Final = 32
+# As JSON and as GraphQL write it. PostgreSQL keeps no NUL in texts, SQLite does: refused for both.
+_NUL: Final = re.compile(r"\\u(?:0000|\{0+\})")
 
 Scope = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -108,11 +111,14 @@ async def read_body(receive: Receive, lengths: list[str]) -> bytes:
 def decode(body: bytes) -> Body:
     """Raises Refused with what is wrong, and where."""
     try:
-        decoded = msgspec.json.decode(body, type=Body)
+        text = body.decode()
+        decoded = msgspec.json.decode(text, type=Body)
     except RecursionError:
         raise _nested_too_deeply() from None
-    except msgspec.MsgspecError as error:
+    except (UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise Refused(400, "BAD_REQUEST", f"The body is not a GraphQL request in JSON: {error}.") from None
+    if _NUL.search(text):
+        raise Refused(400, "BAD_REQUEST", "The character NUL is not part of any text here.")
     if decoded.variables and _deeper_than(decoded.variables, MAXIMUM_JSON_DEPTH):
         raise _nested_too_deeply()
     return decoded

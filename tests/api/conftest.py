@@ -1,0 +1,40 @@
+"""Callers of the API: members by their session, programs by their management key."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import database
+from app.access.actor import Actor
+from app.clock import DAY
+from app.management import service as management
+from app.management.key import Asked
+from tests.conftest import Team
+from tests.support.graphql import Client
+
+
+@pytest.fixture
+def owner(team: Team) -> Client:
+    return Client(team.owner)
+
+
+@pytest.fixture
+def editor(team: Team) -> Client:
+    return Client(team.editor)
+
+
+@pytest.fixture
+def viewer(team: Team) -> Client:
+    return Client(team.viewer)
+
+
+@pytest.fixture
+def stranger(other_team: Team) -> Client:
+    """The owner of another workspace."""
+    return Client(other_team.owner)
+
+
+async def program(maker: Actor, slug: str, *scopes: str, days: int = 30) -> Client:
+    """A management key of this maker."""
+    asked = Asked("CI", scopes, await database.now() + days * DAY)
+    return Client(token=(await management.create(maker, slug, asked))[1])

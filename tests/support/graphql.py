@@ -1,0 +1,80 @@
+"""A client of the GraphQL API that runs the published operations by file name, over ASGI, as some caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app import ids
+from app.access.actor import Actor, Request
+from app.api.endpoint import Endpoint
+from app.api.http import Receive, Response, Scope, Send
+from app.errors import NotAuthenticated
+from app.paths import OPERATIONS
+
+URL = "http://keydesk.test/graphql"
+
+
+def operations() -> list[str]:
+    """`keys/create` and so on: every operation file there is."""
+    return sorted(str(path.relative_to(OPERATIONS).with_suffix("")) for path in OPERATIONS.rglob("*.graphql"))
+
+
+def operation(name: str) -> str:
+    return Path(OPERATIONS, f"{name}.graphql").read_text(encoding="utf-8")
+
+
+def describe(scope: Scope) -> Request:
+    return Request("203.0.113.9", "tests/1.0", ids.new(ids.REQUEST))
+
+
+async def no_page(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(200, {"page": True}).send(send)
+
+
+@dataclass
+class Client:
+    """`actor` is whoever the session cookie would stand for; `token` a management key."""
+
+    actor: Actor | None = None
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.endpoint = Endpoint(describe, self._session, no_page)
+
+    async def _session(self, scope: Scope) -> Actor:
+        if self.actor is None:
+            raise NotAuthenticated
+        return self.actor
+
+    async def request(self, method: str = "POST", url: str = URL, **kwargs: Any) -> httpx.Response:
+        headers = self.headers | ({"authorization": f"Bearer {self.token}"} if self.token else {}) | kwargs.pop("headers", {})
+        transport = httpx.ASGITransport(self.endpoint)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.request(method, url, headers=headers, **kwargs)
+
+    async def send(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        return await self.request(json={"query": query, "variables": variables or {}}, headers=headers)
+
+    async def ask(self, query: str, /, **variables: Any) -> Any:
+        """`data`; an AssertionError with what the server said if there are errors."""
+        content = (await self.send(query, variables)).json()
+        assert "errors" not in content, content
+        return content["data"]
+
+    async def refused(self, query: str, /, **variables: Any) -> list[dict[str, Any]]:
+        """The errors of a request that must have some."""
+        return (await self.send(query, variables)).json()["errors"]
+
+    async def run(self, name: str, /, **variables: Any) -> Any:
+        """The one root field of a published operation."""
+        (found,) = (await self.ask(operation(name), **variables)).values()
+        return found
+
+    async def change(self, name: str, /, **given: Any) -> Any:
+        """A published mutation with this input."""
+        return await self.run(name, input=given)

@@ -26,6 +26,7 @@ from app.api.key_changes import ApiKeyMutation
 from app.api.management import ManagementKeyMutation
 from app.api.resolving import field
 from app.api.scalars import SCALARS, given
+from app.api.verification import VerificationMutation
 from app.api.viewer import Viewer
 from app.api.workspace_changes import WorkspaceMutation
 from app.api.workspaces import Workspace
@@ -65,7 +66,7 @@ class Query(RootQuery, CatalogueQuery):
         "the server failed, which `errors` then says; what other mutations of the same document did stands."
     )
 )
-class Mutation(ApiKeyMutation, WorkspaceMutation, ManagementKeyMutation):
+class Mutation(ApiKeyMutation, VerificationMutation, WorkspaceMutation, ManagementKeyMutation):
     pass
 
 

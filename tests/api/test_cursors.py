@@ -15,7 +15,9 @@ from tests.support.graphql import Client
 
 FOREIGN = "This cursor does not belong to this list. Use one that the same list, in the same order, has given."
 PAGE = """
-query Page($workspace: String, $first: Int, $after: String, $last: Int, $before: String, $filter: ApiKeyFilter, $orderBy: ApiKeyOrder) {
+query Page(
+  $workspace: String, $first: Int, $after: String, $last: Int, $before: String, $filter: ApiKeyFilter, $orderBy: ApiKeyOrder
+) {
   workspace(slug: $workspace) {
     apiKeys(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) {
       totalCount

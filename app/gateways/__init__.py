@@ -1,0 +1,1 @@
+"""Gateway tokens: what lets a protected service ask `/v1/*`."""

@@ -1,0 +1,73 @@
+"""Gateway tokens are the operator's: making, listing and taking them back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app import catalogue, ids
+from app.access.actor import Actor
+from app.audit import service as audit
+from app.errors import Conflict, FieldProblem, NotAllowed, NotFound, ValidationFailed
+from app.gateways import store
+from app.gateways.token import GatewayToken, Made
+from app.keys.rules import name_fault
+from app.keys.secret import KeyClass, generate, prefix_of
+from app.peppers import service as peppers
+from app.workspaces import service as workspaces
+from app.workspaces import store as workspace_store
+
+_WHAT = "gateway token"
+
+
+async def create(actor: Actor, name: str, *, workspace: str | None = None, environment: str | None = None) -> Made:
+    """A token for all workspaces, or bound to the one of this slug, and to an environment. Raises ValidationFailed."""
+    _operator_only(actor)
+    if fault := name_fault(name):
+        raise ValidationFailed(fault)
+    if environment is not None and environment not in catalogue.current().environments:
+        raise ValidationFailed(FieldProblem("environment", "UNKNOWN", f"There is no environment {environment!r}."))
+    async with workspaces.changing_installation(actor) as change:
+        bound = await _workspace_id(workspace)
+        pepper = peppers.current().current
+        secret = generate(catalogue.current().key_prefix, KeyClass.GATEWAY)
+        token = GatewayToken(ids.new(ids.GATEWAY_TOKEN), name.strip(), prefix_of(secret), bound, environment, change.now, None)
+        await store.add(token, pepper.digest(secret), pepper.version)
+        await audit.record(change, "gateway_token.created", token.id, name=token.name, workspace=bound, environment=environment)
+    return Made(token, secret)
+
+
+async def tokens(actor: Actor) -> list[GatewayToken]:
+    """All of them, newest first."""
+    _operator_only(actor)
+    return await store.tokens()
+
+
+async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
+    """Refused from the next request on. Raises NotFound, or Conflict for a name that several living tokens share."""
+    _operator_only(actor)
+    async with workspaces.changing_installation(actor) as change:
+        found = await store.find(id_or_name)
+        if not found:
+            raise NotFound(_WHAT)
+        if len(found) > 1:
+            raise Conflict(f"Several tokens are called {id_or_name!r}; name one by its id: {', '.join(t.id for t in found)}.")
+        token = found[0]
+        if token.revoked_at is None:
+            await store.revoke(token.id, change.now)
+            await audit.record(change, "gateway_token.revoked", token.id, name=token.name)
+            token = replace(token, revoked_at=change.now)
+    return token
+
+
+def _operator_only(actor: Actor) -> None:
+    if actor.is_member:
+        raise NotAllowed("Gateway tokens are made by whoever runs Keydesk.")
+
+
+async def _workspace_id(slug: str | None) -> str | None:
+    if slug is None:
+        return None
+    found = await workspace_store.find_by_slug(slug)
+    if found is None:
+        raise ValidationFailed(FieldProblem("workspace", "UNKNOWN", f"There is no workspace {slug!r}."))
+    return found.id

@@ -1,0 +1,1 @@
+"""Counting requests, and reading the counts."""

@@ -1,0 +1,102 @@
+"""What services report of requests that were allowed: good events count, bad ones are listed, a batch counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from app import clock, database
+from app.errors import FieldProblem, Unavailable, ValidationFailed
+from app.usage import store
+from app.usage.counting import Tally
+from app.usage.usage import FAILED, SUCCEEDED
+
+MOST_EVENTS: Final = 1_000
+BATCHES_KEPT: Final = 31 * clock.DAY
+_OLDEST: Final = 30 * clock.DAY
+_NEWEST: Final = 5 * clock.MINUTE
+_PATIENCE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One request that a service answered with an HTTP `status`."""
+
+    key_id: str
+    at: int
+    status: int
+    permission: str | None
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one event was not counted."""
+
+    code: str
+    message: str
+
+
+async def take(gateway: str, workspace_id: str | None, batch_id: str, events: list[Event | Fault]) -> dict[str, Any]:
+    """The answer of `/v1/usage`. Raises ValidationFailed for a batch that is wrong as a whole, Unavailable if it is not
+    known to be counted: the same batch sent again is then counted once all the same."""
+    batch = _batch(batch_id)
+    if len(events) > MOST_EVENTS:
+        raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), database.transaction():
+            answer = await _take(gateway, workspace_id, batch, events)
+    except TimeoutError:
+        raise Unavailable(internal="a usage batch took too long") from None
+    return answer
+
+
+async def forget_old() -> None:
+    """Drops batches whose time has passed."""
+    async with database.transaction():
+        await store.forget_batches_before(await database.now() - BATCHES_KEPT)
+
+
+async def _take(gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault]) -> dict[str, Any]:
+    now = await database.now()
+    ids = sorted({event.key_id for event in events if isinstance(event, Event)})
+    known = await store.known_keys(ids, workspace_id)
+    tally, rejected = Tally(), []
+    for index, given in enumerate(events):
+        event = _checked(given, known, now)
+        if isinstance(event, Fault):
+            rejected.append({"index": index, "code": event.code, "message": event.message})
+        else:
+            tally.count(event.key_id, event.at, event.permission, SUCCEEDED if event.status < 400 else FAILED)
+            tally.use(event.key_id, min(event.at, now), event.address)
+    answer = {"accepted": len(events) - len(rejected), "rejected": rejected}
+    if not await store.claim_batch(gateway, batch, json.dumps(answer), now):
+        return {**json.loads(await store.answer_of(gateway, batch)), "duplicate": True}
+    await store.add(tally)
+    return {**answer, "duplicate": False}
+
+
+def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:
+    if isinstance(event, Fault):
+        return event
+    if event.key_id not in known:
+        return Fault("NOT_FOUND", "There is no such API key.")
+    if not now - _OLDEST <= event.at <= now + _NEWEST:
+        return Fault("AT_OUT_OF_RANGE", "`at` lies more than 30 days back or 5 minutes ahead.")
+    return event
+
+
+def parse_instant(text: str) -> int:
+    """RFC 3339 with an offset; ValueError for anything else."""
+    return clock.from_datetime(datetime.fromisoformat(text))
+
+
+def _batch(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValidationFailed(FieldProblem("batchId", "INVALID", "`batchId` is not a UUID.")) from None

@@ -1,0 +1,100 @@
+"""The little of HTTP that `/v1/*` needs, without a framework: here a do-nothing answer costs 40 µs instead of 115."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+TITLES: Final = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Content too large",
+    415: "Unsupported media type",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+JSON: Final = b"application/json"
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class Refused(Exception):
+    """An RFC 9457 answer: status, stable code, a sentence, and headers."""
+
+    def __init__(self, status: int, code: str, detail: str, *headers: tuple[bytes, bytes], **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.headers, self.more = status, code, detail, headers, more
+
+    async def send(self, send: Send, request_id: str) -> None:
+        problem = {
+            "type": f"urn:keydesk:problem:{self.code.lower().replace('_', '-')}",
+            "title": TITLES[self.status],
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "instance": f"urn:keydesk:request:{request_id}",
+            **self.more,
+        }
+        await send_json(send, self.status, problem, list(self.headers), b"application/problem+json")
+
+
+class ClientGone(Exception):
+    """The client hung up before its body was complete; nobody waits for an answer."""
+
+
+async def send_json(
+    send: Send, status: int, content: Any, headers: Headers | None = None, kind: bytes = b"application/json"
+) -> None:
+    body = msgspec.json.encode(content)
+    all_headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), _NO_STORE, *(headers or ())]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_empty(send: Send, headers: Headers) -> None:
+    """204."""
+    await send({"type": "http.response.start", "status": 204, "headers": [_NO_STORE, *headers]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def read_body(receive: Receive, announced: bytes | None, limit: int) -> bytes:
+    """The whole body; 413 as soon as it is known to be larger than `limit` bytes."""
+    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if not message.get("more_body"):
+        return _checked(_part(message), limit)
+    parts, size = [_part(message)], len(message.get("body", b""))
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(_part(message))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return _checked(b"".join(parts), limit)
+
+
+def _part(message: Mapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def _checked(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.")

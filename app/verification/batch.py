@@ -1,0 +1,182 @@
+"""Reading and counting in groups: requests that arrive while a round trip is under way form the next batch.
+
+A batch is one read and, if anything is to be counted, one write; its requests are answered after the commit. A batch
+whose commit is not known to have succeeded is never tried again: its requests are Unavailable, counted once or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import hmac
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from app import database
+from app.database.hot import Hot
+from app.errors import KeydeskError, NotAuthenticated, Unavailable
+from app.peppers.pepper import Peppers
+from app.usage.counting import Tally
+from app.verification import store
+from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judge
+
+LARGEST: Final = 64
+MOST_WAITING: Final = 2_000
+PATIENCE_SECONDS: Final = {"sqlite": 0.5, "postgres": 1.0}
+_log = logging.getLogger("keydesk.verification")
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """One verification: `secret` is None for text that is not a key at all, which is never looked up."""
+
+    token: str
+    secret: str | None
+    asked: Asked
+    address: str | None
+    follows: bool
+    answer: asyncio.Future[Verdict] = field(repr=False)
+    digests: tuple[bytes, ...] = ()
+
+
+class Batches:
+    """Questions in, verdicts out. `tokens` are the gateway tokens of the settings."""
+
+    def __init__(self, hot: Hot, peppers: Peppers, tokens: tuple[str, ...]) -> None:
+        self._hot, self._peppers = hot, peppers
+        self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
+        self._patience = PATIENCE_SECONDS["sqlite" if database.is_sqlite() else "postgres"]
+        self._waiting: list[Question] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._afterwards: set[asyncio.Task[None]] = set()
+
+    async def verify(self, token: str, secret: str | None, asked: Asked, *, address: str | None, follows: bool) -> Verdict:
+        """Raises NotAuthenticated for a gateway token that is unknown or revoked, Unavailable when nothing is known."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable(internal="too many verifications are waiting")
+        question = Question(token, secret, asked, address, follows, asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        self._start()
+        return await question.answer
+
+    async def authenticate(self, token: str) -> Gateway:
+        """The gateway of a token, read now. Raises NotAuthenticated, Unavailable."""
+        found = await store.read(self._hot, [], list(self._peppers.digests(token)))
+        return self._gateway(token, found)
+
+    async def close(self) -> None:
+        """Waits for what is under way."""
+        while tasks := self._running | self._afterwards:
+            await asyncio.wait(tasks)
+
+    def _start(self) -> None:
+        if len(self._running) < self._hot.batches:
+            # A task of its own with nothing inherited: whoever hangs up cancels only the waiting, never the batch.
+            task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _work(self) -> None:
+        # Once around the loop first: requests that arrived together belong together.
+        await asyncio.sleep(0)
+        while self._waiting:
+            batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            await self._answer(batch)
+
+    async def _answer(self, batch: list[Question]) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                verdicts = await self._decide(batch)
+        except (TimeoutError, Unavailable) as error:
+            reason = getattr(error, "internal", None) or "the batch took too long"
+            _log.warning("a batch of %d could not be counted: %s", len(batch), reason)
+            verdicts = [(question, Unavailable(internal=reason)) for question in batch]
+        except Exception as error:
+            _log.exception("a batch failed")
+            verdicts = [(question, Unavailable(internal=repr(error))) for question in batch]
+        for question, verdict in verdicts:
+            _settle(question, verdict)
+            self._renew(question, verdict)
+
+    async def _decide(self, batch: list[Question]) -> list[tuple[Question, Verdict | KeydeskError]]:
+        found = await self._read(batch)
+        tally, verdicts = Tally(), []
+        for question in batch:
+            verdict = self._judge(question, found)
+            verdicts.append((question, verdict))
+            if isinstance(verdict, Verdict) and verdict.key is not None:
+                _count(tally, question, verdict, verdict.key, found.now or 0)
+        if upserts := tally.upserts():
+            await self._hot.write(upserts)
+        return verdicts
+
+    async def _read(self, batch: list[Question]) -> store.Found:
+        wanted: dict[bytes, None] = {}
+        for question in batch:
+            if question.secret is not None:
+                question.digests = self._peppers.digests(question.secret)
+                wanted.update(dict.fromkeys(question.digests))
+        tokens = dict.fromkeys(
+            digest for token in {question.token for question in batch} for digest in self._peppers.digests(token)
+        )
+        return await store.read(self._hot, list(wanted), list(tokens))
+
+    def _judge(self, question: Question, found: store.Found) -> Verdict | KeydeskError:
+        try:
+            gateway = self._gateway(question.token, found)
+        except NotAuthenticated as refusal:
+            return refusal
+        if question.secret is None:
+            return Verdict(Code.MALFORMED)
+        digest = next((digest for digest in question.digests if digest in found.keys), None)
+        key = found.keys[digest] if digest is not None else None
+        return judge(question.asked, key, gateway, found.now or 0)
+
+    def _gateway(self, token: str, found: store.Found) -> Gateway:
+        for digest in self._peppers.digests(token):
+            for configured, gateway in self._configured:
+                if hmac.compare_digest(digest, configured):
+                    return gateway
+            if digest in found.gateways:
+                return found.gateways[digest]
+        raise NotAuthenticated("The gateway token is unknown or revoked.")
+
+    def _renew(self, question: Question, verdict: Verdict | KeydeskError) -> None:
+        """A key that was good and still lies under the previous pepper moves to the current one, after its answer."""
+        if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid:
+            return
+        if verdict.key.pepper_version < self._peppers.current.version:
+            work = self._redigest(verdict.key, question.digests[0])
+            task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+            self._afterwards.add(task)
+            task.add_done_callback(self._afterwards.discard)
+
+    async def _redigest(self, key: HeldKey, digest: bytes) -> None:
+        # Its failure costs nothing: the next verification tries again.
+        with contextlib.suppress(Unavailable):
+            async with database.transaction():
+                await store.redigest(key.id, digest, self._peppers.current.version)
+
+
+def _count(tally: Tally, question: Question, verdict: Verdict, key: HeldKey, now: int) -> None:
+    """Allowed with an outcome to follow: the report will count it. Everything else about a known key counts now."""
+    if not (verdict.valid and question.follows):
+        tally.count(key.id, now, question.asked.permission, verdict.code)
+    if verdict.shows_use:
+        tally.use(key.id, now, question.address)
+
+
+def _settle(question: Question, verdict: Verdict | KeydeskError) -> None:
+    if question.answer.done():
+        return
+    if isinstance(verdict, Verdict):
+        question.answer.set_result(verdict)
+    else:
+        question.answer.set_exception(verdict)
+
+
+def _configured_gateway(token: str, peppers: Peppers) -> Gateway:
+    """Tokens of the settings have no row; their id is made of their keyed digest, so that usage batches find it again."""
+    return Gateway("gtk_" + peppers.current.digest(token).hex()[:20])

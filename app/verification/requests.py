@@ -1,0 +1,172 @@
+"""What callers of `/v1/*` may send, checked so that a mistake is a 400 and never an open door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from app import catalogue
+from app.keys.secret import PATTERN, class_of
+from app.settings import Network
+from app.usage import reports
+from app.usage.reports import Event, Fault
+from app.verification import store
+from app.verification.asgi import Refused
+from app.verification.verify import Address, parse_address
+
+T = TypeVar("T")
+CHALLENGE: Final = b'Bearer realm="keydesk"'
+INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
+_CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_QUERY: Final = frozenset({"permission", "environment"})
+
+
+class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The body of `POST /v1/verify`."""
+
+    key: str
+    permission: str | None = None
+    environment: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    outcome_follows: bool = False
+
+
+class UsageEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """One request a service has answered; `at` is RFC 3339 with an offset, `status` the HTTP status it gave."""
+
+    key_id: str
+    at: str
+    status: int
+    permission: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class UsageRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The body of `POST /v1/usage`: events are decoded one by one, so that a bad one does not take the others with it."""
+
+    batch_id: str
+    events: list[msgspec.Raw]
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Raises Refused 400 with the place and the reason; never with the value, which may be a secret."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "BAD_REQUEST", f"The body is not what was expected: {error}.") from None
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """By lower-case name. Several `X-Forwarded-For` lines are one list; a credential given twice is refused, 400."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in found:
+            if name in _CREDENTIALS:
+                raise Refused(400, "REPEATED_HEADER", f"The header {name.decode('latin-1')} is given twice.", INVALID_REQUEST)
+            value = found[name] + b"," + value
+        found[name] = value
+    return found
+
+
+def bearer(value: bytes | None) -> str | None:
+    """The token of an `Authorization: Bearer …` header; None for no header or another scheme."""
+    if value is None or value[:7].lower() != b"bearer ":
+        return None
+    return value[7:].strip(b" ").decode("latin-1")
+
+
+def secret_of(text: str) -> str | None:
+    """The text if it is a well-formed API key of this installation; None for what is not even looked up."""
+    return text if class_of(text, catalogue.current().prefixes) is not None else None
+
+
+def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
+    """`X-API-Key`, else the Bearer token, which beside an `X-API-Key` is often somebody's JWT. Refused 400: two keys."""
+    own, other = headers.get(b"x-api-key"), bearer(headers.get(b"authorization"))
+    if own is None:
+        return other
+    text = own.decode("latin-1").strip(" ")
+    if other is not None and other != text and PATTERN.fullmatch(other) and PATTERN.fullmatch(text):
+        detail = "X-API-Key and Authorization hold two different keys."
+        raise Refused(400, "TWO_KEYS", detail, INVALID_REQUEST)
+    return text
+
+
+def query_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """`permission` and `environment`, each at most once; anything else is refused, a key with a hint."""
+    raw = scope["query_string"]
+    if not raw:
+        return {}
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        if PATTERN.search(value) or PATTERN.search(name):
+            raise Refused(400, "KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
+        if name not in _QUERY:
+            raise Refused(400, "UNKNOWN_PARAMETER", f"There is no parameter {name[:40]!r}; there are permission and environment.")
+        if name in found:
+            raise Refused(400, "REPEATED_PARAMETER", f"The parameter {name} is given twice.")
+        found[name] = value
+    return found
+
+
+async def check_names(permission: str | None, environment: str | None) -> None:
+    """Refused 400 for names nobody knows: a typing mistake must not look like a denial, let alone like a permission."""
+    if permission is not None and not await _is_known(permission, catalogue.current().permissions, store.is_permission_held):
+        raise Refused(400, "UNKNOWN_PERMISSION", f"There is no permission {permission[:60]!r}.")
+    if environment is not None and not await _is_known(environment, catalogue.current().environments, store.is_environment_held):
+        raise Refused(400, "UNKNOWN_ENVIRONMENT", f"There is no environment {environment[:60]!r}.")
+
+
+async def _is_known(name: str, offered: Collection[str], is_held: Callable[[str], Awaitable[bool]]) -> bool:
+    """What left the catalogue is still known while some key holds it; that is asked each time, it is not remembered."""
+    return name in offered or (_NAME.fullmatch(name) is not None and await is_held(name))
+
+
+def address_of(text: str | None) -> Address | None:
+    """Refused 400 for text that is not an address."""
+    try:
+        return parse_address(text) if text is not None else None
+    except ValueError:
+        raise Refused(400, "BAD_REQUEST", "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.") from None
+
+
+def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> Address | None:
+    """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or used up.
+
+    Only what our own proxies appended can be believed, so the list is read from its end.
+    """
+    for entry in reversed(lines.split(b",")) if lines is not None else ():
+        try:
+            address = parse_address(entry.strip().decode("ascii"))
+        except ValueError:
+            return None
+        if not any(address in network for network in trusted):
+            return address
+    return None
+
+
+async def events_of(report: UsageRequest) -> list[Event | Fault]:
+    """The events of a report, each by itself: a Fault where one is not what was expected."""
+    return [await _event(raw) for raw in report.events[: reports.MOST_EVENTS + 1]]
+
+
+async def _event(raw: msgspec.Raw) -> Event | Fault:
+    try:
+        given = msgspec.json.decode(raw, type=UsageEvent)
+        address = parse_address(given.ip) if given.ip is not None else None
+        at = reports.parse_instant(given.at)
+        await check_names(given.permission, None)
+    except Refused as refusal:
+        return Fault(refusal.code, refusal.detail)
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+        return Fault("INVALID_EVENT", f"{error}")
+    if not 100 <= given.status <= 599:
+        return Fault("INVALID_STATUS", "`status` is not an HTTP status.")
+    return Event(given.key_id, at, given.status, given.permission, str(address) if address is not None else None)

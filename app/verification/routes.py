@@ -1,0 +1,135 @@
+"""`/v1/*`: a bare ASGI application in front of the router. The one place where the error tree becomes these answers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from app import database
+from app.database import hot
+from app.errors import NotAuthenticated, Unavailable, ValidationFailed
+from app.peppers import service as peppers
+from app.settings import Network, Settings
+from app.usage import reports
+from app.verification import answers, requests
+from app.verification.asgi import ClientGone, Receive, Refused, Scope, Send, read_body, send_empty, send_json
+from app.verification.batch import Batches
+from app.verification.requests import CHALLENGE, UsageRequest, VerifyRequest
+from app.verification.verify import Asked, Verdict
+
+VERIFY_LIMIT: Final = 64 * 1024
+USAGE_LIMIT: Final = 1024 * 1024
+_MISSING_TOKEN: Final = "Send the gateway token: Authorization: Bearer fl_gate_…"
+_log = logging.getLogger("keydesk.verification")
+
+Handler = Callable[[Scope, Receive, Send, dict[bytes, bytes], str], Awaitable[None]]
+
+
+class Verification:
+    """The application; `open` and `close` in the server's lifespan."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._tokens = settings.gateway_tokens
+        self._trusted: tuple[Network, ...] = settings.trusted_proxies
+        self._routes: dict[str, tuple[Handler, frozenset[str]]] = {
+            "/v1/verify": (self._verify, frozenset({"POST"})),
+            "/v1/forward-auth": (self._forward_auth, frozenset()),
+            "/v1/usage": (self._usage, frozenset({"POST"})),
+        }
+
+    async def open(self) -> None:
+        self._hot = hot.open_for(database.engine())
+        await self._hot.open()
+        self._batches = Batches(self._hot, peppers.current(), self._tokens)
+
+    async def close(self) -> None:
+        await self._batches.close()
+        await self._hot.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = "req_" + secrets.token_hex(10)
+        try:
+            await self._route(scope, receive, send, request_id)
+        except Refused as refusal:
+            await refusal.send(send, request_id)
+        except ClientGone:
+            return
+        except NotAuthenticated as refusal:
+            await self._unauthorised(refusal.message, CHALLENGE + b', error="invalid_token"').send(send, request_id)
+        except Unavailable as failure:
+            retry = (b"retry-after", b"%d" % failure.retry_after_seconds)
+            await Refused(503, "UNAVAILABLE", failure.message, retry).send(send, request_id)
+        except Exception:
+            _log.exception("request %s failed", request_id)
+            await Refused(500, "INTERNAL", f"Something went wrong here. Mention {request_id}.").send(send, request_id)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        route = self._routes.get(scope["path"])
+        if route is None:
+            raise Refused(404, "NOT_FOUND", "There is /v1/verify, /v1/forward-auth and /v1/usage.")
+        handler, methods = route
+        if methods and scope["method"] not in methods:
+            raise Refused(405, "METHOD_NOT_ALLOWED", "This is asked with POST.", (b"allow", b"POST"))
+        await handler(scope, receive, send, requests.headers_of(scope), request_id)
+
+    async def _verify(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+        token = _token(requests.bearer(headers.get(b"authorization")))
+        try:
+            if scope["query_string"]:
+                raise Refused(400, "UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
+            body = await read_body(receive, headers.get(b"content-length"), VERIFY_LIMIT)
+            given = requests.decode(body, VerifyRequest)
+            await requests.check_names(given.permission, given.environment)
+            asked = Asked(given.permission, given.environment, requests.address_of(given.ip))
+        except Refused:
+            await self._batches.authenticate(token)  # strangers are not told what is wrong with their request
+            raise
+        verdict = await self._ask(token, given.key, asked, follows=given.outcome_follows)
+        await send_json(send, 200, answers.as_json(verdict, asked, request_id))
+
+    async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+        given = headers.get(b"x-gateway-token")
+        token = _token(given.decode("latin-1") if given is not None else None)
+        try:
+            query = requests.query_of(scope)
+            await requests.check_names(query.get("permission"), query.get("environment"))
+            key = requests.presented_key(headers)
+            if key is None:
+                raise self._unauthorised("Send the API key: X-API-Key, or Authorization: Bearer.", CHALLENGE)
+        except Refused:
+            await self._batches.authenticate(token)
+            raise
+        address = requests.forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
+        asked = Asked(query.get("permission"), query.get("environment"), address)
+        verdict = await self._ask(token, key, asked, follows=False)
+        if not verdict.valid or verdict.key is None:
+            raise answers.as_refusal(verdict, asked)
+        await send_empty(send, answers.as_headers(verdict.key))
+
+    async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+        gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))
+        if scope["query_string"]:
+            raise Refused(400, "UNKNOWN_PARAMETER", "/v1/usage takes no parameters in the address.")
+        body = await read_body(receive, headers.get(b"content-length"), USAGE_LIMIT)
+        report = requests.decode(body, UsageRequest)
+        try:
+            answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))
+        except ValidationFailed as refusal:
+            raise Refused(400, "BAD_REQUEST", refusal.message) from None
+        await send_json(send, 200, answer)
+
+    async def _ask(self, token: str, key: str, asked: Asked, *, follows: bool) -> Verdict:
+        address = str(asked.address) if asked.address is not None else None
+        return await self._batches.verify(token, requests.secret_of(key), asked, address=address, follows=follows)
+
+    @staticmethod
+    def _unauthorised(message: str, challenge: bytes) -> Refused:
+        return Refused(401, "NOT_AUTHENTICATED", message, (b"www-authenticate", challenge))
+
+
+def _token(given: str | None) -> str:
+    if not given:
+        raise Refused(401, "NOT_AUTHENTICATED", _MISSING_TOKEN, (b"www-authenticate", CHALLENGE))
+    return given

@@ -1,0 +1,81 @@
+"""The one read of a batch: keys with their workspaces, gateway tokens, and the database's clock, all at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app import database
+from app.database.hot import Hot, Lookup, Row
+from app.verification.verify import Gateway, HeldKey
+
+_LOOKUP: Final = Lookup(
+    "SELECT 'k', k.digest, {now}, k.id, k.workspace, k.environment, k.revoked_at, k.pepper_version, k.name, k.permissions,"
+    " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at"
+    " FROM api_key k JOIN workspace w ON w.id = k.workspace WHERE k.digest {0}"
+    " UNION ALL"
+    " SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
+    " '', NULL, NULL, '', NULL"
+    " FROM gateway_token g WHERE g.digest {1}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one read found, by digest. `now` is None if it found nothing at all: then there is nothing to judge by time."""
+
+    now: int | None
+    keys: dict[bytes, HeldKey]
+    gateways: dict[bytes, Gateway]
+
+
+async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -> Found:
+    """Everything a batch needs to know, in one statement. Raises Unavailable."""
+    rows = await hot.read(_LOOKUP, key_digests, token_digests)
+    keys = {row[1]: _key(row) for row in rows if row[0] == "k"}
+    gateways = {row[1]: Gateway(row[3], row[4], row[5]) for row in rows if row[0] == "g" and row[6] is None}
+    return Found(rows[0][2] if rows else None, keys, gateways)
+
+
+async def is_permission_held(name: str) -> bool:
+    """Whether some living key still holds a permission that left the catalogue."""
+    rows = await database.fetch(
+        "SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND (' ' || permissions || ' ') LIKE {} ESCAPE '!' LIMIT 1",
+        f"% {name.replace('!', '!!').replace('%', '!%').replace('_', '!_')} %",
+    )
+    return bool(rows)
+
+
+async def is_environment_held(name: str) -> bool:
+    """Whether some living key still runs in an environment that left the catalogue."""
+    rows = await database.fetch("SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND environment = {} LIMIT 1", name)
+    return bool(rows)
+
+
+async def redigest(key_id: str, digest: bytes, pepper_version: int) -> None:
+    """The key's digest under a newer pepper; never back to an older one."""
+    await database.fetch(
+        "UPDATE api_key SET digest = {}, pepper_version = {} WHERE id = {} AND pepper_version < {}",
+        digest,
+        pepper_version,
+        key_id,
+        pepper_version,
+    )
+
+
+def _key(row: Row) -> HeldKey:
+    key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole = row[3:]
+    return HeldKey(
+        id=key_id,
+        workspace_id=workspace_id,
+        workspace=slug,
+        name=name,
+        environment=environment,
+        permissions=tuple(permissions.split()),
+        allowed_ips=tuple(ips.split()),
+        expires_at=expires_at,
+        # A suspended workspace suspends its keys; the earlier of the two is since when.
+        suspended_at=min((at for at in (own, whole) if at is not None), default=None),
+        revoked_at=revoked_at,
+        pepper_version=version,
+    )

@@ -1,0 +1,128 @@
+"""The verdict about one request, pure: what is asked, what the database holds, what the time is, and nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Code(StrEnum):
+    """In order of precedence."""
+
+    MALFORMED = "MALFORMED"
+    NOT_FOUND = "NOT_FOUND"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    SUSPENDED = "SUSPENDED"
+    IP_NOT_ALLOWED = "IP_NOT_ALLOWED"
+    ENVIRONMENT_NOT_ALLOWED = "ENVIRONMENT_NOT_ALLOWED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    VALID = "VALID"
+
+
+MESSAGES = {
+    Code.MALFORMED: "This is not an API key: it is cut short, mistyped, or something else.",
+    Code.NOT_FOUND: "There is no such API key.",
+    Code.REVOKED: "This API key was revoked.",
+    Code.EXPIRED: "This API key has expired.",
+    Code.SUSPENDED: "This API key is suspended.",
+    Code.IP_NOT_ALLOWED: "This API key may not be used from this address.",
+    Code.ENVIRONMENT_NOT_ALLOWED: "This API key belongs to another environment.",
+    Code.PERMISSION_DENIED: "This API key does not have the permission this request needs.",
+    Code.VALID: "This API key is good for this request.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request is about; `address` is None where it is not known."""
+
+    permission: str | None = None
+    environment: str | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """What the database holds of a key and its workspace. Instants in microseconds."""
+
+    id: str
+    workspace_id: str
+    workspace: str
+    name: str
+    environment: str
+    permissions: tuple[str, ...]
+    allowed_ips: tuple[str, ...]
+    expires_at: int | None
+    suspended_at: int | None
+    revoked_at: int | None
+    pepper_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Who asks: a gateway token, perhaps bound to one workspace or one environment."""
+
+    id: str
+    workspace_id: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`key` is None where the key is not known, or not to this gateway."""
+
+    code: Code
+    key: HeldKey | None = None
+
+    @property
+    def valid(self) -> bool:
+        return self.code is Code.VALID
+
+    @property
+    def shows_use(self) -> bool:
+        """Whether the key itself was good: only then was it used."""
+        return self.code in (Code.VALID, Code.PERMISSION_DENIED)
+
+
+def judge(asked: Asked, key: HeldKey | None, gateway: Gateway, now: int) -> Verdict:
+    """The first code that applies, in the order of `Code`; the shape of the key was checked before."""
+    if key is None or gateway.workspace_id not in (None, key.workspace_id):
+        return Verdict(Code.NOT_FOUND)
+    return Verdict(_code(asked, key, gateway, now), key)
+
+
+def _code(asked: Asked, key: HeldKey, gateway: Gateway, now: int) -> Code:
+    if key.revoked_at is not None:
+        return Code.REVOKED
+    if key.expires_at is not None and now >= key.expires_at:
+        return Code.EXPIRED
+    if key.suspended_at is not None:
+        return Code.SUSPENDED
+    if key.allowed_ips and not is_allowed(asked.address, key.allowed_ips):
+        return Code.IP_NOT_ALLOWED
+    if asked.environment not in (None, key.environment) or gateway.environment not in (None, key.environment):
+        return Code.ENVIRONMENT_NOT_ALLOWED
+    if asked.permission is not None and asked.permission not in key.permissions:
+        return Code.PERMISSION_DENIED
+    return Code.VALID
+
+
+def is_allowed(address: Address | None, networks: tuple[str, ...]) -> bool:
+    """An unknown address is in no network."""
+    if address is None:
+        return False
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def parse_address(text: str) -> Address:
+    """An IPv4 address written as IPv6 counts as IPv4. ValueError for anything else but an address."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError("an address with a zone means nothing elsewhere")
+        return address.ipv4_mapped or address
+    return address

@@ -35,7 +35,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (Action.READ_KEYS, "ApiKey", "suspendedAt lastUsedAt lastUsedIp rotateBy rotationDue"),
     (Action.READ_KEYS, "ApiKey", "revokedAt revokedBy revocationReason revocationNote"),
     (Action.READ_USAGE, "ApiKey", "usage unusedPermissions"),
-    (Action.READ_USAGE, "Usage", "since until totalRequests successfulRequests failedRequests lastUsedAt"),
+    (Action.READ_USAGE, "Usage", "totalRequests successfulRequests failedRequests lastUsedAt"),
     (Action.READ_USAGE, "Usage", "series byPermission byOutcome"),
     (Action.READ_USAGE, "UsagePoint", "at total successful failed"),
     (Action.READ_USAGE, "PermissionUsage", "permission total successful failed"),

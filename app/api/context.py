@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import strawberry
 
 from app import database
 from app.access.actor import Actor
+from app.api.loaders import UsageLoader
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Context:
     """Who asks, one reading of the clock for all that is judged by time, and what gathers many small reads into one."""
 
     actor: Actor
+    usage: UsageLoader = field(default_factory=UsageLoader)
     _now: int | None = None
 
     async def now(self) -> int:

@@ -63,7 +63,7 @@ class Documents:
         """What the operation touches and costs. Raises GraphQLError when that is more than BUDGET."""
         name = operation.name.value if operation.name else None
         found = document.bills.get(name) or bill(self._schema, document.ast, operation, variables)
-        if not found.sizes:
+        if not found.variables:
             document.bills[name] = found
         if found.cost > BUDGET:
             raise limits.too_much("Fields to resolve (lists multiply)", found.cost, BUDGET, operation)

@@ -11,13 +11,17 @@ from app import catalogue
 from app.api.actors import Actor
 from app.api.catalogue import Environment, Permission
 from app.api.connection import Connection, Node, Slice, page
-from app.api.context import Context
-from app.api.cursors import Cut, Window
+from app.api.context import Context, Info
+from app.api.cursors import Cut, Window, refused
+from app.api.loaders import Span
+from app.api.resolving import field
 from app.api.scalars import Instant, given, instant
+from app.api.usage import Usage
 from app.keys import key as noun
 from app.keys import service
 from app.keys.listing import KeyFilter, Order, Place, place_of
 from app.keys.listing import Window as KeyWindow
+from app.usage.usage import Granularity
 from app.workspaces.workspace import Workspace
 
 LONGEST_LOOK_BACK_DAYS: Final = 366
@@ -64,7 +68,6 @@ class ApiKey(Node):
     revoked_by: Actor | None
     revocation_reason: noun.Reason | None
     revocation_note: str | None
-    held: strawberry.Private[tuple[str, ...]]
 
     @classmethod
     def of(cls, key: noun.ApiKey, now: int) -> ApiKey:
@@ -89,8 +92,28 @@ class ApiKey(Node):
             revoked_by=Actor.of(revocation.by) if revocation else None,
             revocation_reason=revocation.reason if revocation else None,
             revocation_note=revocation.note if revocation else None,
-            held=key.permissions,
         )
+
+    @field(
+        "Requests from `since` (left out: 30 days before the end) up to, but not including, `until` (left out: now), both widened\n"
+        "to whole hours or days, at most 1,000 of them."
+    )
+    async def usage(
+        self,
+        info: Info,
+        since: Instant | None = strawberry.UNSET,
+        until: Instant | None = strawberry.UNSET,
+        granularity: Granularity = Granularity.DAY,
+    ) -> Usage:
+        span = Span(given(since), given(until), granularity)
+        return Usage.of(await info.context.usage.load(self.id, span), self.last_used_at)
+
+    @field(f"Permissions the key holds and has not used with success in the last `days` days (1 to {LONGEST_LOOK_BACK_DAYS}).")
+    async def unused_permissions(self, info: Info, days: int = 30) -> list[Permission]:
+        if not 1 <= days <= LONGEST_LOOK_BACK_DAYS:
+            raise refused(f"`days` is a number from 1 to {LONGEST_LOOK_BACK_DAYS}.")
+        used = await info.context.usage.permissions_used(self.id, days)
+        return [permission for permission in self.permissions if permission.name not in used]
 
 
 @strawberry.input(description="Every condition given must hold.")

@@ -6,16 +6,19 @@ asked for, any other list as long as it usually is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from graphql import (
     DocumentNode,
+    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLCompositeType,
+    GraphQLError,
     GraphQLField,
     GraphQLSchema,
     InlineFragmentNode,
@@ -23,6 +26,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -32,6 +36,9 @@ from graphql import (
 )
 
 from app.api.limits import INTROSPECTION_ROOTS
+from app.api.scalars import parse_instant
+from app.clock import DAY, HOUR
+from app.usage.service import DEFAULT_DAYS, MOST_STEPS
 
 BUDGET: Final = 25_000
 DEFAULT_PAGE: Final = 20
@@ -42,7 +49,6 @@ USUAL_LENGTHS: Final = {
     "Query.plans": 10,
     "Query.environments": 10,
     "Viewer.workspaces": 10,
-    "Usage.series": 30,
     "__Schema.types": 120,
     "__Schema.directives": 6,
     "__Type.interfaces": 1,
@@ -52,30 +58,60 @@ USUAL_LENGTHS: Final = {
     "__Field.args": 1,
     "__Directive.args": 1,
 }
+# A series has as many steps as the arguments of the field around it say.
+SPAN: Final = "ApiKey.usage"
+SERIES: Final = "Usage.series"
 # Introspection resolves from memory, several times faster than data.
 INTROSPECTION_DISCOUNT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`coordinates`: every `Type.field` the operation can touch, introspection left out; `sizes`: the variables that decided
-    on the price."""
+    """`coordinates`: every `Type.field` the operation can touch, introspection left out; `variables`: those that decided on
+    the price; `per_step`: what each step of a series costs, until it is known how many there are."""
 
-    coordinates: frozenset[str]
-    cost: int
-    sizes: frozenset[str] = frozenset()
+    coordinates: frozenset[str] = frozenset()
+    cost: int = 0
+    per_step: int = 0
+    variables: frozenset[str] = frozenset()
 
     def beside(self, other: Bill) -> Bill:
-        return Bill(self.coordinates | other.coordinates, self.cost + other.cost, self.sizes | other.sizes)
+        return Bill(
+            self.coordinates | other.coordinates,
+            self.cost + other.cost,
+            self.per_step + other.per_step,
+            self.variables | other.variables,
+        )
 
 
-FREE: Final = Bill(frozenset(), 0)
+FREE: Final = Bill()
 
 
-def bill(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, sizes: Mapping[str, Any]) -> Bill:
-    """The bill of one operation of a valid document; `sizes` are its variables, of which only page sizes are looked at."""
+def bill(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Bill:
+    """The bill of one operation of a valid document."""
     root = schema.get_root_type(operation.operation)
-    return _Walk(schema, document, operation, sizes).of(root, operation.selection_set) if root else FREE
+    return _Walk(schema, document, operation, variables).of(root, operation.selection_set) if root else FREE
+
+
+class _Arguments:
+    """What a field was given, as far as it can be known before execution, and which variables said so."""
+
+    def __init__(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> None:
+        self._defaults = {item.variable.name.value: item.default_value for item in operation.variable_definitions or ()}
+        self._variables = variables
+
+    def of(self, node: FieldNode, *names: str) -> tuple[dict[str, Any], frozenset[str]]:
+        given = {item.name.value: item.value for item in node.arguments or () if item.name.value in names}
+        variables = frozenset(value.name.value for value in given.values() if isinstance(value, VariableNode))
+        return {name: self._value(value) for name, value in given.items()}, variables
+
+    def _value(self, value: ValueNode | None) -> Any:
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            return self._variables[name] if name in self._variables else self._value(self._defaults.get(name))
+        if isinstance(value, IntValueNode):
+            return int(value.value)
+        return value.value if isinstance(value, (StringValueNode, EnumValueNode)) else None
 
 
 class _Walk:
@@ -84,8 +120,7 @@ class _Walk:
     ) -> None:
         self._schema = schema
         self._fragments = {item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)}
-        self._defaults = {item.variable.name.value: item.default_value for item in operation.variable_definitions or ()}
-        self._variables = variables
+        self._arguments = _Arguments(operation, variables)
         self._billed: dict[str, Bill] = {}
 
     def of(self, parent: GraphQLCompositeType, selection_set: SelectionSetNode | None) -> Bill:
@@ -115,38 +150,26 @@ class _Walk:
         name = node.name.value
         definition = self._schema.get_field(parent, name)
         if name == "__typename" or definition is None:
-            return Bill(frozenset(), 1)
-        coordinate = f"{parent.name}.{name}"
-        introspects = coordinate.startswith("__") or name in INTROSPECTION_ROOTS
+            return Bill(cost=1)
         kind = get_named_type(definition.type)
         inner = self.of(kind, node.selection_set) if is_composite_type(kind) else FREE
-        length, sizes = self._length(coordinate, definition, node)
-        cost = inner.cost // INTROSPECTION_DISCOUNT if name in INTROSPECTION_ROOTS else inner.cost
-        touched = inner.coordinates if introspects else inner.coordinates | {coordinate}
-        return Bill(touched, 1 + length * cost, inner.sizes | sizes)
+        if parent.name.startswith("__"):
+            return replace(inner, cost=1 + _usual_length(parent, node, definition) * inner.cost)
+        if name in INTROSPECTION_ROOTS:
+            return replace(inner, cost=1 + inner.cost // INTROSPECTION_DISCOUNT)
+        return replace(self._priced(parent, node, definition, inner), coordinates=inner.coordinates | {f"{parent.name}.{name}"})
 
-    def _length(self, coordinate: str, definition: GraphQLField, node: FieldNode) -> tuple[int, frozenset[str]]:
+    def _priced(self, parent: GraphQLCompositeType, node: FieldNode, definition: GraphQLField, inner: Bill) -> Bill:
+        coordinate = f"{parent.name}.{node.name.value}"
+        if coordinate == SERIES:
+            return replace(inner, cost=1, per_step=inner.cost)
+        if coordinate == SPAN:
+            given, names = self._arguments.of(node, "since", "until", "granularity")
+            return Bill(cost=1 + inner.cost + steps(**given) * inner.per_step, variables=inner.variables | names)
         if is_connection(definition):
-            return self._page(node)
-        in_page = coordinate.split(".")[0].endswith("Connection")
-        if in_page or not is_list_type(get_nullable_type(definition.type)):
-            return 1, frozenset()
-        return USUAL_LENGTHS.get(coordinate, USUAL_LENGTH), frozenset()
-
-    def _page(self, node: FieldNode) -> tuple[int, frozenset[str]]:
-        asked = {item.name.value: item.value for item in node.arguments or () if item.name.value in ("first", "last")}
-        names = frozenset(value.name.value for value in asked.values() if isinstance(value, VariableNode))
-        sizes = [size for value in asked.values() if (size := self._size(value)) is not None]
-        return max(sizes, default=DEFAULT_PAGE), names
-
-    def _size(self, value: ValueNode | None) -> int | None:
-        """A page size from a literal or a variable; what is not one between 1 and 100 is refused later, and costs nothing."""
-        if isinstance(value, VariableNode):
-            name = value.name.value
-            given = self._variables[name] if name in self._variables else self._size(self._defaults.get(name))
-        else:
-            given = int(value.value) if isinstance(value, IntValueNode) else None
-        return min(max(given, 1), MAXIMUM_PAGE) if isinstance(given, int) else None
+            given, names = self._arguments.of(node, "first", "last")
+            return Bill(cost=1 + _page(given) * inner.cost, variables=inner.variables | names)
+        return replace(inner, cost=1 + _usual_length(parent, node, definition) * inner.cost)
 
     def _type(self, name: str) -> GraphQLCompositeType:
         return cast("GraphQLCompositeType", self._schema.type_map[name])
@@ -155,3 +178,27 @@ class _Walk:
 def is_connection(definition: GraphQLField) -> bool:
     """Whether the field is a page: its arguments say how long."""
     return "first" in definition.args and "last" in definition.args
+
+
+def steps(since: Any = None, until: Any = None, granularity: Any = None) -> int:
+    """How many steps a series has; a time that makes no sense is refused later, and costs as much as the longest."""
+    step = HOUR if granularity == "HOUR" else DAY
+    try:
+        end = time.time_ns() // 1000 if until is None else parse_instant(until)
+        start = end - DEFAULT_DAYS * DAY if since is None else parse_instant(since)
+    except GraphQLError:
+        return MOST_STEPS
+    return min(max((end - start) // step + 2, 1), MOST_STEPS)
+
+
+def _page(sizes: Mapping[str, Any]) -> int:
+    """What is no size between 1 and 100 is refused later, and costs nothing."""
+    given = [min(max(size, 1), MAXIMUM_PAGE) for size in sizes.values() if isinstance(size, int)]
+    return max(given, default=DEFAULT_PAGE)
+
+
+def _usual_length(parent: GraphQLCompositeType, node: FieldNode, definition: GraphQLField) -> int:
+    # The lists of a page were multiplied by its size already.
+    if parent.name.endswith("Connection") or not is_list_type(get_nullable_type(definition.type)):
+        return 1
+    return USUAL_LENGTHS.get(f"{parent.name}.{node.name.value}", USUAL_LENGTH)

@@ -1,0 +1,59 @@
+"""Gathers what many keys of one answer are asked into one statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from strawberry.dataloader import DataLoader
+
+from app.errors import ValidationFailed
+from app.usage import service
+from app.usage.usage import Granularity, Usage
+
+
+class Span(NamedTuple):
+    """Which requests are asked for; None as in `usage.service.period`."""
+
+    since: int | None
+    until: int | None
+    granularity: Granularity
+
+
+class UsageLoader:
+    """One statement for each span, and for each number of days, however many keys ask."""
+
+    def __init__(self) -> None:
+        self._usage: DataLoader[tuple[str, Span], Usage] = DataLoader(_usage)
+        self._used: DataLoader[tuple[str, int], frozenset[str]] = DataLoader(_used)
+
+    async def load(self, key_id: str, span: Span) -> Usage:
+        """Raises ValidationFailed for a span that makes no sense."""
+        return await self._usage.load((key_id, span))
+
+    async def permissions_used(self, key_id: str, days: int) -> frozenset[str]:
+        """The permissions with which the key was successful in the last days."""
+        return await self._used.load((key_id, days))
+
+
+async def _usage(asked: list[tuple[str, Span]]) -> Sequence[Usage | ValidationFailed]:
+    keys: dict[Span, list[str]] = defaultdict(list)
+    for key_id, span in asked:
+        keys[span].append(key_id)
+    found: dict[tuple[str, Span], Usage | ValidationFailed] = {}
+    for span, key_ids in keys.items():
+        try:
+            usages = await service.of_keys(key_ids, *span)
+            found |= {(key_id, span): usage for key_id, usage in usages.items()}
+        except ValidationFailed as refusal:
+            found |= {(key_id, span): refusal for key_id in key_ids}
+    return [found[each] for each in asked]
+
+
+async def _used(asked: list[tuple[str, int]]) -> list[frozenset[str]]:
+    keys: dict[int, list[str]] = defaultdict(list)
+    for key_id, days in asked:
+        keys[days].append(key_id)
+    found = {days: await service.used_permissions(key_ids, days) for days, key_ids in keys.items()}
+    return [found[days][key_id] for key_id, days in asked]

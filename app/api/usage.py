@@ -1,0 +1,61 @@
+"""Requests of a key, counted by the hour."""
+
+from __future__ import annotations
+
+import strawberry
+
+from app.api.scalars import BigInt, Instant
+from app.usage import usage as noun
+
+UsageGranularity = strawberry.enum(noun.Granularity, name="UsageGranularity", description="Days are UTC.")
+
+
+@strawberry.type
+class UsagePoint:
+    at: Instant = strawberry.field(description="The start of the hour or day.")
+    total: BigInt
+    successful: BigInt
+    failed: BigInt
+
+
+@strawberry.type
+class PermissionUsage:
+    permission: str | None = strawberry.field(description="The name asked for; null for requests that asked for none.")
+    total: BigInt
+    successful: BigInt
+    failed: BigInt
+
+
+@strawberry.type
+class OutcomeUsage:
+    outcome: str = strawberry.field(description="`VALID`, `PERMISSION_DENIED`, …; as services report it `SUCCEEDED` or `FAILED`.")
+    total: BigInt
+
+
+@strawberry.type(description="Requests counted in a span of time; `totalRequests` is always the sum of the other two.")
+class Usage:
+    total_requests: BigInt
+    successful_requests: BigInt
+    failed_requests: BigInt = strawberry.field(
+        description="Refused verifications of the key, and requests that the protected service reported as failed."
+    )
+    last_used_at: Instant | None = strawberry.field(description="The key's last use, whatever the span.")
+    series: list[UsagePoint] = strawberry.field(description="Every hour or day of the span, in order.")
+    by_permission: list[PermissionUsage]
+    by_outcome: list[OutcomeUsage]
+
+    @classmethod
+    def of(cls, usage: noun.Usage, last_used_at: Instant | None) -> Usage:
+        return cls(
+            total_requests=BigInt(usage.counts.total),
+            successful_requests=BigInt(usage.counts.successful),
+            failed_requests=BigInt(usage.counts.failed),
+            last_used_at=last_used_at,
+            series=[UsagePoint(at=Instant(point.at), **_split(point.counts)) for point in usage.series],
+            by_permission=[PermissionUsage(permission=name or None, **_split(counts)) for name, counts in usage.by_permission],
+            by_outcome=[OutcomeUsage(outcome=outcome, total=BigInt(total)) for outcome, total in usage.by_outcome],
+        )
+
+
+def _split(counts: noun.Counts) -> dict[str, BigInt]:
+    return {"total": BigInt(counts.total), "successful": BigInt(counts.successful), "failed": BigInt(counts.failed)}

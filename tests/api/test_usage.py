@@ -1,0 +1,89 @@
+"""A key's requests over GraphQL: exact, in one statement for a page of keys, and no longer than it was paid for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import database
+from app.clock import DAY, HOUR, rfc3339
+from app.usage import store
+from app.usage.counting import Tally
+from tests.conftest import Team, make_key
+from tests.support.graphql import Client
+
+
+async def count(key_id: str, at: int, permission: str | None, outcome: str, times: int = 1) -> None:
+    tally = Tally()
+    for _ in range(times):
+        tally.count(key_id, at, permission, outcome)
+    async with database.transaction():
+        await store.add(tally)
+
+
+async def test_usage_is_told_in_total_by_day_by_permission_and_by_outcome(owner: Client, team: Team) -> None:
+    now = await database.now()
+    key = (await make_key(team)).key.id
+    await count(key, now, "pdf.read", "VALID", 3)
+    await count(key, now - DAY, "pdf.read", "VALID", 2)
+    await count(key, now - DAY, "pdf.delete", "PERMISSION_DENIED")
+    await count(key, now - DAY, None, "FAILED")
+    await count(key, now - 40 * DAY, "pdf.generate", "VALID", 50)
+    found = await owner.run("keys/usage", id=key)
+    usage = found["usage"]
+    assert [usage[f"{kind}Requests"] for kind in ("total", "successful", "failed")] == [7, 5, 2]
+    assert sum(point["total"] for point in usage["series"]) == 7 and len(usage["series"]) == 30
+    assert [(point["total"], point["successful"], point["failed"]) for point in usage["series"][-2:]] == [(4, 2, 2), (3, 3, 0)]
+    assert usage["series"][-1]["at"] == rfc3339(now - now % DAY)
+    assert {item["permission"]: item["total"] for item in usage["byPermission"]} == {None: 1, "pdf.read": 5, "pdf.delete": 1}
+    assert {item["outcome"]: item["total"] for item in usage["byOutcome"]} == {"VALID": 5, "PERMISSION_DENIED": 1, "FAILED": 1}
+    assert found["unusedPermissions"] == [{"name": "pdf.generate"}]
+    longer = await owner.run("keys/usage", id=key, days=60, since=rfc3339(now - 60 * DAY))
+    assert (longer["usage"]["totalRequests"], longer["unusedPermissions"]) == (57, [])
+
+
+async def test_a_span_is_asked_for_by_the_hour_and_between_two_times(owner: Client, team: Team) -> None:
+    start = (await database.now()) // DAY * DAY - 2 * DAY
+    key = (await make_key(team)).key.id
+    for hour in range(6):
+        await count(key, start + hour * HOUR, None, "VALID", hour)
+    span = {"since": rfc3339(start + 2 * HOUR), "until": rfc3339(start + 5 * HOUR), "granularity": "HOUR"}
+    usage = (await owner.run("keys/usage", id=key, **span))["usage"]
+    assert [point["total"] for point in usage["series"]] == [2, 3, 4] and usage["totalRequests"] == 9
+
+
+async def test_counts_beyond_32_bits_are_json_numbers(owner: Client, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    async with database.transaction():
+        await database.fetch(
+            "INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES ({}, {}, '', 'VALID', {})",
+            key,
+            (await database.now()) // HOUR * HOUR,
+            2**40,
+        )
+    assert (await owner.run("keys/usage", id=key))["usage"]["totalRequests"] == 2**40
+
+
+async def test_a_span_that_makes_no_sense_is_refused_in_words(owner: Client, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    query = "query($id:ID!,$s:DateTime,$u:DateTime){node(id:$id){...on ApiKey{usage(since:$s,until:$u){totalRequests}}}}"
+    now = await database.now()
+
+    async def refusal(**span: Any) -> str:
+        (error,) = await owner.refused(query, id=key, **span)
+        return error["message"]
+
+    assert "after" in await refusal(s=rfc3339(now), u=rfc3339(now - 3 * DAY))
+    assert "1000 steps" in await refusal(s=rfc3339(now - 1100 * DAY))
+    for naive in ("2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-13-01T00:00:00Z", "yesterday", "", 5):
+        assert "RFC 3339" in await refusal(s=naive)
+    days = "query($id:ID!,$d:Int!){node(id:$id){...on ApiKey{unusedPermissions(days:$d){name}}}}"
+    for wrong in (0, -1, 367):
+        assert (await owner.refused(days, id=key, d=wrong))[0]["message"] == "`days` is a number from 1 to 366."
+
+
+async def test_a_long_series_of_many_keys_is_too_expensive(owner: Client) -> None:
+    query = "query($n:Int!,$s:DateTime){workspace{apiKeys(first:$n){nodes{usage(since:$s){series{at total}}}}}}"
+    long_ago = rfc3339(await database.now() - 900 * DAY)
+    assert await owner.ask(query, n=100)
+    assert await owner.ask(query, n=10, s=long_ago)
+    assert "Fields to resolve" in (await owner.refused(query, n=100, s=long_ago))[0]["message"]

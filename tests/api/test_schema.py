@@ -1,0 +1,169 @@
+"""The published contract: the text in `graphql/`, the table of fields, the operations, the vendored explorer."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLUnionType,
+    OperationDefinitionNode,
+    build_schema,
+    get_named_type,
+    is_introspection_type,
+    parse,
+    validate,
+)
+
+from app.access.fields import FIELDS
+from app.access.policy import RULES, Action
+from app.api import schema as published
+from app.api.limits import exceeded
+from app.errors import Problem
+from app.paths import OPERATIONS, SCHEMA, STATIC
+from tests.support.graphql import operation, operations
+
+CORE = published.core()
+MUTATIONS = CORE.mutation_type.fields if CORE.mutation_type else {}
+VENDORED = tomllib.loads((STATIC / "vendor/graphiql/vendored.toml").read_text(encoding="utf-8"))
+
+
+def test_the_published_text_is_what_the_code_serves() -> None:
+    """`keydesk schema > graphql/schema.graphql` writes it."""
+    assert SCHEMA.read_text(encoding="utf-8") == published.sdl()
+
+
+def test_the_published_text_can_be_read_by_a_client() -> None:
+    schema = build_schema(SCHEMA.read_text(encoding="utf-8"))
+    assert schema.query_type and schema.mutation_type
+
+
+def test_every_field_has_a_row_in_the_policy_and_every_row_a_field() -> None:
+    assert published.without_row(CORE) == []
+    kinds = [kind for kind in CORE.type_map.values() if not is_introspection_type(kind)]
+    served = {
+        f"{kind.name}.{name}"
+        for kind in kinds
+        if not isinstance(kind, GraphQLInputObjectType)
+        for name in getattr(kind, "fields", {})
+    }
+    assert set(FIELDS) == served
+
+
+def test_a_field_without_a_row_keeps_the_server_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(FIELDS, "ApiKey.name")
+    with pytest.raises(RuntimeError, match=r"ApiKey\.name"):
+        published.core()
+
+
+def test_every_action_has_a_rule() -> None:
+    assert set(RULES) == set(Action)
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+def test_a_mutation_takes_one_input_and_answers_its_payload_or_a_problem(name: str) -> None:
+    verb = name[0].upper() + name[1:]
+    field = MUTATIONS[name]
+    (argument,) = field.args.items()
+    assert argument[0] == "input" and str(argument[1].type) == f"{verb}Input!"
+    union = field.type
+    # Nullable, so that a failure of one mutation does not take the secrets of the others with it.
+    assert isinstance(union, GraphQLUnionType) and union.name == f"{verb}Result"
+    payload, *problems = union.types
+    assert payload.name == f"{verb}Payload" and problems
+    for problem in problems:
+        assert [interface.name for interface in problem.interfaces] == ["Problem"]
+
+
+def test_problems_have_the_codes_of_the_error_tree() -> None:
+    codes = {kind.__name__: kind.code for kind in Problem.__subclasses__()}
+    for kind in CORE.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and any(interface.name == "Problem" for interface in kind.interfaces):
+            assert f"`{codes[kind.name]}`" in (kind.description or "")
+
+
+def test_lists_hold_no_nulls_and_pages_have_the_same_arguments() -> None:
+    for kind in CORE.type_map.values():
+        for name, field in getattr(kind, "fields", {}).items():
+            if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
+                assert "[" not in str(field.type) or "!]" in str(field.type), f"{kind.name}.{name}"
+            if get_named_type(field.type).name.endswith("Connection"):
+                assert [*field.args][:4] == ["first", "after", "last", "before"]
+                assert isinstance(field.type, GraphQLNonNull)
+
+
+def test_only_creating_a_credential_tells_a_secret() -> None:
+    names = {f"{kind.name}.{name}" for kind in CORE.type_map.values() for name in getattr(kind, "fields", {})}
+    telling = {
+        name for name in names if any(word in name.lower() for word in ("secret", "digest", "pepper", "hash", "token", "password"))
+    }
+    assert telling == {"CreateApiKeyPayload.secret", "CreateManagementKeyPayload.secret"}
+
+
+def test_nothing_but_the_settings_of_a_thing_can_be_written() -> None:
+    forbidden = {
+        "role",
+        "owner",
+        "digest",
+        "used",
+        "createdBy",
+        "createdAt",
+        "status",
+        "maker",
+        "prefix",
+        "plan",
+        "revokedAt",
+        "slug",
+    }
+    allowed = {"InviteMemberInput.role", "ChangeMemberRoleInput.role", "ChangePlanInput.plan", "ApiKeyFilter.status"}
+    inputs = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLInputObjectType)]
+    found = {f"{kind.name}.{name}" for kind in inputs for name in kind.fields if name in forbidden}
+    assert found <= allowed
+
+
+def test_enum_values_are_words_in_capitals() -> None:
+    for kind in CORE.type_map.values():
+        if isinstance(kind, GraphQLEnumType) and not is_introspection_type(kind):
+            assert all(value == value.upper() for value in kind.values), kind.name
+
+
+@pytest.mark.parametrize("name", operations())
+def test_a_published_operation_is_valid_and_named_and_explained(name: str) -> None:
+    text = operation(name)
+    document = parse(text)
+    assert text.startswith("# ") and validate(CORE, document) == [] and exceeded(document) == []
+    (definition,) = document.definitions
+    assert isinstance(definition, OperationDefinitionNode) and definition.name
+
+
+def test_every_mutation_has_a_published_operation() -> None:
+    texts = [operation(name) for name in operations()]
+    for mutation in MUTATIONS:
+        assert any(f" {mutation}(" in text for text in texts), mutation
+
+
+def test_every_published_operation_is_run_by_a_test() -> None:
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py") if path.name != Path(__file__).name
+    )
+    assert [name for name in operations() if f'"{name}"' not in tests] == []
+
+
+def test_the_contract_is_data() -> None:
+    assert [*OPERATIONS.parent.rglob("*.py")] == []
+
+
+@pytest.mark.parametrize("name", sorted(VENDORED))
+def test_a_vendored_file_is_the_one_that_was_published(name: str) -> None:
+    assert hashlib.sha256((STATIC / "vendor/graphiql" / name).read_bytes()).hexdigest() == VENDORED[name]["sha256"]
+
+
+def test_every_vendored_file_is_named() -> None:
+    files = {path.name for path in (STATIC / "vendor/graphiql").iterdir() if path.suffix in (".js", ".css")}
+    assert files == set(VENDORED)

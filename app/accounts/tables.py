@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Varchar
+from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Varchar
 from piccolo.table import Table
 
 from app.workspaces.tables import UserRow

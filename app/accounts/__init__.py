@@ -1,0 +1,1 @@
+"""People: passwords, sessions, and the one-time links that let somebody in."""

@@ -1,0 +1,216 @@
+"""Who may what: the matrix of roles, scopes, fields and mutations, generated from the table and tried on the real API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLType,
+    get_named_type,
+    is_composite_type,
+    is_introspection_type,
+    is_list_type,
+    is_non_null_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from app import database, ids
+from app.access.actor import Actor, ActorKind, Role, Scope
+from app.access.fields import FIELDS
+from app.access.policy import RULES, Action
+from app.api.documents import Documents
+from app.api.schema import core
+from app.clock import DAY
+from app.management import service as management
+from app.management.key import Asked
+from app.workspaces import store as workspace_store
+from tests.api.conftest import program
+from tests.conftest import Team, make_key
+from tests.support.graphql import Client
+
+SCHEMA = core()
+MUTATIONS = [name.removeprefix("Mutation.") for name in FIELDS if name.startswith("Mutation.")]
+READS = [name for name in FIELDS if not name.startswith(("Mutation.", "Query."))]
+NOWHERE = {ids.API_KEY: ids.new(ids.API_KEY), ids.MANAGEMENT_KEY: ids.new(ids.MANAGEMENT_KEY), ids.USER: ids.new(ids.USER)}
+
+
+def path_to(kind: str) -> list[str] | None:
+    """Fields from the root of queries to this type, the shortest way; None for what only mutations answer."""
+    ways: dict[str, list[str]] = {"Query": []}
+    for _ in range(8):
+        for parent, way in list(ways.items()):
+            for name, field in getattr(SCHEMA.type_map[parent], "fields", {}).items():
+                child = get_named_type(field.type)
+                if is_composite_type(child) and child.name not in ways:
+                    ways[child.name] = [*way, name]
+    if kind == "ManagementKey":
+        return ["viewer", "managementKey"]
+    return ways.get(kind)
+
+
+def query_for(coordinate: str) -> str | None:
+    """A query that touches this field and as little else as it can."""
+    kind, name = coordinate.split(".")
+    way = path_to(kind)
+    if way is None:
+        return None
+    definition: GraphQLField = SCHEMA.type_map[kind].fields[name]
+    leaf = name + ("{__typename}" if is_composite_type(get_named_type(definition.type)) else "")
+    opened = "".join(_called(step) for step in way)
+    return "{" + opened + leaf + "}" * (len(way) + 1)
+
+
+def _called(step: str) -> str:
+    return f'{step}(id:"{NOWHERE[ids.API_KEY]}"){{' if step == "node" else f"{step}{{"
+
+
+def touched(query: str) -> frozenset[str]:
+    documents = Documents(SCHEMA)
+    document = documents.prepare(query)
+    assert not document.errors, (query, document.errors)
+    return documents.bill(document, document.operation(None), {}).coordinates
+
+
+def scopes_for(coordinates: frozenset[str]) -> set[Scope | None]:
+    """What the table demands of a management key for all of these; None: it never gets them."""
+    return {RULES[action].scope for name in coordinates if (action := FIELDS[name]) is not None}
+
+
+REACHABLE = {name: query for name in READS if (query := query_for(name))}
+
+
+def test_all_but_the_answers_of_mutations_is_reached() -> None:
+    answers = ("Payload", "NotFound", "NotAllowed", "Conflict", "ValidationFailed", "FieldProblem", "PlanLimitReached", "Problem")
+    assert [name for name in READS if name not in REACHABLE and not name.split(".")[0].endswith(answers)] == []
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+async def test_a_management_key_reads_what_its_one_scope_opens_and_nothing_else(team: Team, scope: Scope) -> None:
+    key, held = await program(team.owner, team.slug, scope), scope.implied
+    await make_key(team)
+    for name, query in REACHABLE.items():
+        needed = scopes_for(touched(query))
+        answer = (await key.send(query)).json()
+        if needed <= held:
+            assert "errors" not in answer, (name, answer)
+        else:
+            (error,) = answer["errors"]
+            assert error["extensions"]["code"] == "NOT_ALLOWED" and "data" not in answer, (name, answer)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_member_reads_what_the_role_opens_and_nothing_else(team: Team, role: Role) -> None:
+    client = Client({Role.OWNER: team.owner, Role.EDITOR: team.editor, Role.VIEWER: team.viewer}[role])
+    await make_key(team)
+    for name, query in REACHABLE.items():
+        needed = [RULES[action].role for item in touched(query) if (action := FIELDS[item]) is not None]
+        errors = (await client.send(query)).json().get("errors", [])
+        if all(role.includes(least) for least in needed):
+            assert errors == [], (name, errors)
+        else:
+            assert [error["extensions"]["code"] for error in errors] == ["NOT_ALLOWED"], (name, errors)
+
+
+def sample(kind: GraphQLType, name: str) -> Any:
+    """An input that is well formed and names nothing that exists."""
+    plain = kind.of_type if is_non_null_type(kind) else kind
+    if is_list_type(plain):
+        return [sample(plain.of_type, name)]
+    if isinstance(plain, GraphQLInputObjectType):
+        return {item: sample(field.type, item) for item, field in plain.fields.items() if is_required_input_field(field)}
+    if isinstance(plain, GraphQLEnumType):
+        return next(iter(plain.values))
+    values = {"id": NOWHERE[ids.API_KEY], "user": NOWHERE[ids.USER], "expiresAt": "2026-12-31T00:00:00Z", "scopes": "keys.read"}
+    values |= {"environment": "production", "permissions": "pdf.read", "email": "new@example.com", "plan": "free"}
+    return values.get(name, "text")
+
+
+async def outcome(client: Client, mutation: str, **more: Any) -> str:
+    """The type that a mutation answers."""
+    kind = f"{mutation[0].upper()}{mutation[1:]}Input"
+    given = sample(SCHEMA.type_map[kind], "") | more
+    answer = await client.ask(f"mutation($i:{kind}!){{{mutation}(input:$i){{__typename}}}}", i=given)
+    return answer[mutation]["__typename"]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_a_management_key_changes_only_what_its_scopes_open(team: Team, mutation: str) -> None:
+    needed = RULES[FIELDS[f"Mutation.{mutation}"]].scope  # type: ignore[index]
+    await make_key(team)
+    for scope in Scope:
+        found = await outcome(await program(team.owner, team.slug, scope), mutation)
+        assert (found != "NotAllowed") is (needed in scope.implied), scope
+    every = await program(team.owner, team.slug, *Scope)
+    assert (await outcome(every, mutation) == "NotAllowed") is (needed is None)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: str) -> None:
+    least = RULES[FIELDS[f"Mutation.{mutation}"]].role  # type: ignore[index]
+    key = (await make_key(team)).key.id
+    management_key = (await management.create(team.owner, team.slug, Asked("CI", ("keys.read",), await database.now() + DAY)))[0].id
+    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}}.get(mutation, {"id": key} if "ApiKey" in mutation else {})
+    if mutation == "createApiKey":
+        aimed = {}
+    for actor, role in ((team.viewer, Role.VIEWER), (team.editor, Role.EDITOR), (team.owner, Role.OWNER)):
+        assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not role.includes(least), role
+
+
+async def test_a_management_key_does_no_more_than_its_maker_may_now(team: Team) -> None:
+    key = await program(team.owner, team.slug, "keys.read", "keys.write", "workspace.write")
+    assert await outcome(key, "createApiKey") == "CreateApiKeyPayload"
+    owner = team.owner.user_id or ""
+    async with database.transaction():
+        await workspace_store.set_role(team.workspace.id, owner, Role.VIEWER)
+    assert await outcome(key, "createApiKey") == "NotAllowed"
+    assert (await key.ask("{workspace{apiKeys{totalCount}}}"))["workspace"] == {"apiKeys": {"totalCount": 1}}
+    async with database.transaction():
+        await workspace_store.remove_member(team.workspace.id, owner)
+    assert await key.ask("{workspace{id}}") == {"workspace": None}
+    assert await outcome(key, "createApiKey") == "NotFound"
+
+
+async def test_the_operators_key_acts_as_an_owner_of_its_own_workspace_and_nowhere_else(team: Team, other_team: Team) -> None:
+    key = await program(Actor.operator(), team.slug, *Scope)
+    assert await outcome(key, "createApiKey") == "CreateApiKeyPayload"
+    assert await outcome(key, "createApiKey", workspace=team.slug) == "CreateApiKeyPayload"
+    assert await outcome(key, "createApiKey", workspace=other_team.slug) == "NotFound"
+    assert await key.ask("query($s:String){workspace(slug:$s){id}}", s=other_team.slug) == {"workspace": None}
+    assert await outcome(key, "changePlan") == "NotAllowed"
+
+
+async def test_a_management_key_of_a_member_of_two_workspaces_stays_in_its_own(team: Team, other_team: Team) -> None:
+    async with database.transaction():
+        await database.fetch("UPDATE member SET account = {} WHERE account = {}", team.owner.user_id, other_team.owner.user_id)
+    both, key = Client(team.owner), await program(team.owner, team.slug, *Scope)
+    other = "query($s:String){workspace(slug:$s){slug} viewer{workspaces{slug}}}"
+    assert len((await both.ask(other, s=other_team.slug))["viewer"]["workspaces"]) == 2
+    found = await key.ask(other, s=other_team.slug)
+    assert found == {"workspace": None, "viewer": {"workspaces": [{"slug": team.slug}]}}
+    assert (await both.ask("{workspace{slug}}"))["workspace"] is None
+    answer = await both.change("keys/create", name="k", environment="production", permissions=["pdf.read"])
+    assert [fault["field"] for fault in answer["fields"]] == ["workspace"]
+
+
+async def test_a_refused_read_is_refused_whole_before_anything_runs(team: Team) -> None:
+    key = await program(team.owner, team.slug, "keys.write")
+    mutation = """mutation($i: CreateApiKeyInput!) {
+      createApiKey(input: $i) { ... on CreateApiKeyPayload { secret apiKey { id usage { totalRequests } } } }
+    }"""
+    (error,) = await key.refused(mutation, i={"name": "k", "environment": "production", "permissions": ["pdf.read"]})
+    assert error["message"] == "ApiKey.usage: This needs a management key with the scope usage.read."
+    assert (await key.ask("{workspace{apiKeys{totalCount}}}"))["workspace"]["apiKeys"]["totalCount"] == 0
+
+
+async def test_introspection_is_open_to_callers_only(team: Team) -> None:
+    query = "{__schema{queryType{name}} __type(name:\"ApiKey\"){name}}"
+    for client in (Client(team.viewer), await program(team.owner, team.slug, "audit.read")):
+        assert (await client.ask(query))["__type"] == {"name": "ApiKey"}
+    assert (await Client().send(query)).status_code == 401

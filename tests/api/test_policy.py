@@ -156,7 +156,9 @@ async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: s
     least = RULES[FIELDS[f"Mutation.{mutation}"]].role  # type: ignore[index]
     key = (await make_key(team)).key.id
     management_key = (await management.create(team.owner, team.slug, Asked("CI", ("keys.read",), await database.now() + DAY)))[0].id
-    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}}.get(mutation, {"id": key} if "ApiKey" in mutation else {})
+    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}}.get(
+        mutation, {"id": key} if "ApiKey" in mutation else {}
+    )
     if mutation == "createApiKey":
         aimed = {}
     for actor, role in ((team.viewer, Role.VIEWER), (team.editor, Role.EDITOR), (team.owner, Role.OWNER)):
@@ -210,7 +212,7 @@ async def test_a_refused_read_is_refused_whole_before_anything_runs(team: Team) 
 
 
 async def test_introspection_is_open_to_callers_only(team: Team) -> None:
-    query = "{__schema{queryType{name}} __type(name:\"ApiKey\"){name}}"
+    query = '{__schema{queryType{name}} __type(name:"ApiKey"){name}}'
     for client in (Client(team.viewer), await program(team.owner, team.slug, "audit.read")):
         assert (await client.ask(query))["__type"] == {"name": "ApiKey"}
     assert (await Client().send(query)).status_code == 401

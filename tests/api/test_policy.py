@@ -9,22 +9,18 @@ from graphql import (
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
-    GraphQLInterfaceType,
-    GraphQLObjectType,
     GraphQLType,
     get_named_type,
     is_composite_type,
-    is_introspection_type,
     is_list_type,
     is_non_null_type,
-    is_required_argument,
     is_required_input_field,
 )
 
 from app import database, ids
-from app.access.actor import Actor, ActorKind, Role, Scope
+from app.access.actor import Actor, Role, Scope
 from app.access.fields import FIELDS
-from app.access.policy import RULES, Action
+from app.access.policy import RULES
 from app.api.documents import Documents
 from app.api.schema import core
 from app.clock import DAY

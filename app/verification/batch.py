@@ -49,7 +49,7 @@ class Batches:
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
         self._patience = PATIENCE_SECONDS["sqlite" if database.is_sqlite() else "postgres"]
         self._waiting: list[Question] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
 
     async def verify(self, token: str, secret: str | None, asked: Asked, *, address: str | None, follows: bool) -> Verdict:
@@ -68,7 +68,7 @@ class Batches:
 
     async def close(self) -> None:
         """Waits for what is under way."""
-        while tasks := self._running | self._afterwards:
+        while tasks := {task for task in self._running | self._afterwards if task is not None}:
             await asyncio.wait(tasks)
 
     def _start(self) -> None:
@@ -76,7 +76,6 @@ class Batches:
             # A task of its own with nothing inherited: whoever hangs up cancels only the waiting, never the batch.
             task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
 
     async def _work(self) -> None:
         # Once around the loop first: requests that arrived together belong together.
@@ -84,6 +83,8 @@ class Batches:
         while self._waiting:
             batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
             await self._answer(batch)
+        # Here and not in a callback of the task: a question that came in between would wait for a worker that has ended.
+        self._running.discard(asyncio.current_task())
 
     async def _answer(self, batch: list[Question]) -> None:
         try:

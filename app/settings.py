@@ -44,6 +44,12 @@ def _role(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> float:
+    if not 0 <= (seconds := float(text)) <= 300:
+        raise ValueError("a number of seconds from 0 to 300")
+    return seconds
+
+
 def _switch(text: str) -> bool:
     if text not in ("", "0", "1"):
         raise ValueError("1 or 0")
@@ -95,6 +101,7 @@ class Settings:
     revocation_journal: Path | None = _setting(Path, None)
     role: str = _setting(_role, "all")
     log_level: str = _setting(_level, "INFO")
+    drain_seconds: float = _setting(_seconds, 3.0)
     dev: bool = _setting(_switch, False)
 
     @classmethod

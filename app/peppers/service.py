@@ -57,6 +57,11 @@ async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     return Peppers(*peppers)
 
 
+async def is_known() -> bool:
+    """Whether the database still knows this process's pepper; raises Unavailable."""
+    return current().current.fingerprint in await store.versions()
+
+
 async def _version(fingerprint: bytes, known: dict[bytes, int]) -> int:
     if fingerprint not in known:
         known[fingerprint] = max(known.values(), default=0) + 1

@@ -1,0 +1,118 @@
+"""The one place where the parts are joined: `/v1/*` and `/graphql` as bare ASGI, everything else through Litestar."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from app.api.endpoint import Endpoint
+from app.api.explorer import Explorer
+from app.api.schema import core
+from app.health import PATHS as HEALTH_PATHS
+from app.health import Health
+from app.housekeeping import housekeeping
+from app import metrics, start
+from app.settings import Settings
+from app.verification.routes import Verification
+from app.web.gate import Gate
+from app.web.site import Site
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PATIENCE_SECONDS: Final = 10
+
+
+class Keydesk:
+    """The ASGI application. A server that speaks lifespan opens it; others, and tests, enter `running()` themselves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.health = Health()
+        self._verification = Verification(settings)
+        self._gate = Gate(settings)
+        site = Site(settings, self._gate)
+        explorer = Explorer(core(), self._gate.visitor, site.static_url)
+        graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer)
+        self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
+        self._site: App = metrics.counting("dashboard", self._gate.in_front_of(site))
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open: database migrated, pepper recognised, verification ready, housekeeping at work."""
+        async with start.opened(self.settings, make=True), housekeeping():
+            await self._verification.open()
+            try:
+                yield
+                await self._finish()
+            finally:
+                await self._verification.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        self._under_way += 1
+        try:
+            await self._route(scope)(scope, receive, send)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    def _route(self, scope: Scope) -> App:
+        path: str = scope["path"]
+        if scope["type"] != "http":
+            return _closed
+        if path in HEALTH_PATHS:
+            return self.health
+        if path.startswith("/v1/"):
+            return self._verification if self.settings.role != "control" else _absent
+        if self.settings.role == "verify":
+            return _absent
+        return self._graphql if path == "/graphql" else self._site
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._stack.enter_async_context(self.running())
+        except Exception as failure:
+            await send({"type": "lifespan.startup.failed", "message": str(failure)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stack.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _finish(self) -> None:
+        """Requests that came before the end still get their answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._under_way:
+                    self._idle.clear()
+                    await self._idle.wait()
+
+
+def create_app(settings: Settings | None = None) -> Keydesk:
+    """The application of these settings, or of the environment's. Raises StartRefused for wrong ones."""
+    return Keydesk(settings or Settings.load(os.environ))
+
+
+async def _absent(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b"This node does not serve this.\n"
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _closed(scope: Scope, receive: Receive, send: Send) -> None:
+    """No WebSockets are served."""
+    await send({"type": "websocket.close", "code": 4403})

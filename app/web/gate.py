@@ -1,0 +1,152 @@
+"""What stands in front of every page and of GraphQL: the right host, who is asking, and that no other site asked for them.
+
+An unsafe request must come from our own pages (`Sec-Fetch-Site: same-origin`, or the exact `Origin` of a browser too old to
+say) and, once somebody is signed in, carry the token that is bound to this very session (OWASP CSRF cheat sheet).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from app import ids
+from app.access.actor import Actor, Request
+from app.accounts import service as accounts
+from app.accounts.session import Session, csrf_token
+from app.api.explorer import Visitor as ExplorerVisitor
+from app.errors import NotAllowed, NotAuthenticated
+from app.settings import Settings
+from app.verification.requests import forwarded_address
+from app.web import headers
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+class NotOurs(NotAllowed):
+    """An unsafe request that does not come from one of our own pages."""
+
+    def __init__(self) -> None:
+        super().__init__("This request did not come from a page of yours here. Reload the page and try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who has signed in: `token` is what their cookie holds."""
+
+    session: Session
+    token: str = field(repr=False)
+    request: Request
+
+    @property
+    def csrf_token(self) -> str:
+        return csrf_token(self.token)
+
+    @property
+    def actor(self) -> Actor:
+        user = self.session.user
+        return Actor.user(user.id, user.name, self.request, authenticated_at=self.session.authenticated_at)
+
+
+class Gate:
+    """Knows the origin, the cookie's name and the trusted proxies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.cookie_name = "keydesk-session" if settings.dev else "__Host-keydesk-session"
+        url = urlsplit(settings.origin)
+        self._origins = {settings.origin}
+        if settings.dev:
+            self._origins |= {f"http://{host}:{settings.port}" for host in LOOPBACK}
+        self._hosts = {urlsplit(origin).netloc for origin in self._origins} | {url.netloc}
+
+    def in_front_of(self, app: App) -> App:
+        """Refuses hosts that are not ours (a link in an answer must never lead to a stranger's), adds the security headers."""
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            secured = headers.securing(send, https=not self._settings.dev)
+            if header(scope, b"host").lower() in self._hosts:
+                await app(scope, receive, secured)
+            else:
+                await headers.refuse_host(secured)
+
+        return guarded
+
+    def describe(self, scope: Scope) -> Request:
+        """Where the request came from; the peer's address, or, behind one of our proxies, the one that it forwarded."""
+        return Request(self._address(scope), header(scope, b"user-agent"), ids.new(ids.REQUEST))
+
+    async def who(self, scope: Scope) -> Visitor | None:
+        """Whoever the cookie stands for, if their session lives."""
+        token = self._cookie(scope)
+        session = await accounts.session_of(token) if token else None
+        return Visitor(session, token, self.describe(scope)) if session and token else None
+
+    async def visitor(self, scope: Scope) -> ExplorerVisitor | None:
+        """The same for the explorer's page."""
+        found = await self.who(scope)
+        return ExplorerVisitor(found.session.user.name, found.csrf_token) if found else None
+
+    async def session_actor(self, scope: Scope) -> Actor:
+        """For GraphQL by session. Raises NotAuthenticated without one, NotOurs for what another site may have sent."""
+        visitor = await self.who(scope)
+        if visitor is None:
+            raise NotAuthenticated
+        self.require_ours(scope)
+        require_token(visitor, header(scope, b"x-csrf-token"))
+        return visitor.actor
+
+    def require_ours(self, scope: Scope) -> None:
+        """Raises NotOurs unless the browser says that one of our own pages sent this."""
+        site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
+        if site != "same-origin" if site else origin not in self._origins:
+            raise NotOurs
+        if origin and origin not in self._origins:
+            raise NotOurs
+
+    def cookie(self, token: str) -> str:
+        """The header that signs a browser in, for as long as it is open; the server ends it by its own clock."""
+        return f"{self.cookie_name}={token}; Path=/; HttpOnly; SameSite=Lax{'' if self._settings.dev else '; Secure'}"
+
+    def no_cookie(self) -> str:
+        """The header that makes a browser forget it."""
+        return f"{self.cookie('')}; Max-Age=0"
+
+    def _cookie(self, scope: Scope) -> str | None:
+        try:
+            found = SimpleCookie(header(scope, b"cookie")).get(self.cookie_name)
+        except CookieError:
+            return None
+        return found.value if found else None
+
+    def _address(self, scope: Scope) -> str:
+        peer = scope.get("client")
+        try:
+            address = ipaddress.ip_address(peer[0]) if peer else None
+        except ValueError:
+            return ""
+        if address is not None and not any(address in network for network in self._settings.trusted_proxies):
+            return str(address)
+        forwarded = forwarded_address(header(scope, b"x-forwarded-for").encode("latin-1"), self._settings.trusted_proxies)
+        return str(forwarded) if forwarded else ""
+
+
+def require_token(visitor: Visitor, given: str) -> None:
+    """Raises NotOurs unless it is the token of this very session."""
+    if not hmac.compare_digest(visitor.csrf_token.encode(), given.encode("utf-8", "surrogatepass")):
+        raise NotOurs
+
+
+def header(scope: Mapping[str, Any], name: bytes) -> str:
+    """All lines of a header as one; empty if there is none."""
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name)

@@ -5,8 +5,11 @@
     │   ├── ValidationFailed    bad input, message by message at its field
     │   ├── NotFound            no such thing, or not yours
     │   ├── NotAllowed          you may see it, you may not do this
+    │   │   └── ConfirmationNeeded  you may, once you have given your password again
     │   ├── Conflict            it has changed, or was already done otherwise
     │   ├── PlanLimitReached    the plan has no free slot
+    │   ├── LinkExpired         a one-time link that is used, too old, or never was one
+    │   ├── SignInFailed        the address or the password is wrong; which of them is never said
     │   └── TooManyAttempts     wait `retry_after_seconds`
     ├── NotAuthenticated        nobody, or no longer
     ├── Unavailable             the database cannot answer: neither yes nor no
@@ -70,6 +73,13 @@ class NotAllowed(Problem):
     code = "NOT_ALLOWED"
 
 
+class ConfirmationNeeded(NotAllowed):
+    """Allowed, but the caller last gave their password too long ago for this."""
+
+    def __init__(self) -> None:
+        super().__init__("This needs your password again: please confirm it in the dashboard, then repeat this within 10 minutes.")
+
+
 class Conflict(Problem):
     """The request contradicts what is already so."""
 
@@ -85,6 +95,24 @@ class PlanLimitReached(Problem):
         keys = "key" if limit == 1 else "keys"
         super().__init__(f"The plan allows {limit} API {keys} and {used} are in use. Revoke one, or choose a larger plan.")
         self.plan, self.limit, self.used, self.upgrade_to = plan, limit, used, upgrade_to
+
+
+class LinkExpired(Problem):
+    """The same for a link that was used, is too old, was replaced, or never existed."""
+
+    code = "LINK_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__("This link has been used or is no longer valid. Please ask for a new one.")
+
+
+class SignInFailed(Problem):
+    """The same for an address nobody has and for a wrong password."""
+
+    code = "SIGN_IN_FAILED"
+
+    def __init__(self, message: str = "The e-mail address or the password is not right.") -> None:
+        super().__init__(message)
 
 
 class TooManyAttempts(Problem):

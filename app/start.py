@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from app import catalogue, database
+from app import catalogue, database, mail
 from app.audit import service as audit
 from app.database.migrate import migrate, missing
 from app.errors import StartRefused
@@ -29,12 +29,14 @@ async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Non
     _refuse_missing_file(settings, make)
     current, previous = peppers.read(settings)
     database.bind(settings)
+    post = mail.bind(settings)
     try:
         await database.open_pools()
         await _prepare(current, previous, make)
         await journal.bind(settings.journal_path).catch_up()
         yield
     finally:
+        await post.close()
         await database.close_pools()
 
 

@@ -66,6 +66,7 @@ class Actor:
     """`user_id` is the person whose membership counts: the user, or the maker of a management key.
 
     A management key acts in one workspace only and within its scopes; operator and system stand above workspaces.
+    `authenticated_at`: when the person last gave their password, in microseconds; None where nobody is asked for one.
     """
 
     kind: ActorKind
@@ -75,10 +76,12 @@ class Actor:
     workspace_id: str | None = None
     scopes: frozenset[Scope] = frozenset()
     request: Request = field(default_factory=Request)
+    authenticated_at: int | None = None
 
     @classmethod
-    def user(cls, user_id: str, name: str, request: Request | None = None) -> Actor:
-        return cls(ActorKind.USER, user_id, name, user_id=user_id, request=request or Request())
+    def user(cls, user_id: str, name: str, request: Request | None = None, *, authenticated_at: int | None = None) -> Actor:
+        asked = request or Request()
+        return cls(ActorKind.USER, user_id, name, user_id=user_id, request=asked, authenticated_at=authenticated_at)
 
     @classmethod
     def operator(cls) -> Actor:

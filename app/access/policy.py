@@ -10,7 +10,11 @@ from enum import StrEnum, auto
 from typing import Final
 
 from app.access.actor import Actor, ActorKind, Role, Scope
-from app.errors import NotAllowed
+from app.clock import MINUTE
+from app.errors import ConfirmationNeeded, NotAllowed
+
+# How long a password that was just given counts for what a stolen session must not be able to do (OWASP ASVS 5.0, 7.5).
+RECENT: Final = 10 * MINUTE
 
 
 class Action(StrEnum):
@@ -31,17 +35,19 @@ class Action(StrEnum):
     INVITE_MEMBER = auto()
     CHANGE_MEMBER_ROLE = auto()
     REMOVE_MEMBER = auto()
+    LEAVE_WORKSPACE = auto()
     CREATE_MANAGEMENT_KEY = auto()
     REVOKE_MANAGEMENT_KEY = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`while_suspended`: also in a workspace that the operator has suspended."""
+    """`while_suspended`: also in a workspace that the operator has suspended. `recent`: a person's password is asked again."""
 
     role: Role
     scope: Scope | None
     while_suspended: bool = False
+    recent: bool = False
 
 
 _READ: Final = True
@@ -60,10 +66,11 @@ RULES: Final[dict[Action, Rule]] = {
     Action.REVOKE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),
-    Action.INVITE_MEMBER: Rule(Role.OWNER, None),
-    Action.CHANGE_MEMBER_ROLE: Rule(Role.OWNER, None),
-    Action.REMOVE_MEMBER: Rule(Role.OWNER, None, while_suspended=True),
-    Action.CREATE_MANAGEMENT_KEY: Rule(Role.OWNER, None),
+    Action.INVITE_MEMBER: Rule(Role.OWNER, None, recent=True),
+    Action.CHANGE_MEMBER_ROLE: Rule(Role.OWNER, None, recent=True),
+    Action.REMOVE_MEMBER: Rule(Role.OWNER, None, while_suspended=True, recent=True),
+    Action.LEAVE_WORKSPACE: Rule(Role.VIEWER, None, while_suspended=True, recent=True),
+    Action.CREATE_MANAGEMENT_KEY: Rule(Role.OWNER, None, recent=True),
     Action.REVOKE_MANAGEMENT_KEY: Rule(Role.OWNER, None, while_suspended=True),
 }
 
@@ -90,6 +97,12 @@ def require_scope(actor: Actor, action: Action) -> None:
         raise NotAllowed("A management key cannot do this; sign in as an owner.")
     if scope not in {implied for held in actor.scopes for implied in held.implied}:
         raise NotAllowed(f"This needs a management key with the scope {scope}.")
+
+
+def require_recent(actor: Actor, action: Action, now: int) -> None:
+    """Raises ConfirmationNeeded when `action` wants a password given within RECENT and the actor's was given earlier."""
+    if RULES[action].recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
+        raise ConfirmationNeeded
 
 
 def may(actor: Actor, role: Role | None, action: Action, *, suspended: bool = False) -> bool:

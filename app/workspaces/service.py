@@ -79,13 +79,18 @@ async def myself(actor: Actor) -> User | None:
 
 @contextlib.asynccontextmanager
 async def changing(actor: Actor, slug: str | None, action: Action, *, workspace_id: str | None = None) -> AsyncIterator[Change]:
-    """Locks the workspace, then asks again who the actor is there: a role that was just taken away no longer counts."""
+    """Locks the workspace, then asks again who the actor is there: a role that was just taken away no longer counts.
+
+    Raises ConfirmationNeeded too, for a change that wants a password given just before.
+    """
     async with database.transaction():
         found = await _find(actor, slug, workspace_id)
         workspace = _found(await store.lock(found.workspace.id))
         access = await _find(actor, None, workspace.id)
         policy.require(actor, access.role, action, suspended=workspace.suspended_at is not None)
-        yield Change(actor, await database.now(), workspace)
+        now = await database.now()
+        policy.require_recent(actor, action, now)
+        yield Change(actor, now, workspace)
 
 
 @contextlib.asynccontextmanager

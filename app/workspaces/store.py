@@ -95,6 +95,12 @@ async def add(workspace: Workspace, audit_key: bytes) -> None:
     ).run()
 
 
+async def slugs_like(slug: str) -> set[str]:
+    """The slugs in use that are this one, alone or with something after a hyphen."""
+    rows = await database.fetch("SELECT slug FROM workspace WHERE slug = {} OR slug LIKE {}", slug, f"{slug}-%")
+    return {row["slug"] for row in rows}
+
+
 async def update(workspace_id: str, values: dict[str, Any]) -> None:
     """`values` by column name."""
     await WorkspaceRow.update(dict(values.items())).where(WorkspaceRow.id == workspace_id).run()

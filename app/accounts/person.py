@@ -1,0 +1,55 @@
+"""A person's address and name: what is accepted, and under which key an address is looked up."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from app.errors import FieldProblem, ValidationFailed
+from app.workspaces.rules import in_one_line, name_fault, plain_name
+
+LONGEST_EMAIL: Final = 320
+
+
+def email_key(email: str) -> str:
+    """One key for all spellings of an address; empty for what is no address at all, which nobody has."""
+    key = _key(email)
+    return key if _is_address(key) else ""
+
+
+def email_fault(email: str) -> FieldProblem | None:
+    """What is wrong with an address, if anything. Whether it exists is only known when a mail to it was read."""
+    if not email.strip():
+        return FieldProblem("email", "REQUIRED", "Give an e-mail address.")
+    if not (email_key(email) and _is_address(email.strip())):
+        return FieldProblem("email", "INVALID", "This is not an e-mail address, like ann@example.org.")
+    return None
+
+
+def person_fault(name: str) -> FieldProblem | None:
+    return name_fault(name, "name", "Give a name, so that others know who did what.")
+
+
+def checked_email(email: str) -> str:
+    """The address as it is stored. Raises ValidationFailed."""
+    if fault := email_fault(email):
+        raise ValidationFailed(fault)
+    return email.strip()
+
+
+def checked_person(name: str) -> str:
+    """The name as it is stored. Raises ValidationFailed."""
+    if fault := person_fault(name):
+        raise ValidationFailed(fault)
+    return plain_name(name)
+
+
+def _key(email: str) -> str:
+    # What is far too long is cut first, so that nobody makes us normalise megabytes.
+    return unicodedata.normalize("NFKC", email.strip()[: LONGEST_EMAIL + 1]).casefold()
+
+
+def _is_address(text: str) -> bool:
+    name, at, host = text.partition("@")
+    shaped = bool(name and at and host) and "@" not in host and len(text) <= LONGEST_EMAIL
+    return shaped and in_one_line(text) and not any(character.isspace() or character in '<>",;' for character in text)

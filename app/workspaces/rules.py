@@ -1,0 +1,69 @@
+"""What a workspace may be asked to be, and what makes a name: each fault at its field."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zoneinfo
+from functools import cache
+from typing import Final
+
+from app.errors import FieldProblem
+from app.workspaces.workspace import DAYS, BusinessHours
+
+LONGEST_NAME: Final = 100
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+# Control characters, lone surrogates, line and paragraph separators.
+_NOT_IN_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def in_one_line(text: str) -> bool:
+    """Whether `text` holds nothing that breaks a line, a mail's header or a column of text."""
+    return all(unicodedata.category(character) not in _NOT_IN_A_LINE for character in text)
+
+
+def plain_name(text: str) -> str:
+    """As it is stored."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def name_fault(text: str, field: str, missing: str) -> FieldProblem | None:
+    """What is wrong with the name of a workspace or a person, if anything; `missing` is said when there is none."""
+    if not text.strip():
+        return FieldProblem(field, "REQUIRED", missing)
+    if len(plain_name(text)) > LONGEST_NAME:
+        return FieldProblem(field, "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")
+    if not in_one_line(text):
+        return FieldProblem(field, "INVALID", "A name has no line breaks or control characters.")
+    return None
+
+
+def workspace_name_fault(text: str, field: str = "name") -> FieldProblem | None:
+    return name_fault(text, field, "Give the workspace a name.")
+
+
+def timezone_fault(name: str) -> FieldProblem | None:
+    if name in timezones():
+        return None
+    return FieldProblem(
+        "timezone", "UNKNOWN", f"There is no time zone {name[:60]!r}; they are called Europe/Berlin, UTC and so on."
+    )
+
+
+def hours_faults(hours: BusinessHours) -> list[FieldProblem]:
+    """Some days, and two times of one day, the second later than the first."""
+    faults = []
+    if not hours.days or set(hours.days) - set(DAYS):
+        faults.append(FieldProblem("businessHours.days", "REQUIRED", "Choose at least one day of the week."))
+    for name, text in (("opens", hours.opens), ("closes", hours.closes)):
+        if not _CLOCK.fullmatch(text):
+            faults.append(FieldProblem(f"businessHours.{name}", "INVALID", "A time of the day is written like 08:00."))
+    if not faults and hours.closes <= hours.opens:
+        faults.append(FieldProblem("businessHours.closes", "TOO_EARLY", "Choose a time later than the one before it."))
+    return faults
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """The names of the IANA database that this machine has."""
+    return frozenset(zoneinfo.available_timezones() | {"UTC"})

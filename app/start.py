@@ -15,6 +15,7 @@ from app.errors import StartRefused
 from app.keys import journal
 from app.peppers import service as peppers
 from app.settings import Settings
+from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.service import SYSTEM_CHAIN
 
@@ -29,6 +30,7 @@ async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Non
     _refuse_missing_file(settings, make)
     current, previous = peppers.read(settings)
     database.bind(settings)
+    workspaces.bind(audit.record)
     post = mail.bind(settings)
     try:
         await database.open_pools()

@@ -24,6 +24,7 @@ from app.api.context import Info
 from app.api.errors import HANDLERS
 from app.api.key_changes import ApiKeyMutation
 from app.api.management import ManagementKeyMutation
+from app.api.members import MemberMutation
 from app.api.resolving import field
 from app.api.scalars import SCALARS, given
 from app.api.verification import VerificationMutation
@@ -66,7 +67,7 @@ class Query(RootQuery, CatalogueQuery):
         "the server failed, which `errors` then says; what other mutations of the same document did stands."
     )
 )
-class Mutation(ApiKeyMutation, VerificationMutation, WorkspaceMutation, ManagementKeyMutation):
+class Mutation(ApiKeyMutation, VerificationMutation, WorkspaceMutation, MemberMutation, ManagementKeyMutation):
     pass
 
 

@@ -11,10 +11,40 @@ from app.api.inputs import SLUG
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
 from app.api.scalars import given
-from app.api.workspaces import Workspace
+from app.api.workspaces import Weekday, Workspace
 from app.plans import service as plans
 from app.workspaces import service as workspaces
+from app.workspaces.workspace import BusinessHours
 from app.workspaces.workspace import Workspace as Place
+
+
+@strawberry.input
+class BusinessHoursInput:
+    days: list[Weekday]
+    opens: str = strawberry.field(description="`08:00`")
+    closes: str = strawberry.field(description="`18:00`, later than `opens`.")
+
+    def plain(self) -> BusinessHours:
+        return BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateWorkspaceInput:
+    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+    name: str | None = strawberry.UNSET
+    timezone: str | None = strawberry.field(default=strawberry.UNSET, description="A name of the IANA database, `Europe/Berlin`.")
+    business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
+
+    @property
+    def hours(self) -> BusinessHours | workspaces.Unset | None:
+        if self.business_hours is strawberry.UNSET:
+            return workspaces.UNSET
+        return self.business_hours.plain() if self.business_hours else None
+
+
+@strawberry.type
+class UpdateWorkspacePayload:
+    workspace: Workspace
 
 
 @strawberry.input
@@ -28,6 +58,9 @@ class ChangePlanPayload:
     workspace: Workspace
 
 
+UpdateWorkspaceResult: TypeAlias = Annotated[
+    UpdateWorkspacePayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("UpdateWorkspaceResult")
+]
 ChangePlanResult: TypeAlias = Annotated[
     ChangePlanPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangePlanResult")
 ]
@@ -35,6 +68,13 @@ ChangePlanResult: TypeAlias = Annotated[
 
 @strawberry.type
 class WorkspaceMutation:
+    @mutation("Changes the workspace's name, time zone or business hours.")
+    async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
+        actor, slug = info.context.actor, given(input.workspace)
+        name, timezone = given(input.name), given(input.timezone)
+        changed = await workspaces.update(actor, slug, name=name, timezone=timezone, business_hours=input.hours)
+        return UpdateWorkspacePayload(workspace=await _shown(info, changed))
+
     @mutation("To a smaller plan, or to one that is self-service. Keys above the new limit live on; new ones wait for a free slot.")
     async def change_plan(self, info: Info, input: ChangePlanInput) -> ChangePlanResult | None:
         changed = await plans.change_plan(info.context.actor, given(input.workspace), input.plan)

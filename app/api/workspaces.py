@@ -9,7 +9,7 @@ import strawberry
 
 from app import catalogue
 from app.access.actor import Actor, ActorKind, Role
-from app.api import audit, keys, management
+from app.api import audit, keys, management, people
 from app.api.catalogue import Plan
 from app.api.connection import Connection, Node
 from app.api.context import Info
@@ -104,6 +104,28 @@ class Workspace(Node):
     ) -> Connection[keys.ApiKey]:
         cut = Cut.given(first, after, last, before)
         return await keys.api_keys(info.context, self.place, cut, given(filter), given(order_by))
+
+    @field("The longest-standing first.")
+    async def members(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+    ) -> Connection[people.Member]:
+        return await people.members(info.context, self.place, Cut.given(first, after, last, before))
+
+    @field("The open ones, the oldest first.")
+    async def invitations(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+    ) -> Connection[people.Invitation]:
+        return await people.invitations(info.context, self.place, Cut.given(first, after, last, before))
 
     @field("For owners only. The newest first.")
     async def management_keys(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 import zoneinfo
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from app.errors import FieldProblem
-from app.workspaces.workspace import DAYS, BusinessHours
+from app.errors import FieldProblem, ValidationFailed
+from app.workspaces.workspace import DAYS, BusinessHours, Workspace
 
 LONGEST_NAME: Final = 100
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -42,7 +43,24 @@ def workspace_name_fault(text: str, field: str = "name") -> FieldProblem | None:
     return name_fault(text, field, "Give the workspace a name.")
 
 
-def timezone_fault(name: str) -> FieldProblem | None:
+def checked(workspace: Workspace) -> Workspace:
+    """Its settings in normal form, days in the week's order. Raises ValidationFailed with every fault."""
+    faults = [fault for fault in (workspace_name_fault(workspace.name), _timezone_fault(workspace.timezone)) if fault]
+    hours = workspace.business_hours
+    faults += _hours_faults(hours) if hours else []
+    if faults:
+        raise ValidationFailed(*faults)
+    ordered = replace(hours, days=tuple(day for day in DAYS if day in hours.days)) if hours else None
+    return replace(workspace, name=plain_name(workspace.name), business_hours=ordered)
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """The names of the IANA database that this machine has."""
+    return frozenset(zoneinfo.available_timezones() | {"UTC"})
+
+
+def _timezone_fault(name: str) -> FieldProblem | None:
     if name in timezones():
         return None
     return FieldProblem(
@@ -50,7 +68,7 @@ def timezone_fault(name: str) -> FieldProblem | None:
     )
 
 
-def hours_faults(hours: BusinessHours) -> list[FieldProblem]:
+def _hours_faults(hours: BusinessHours) -> list[FieldProblem]:
     """Some days, and two times of one day, the second later than the first."""
     faults = []
     if not hours.days or set(hours.days) - set(DAYS):
@@ -61,9 +79,3 @@ def hours_faults(hours: BusinessHours) -> list[FieldProblem]:
     if not faults and hours.closes <= hours.opens:
         faults.append(FieldProblem("businessHours.closes", "TOO_EARLY", "Choose a time later than the one before it."))
     return faults
-
-
-@cache
-def timezones() -> frozenset[str]:
-    """The names of the IANA database that this machine has."""
-    return frozenset(zoneinfo.available_timezones() | {"UTC"})

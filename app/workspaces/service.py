@@ -1,24 +1,35 @@
 """The two doors to a workspace: `reading` for a look, `changing` for the one transaction in which it changes.
 
-Both answer NotFound for a workspace the actor does not belong to, and NotAllowed where the policy says so.
+Both answer NotFound for a workspace the actor does not belong to, and NotAllowed where the policy says so. Below them is
+what changes a workspace itself.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
 
 from app import database
 from app.access import policy
 from app.access.actor import Actor, ActorKind, Role
 from app.access.policy import Action
-from app.errors import FieldProblem, NotFound, ValidationFailed
-from app.workspaces import store
-from app.workspaces.workspace import User, Workspace
+from app.errors import FieldProblem, NotAllowed, NotFound, Unavailable, ValidationFailed
+from app.workspaces import rules, store
+from app.workspaces.workspace import BusinessHours, User, Workspace
 
 SYSTEM_CHAIN: Final = "system"
+
+
+class Unset(Enum):
+    """For what is left out where None is a choice."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,99 @@ async def changing_installation(actor: Actor) -> AsyncIterator[Change]:
     async with database.transaction():
         await store.lock_installation()
         yield Change(actor, await database.now(), None)
+
+
+@contextlib.asynccontextmanager
+async def joining(actor: Actor, workspace_id: str) -> AsyncIterator[Change]:
+    """The one change by somebody who does not belong yet. The caller has checked what invites them.
+
+    Raises NotAllowed while the workspace is suspended.
+    """
+    async with database.transaction():
+        workspace = _found(await store.lock(workspace_id))
+        if workspace.suspended_at is not None:
+            raise NotAllowed("This workspace is suspended; nobody can join it now.")
+        yield Change(actor, await database.now(), workspace)
+
+
+def bind(record: Callable[..., Awaitable[None]]) -> None:
+    """Gives the changes below their audit log, which stands above workspaces because it is read by their rules."""
+    global _record
+    _record = record
+
+
+async def update(
+    actor: Actor,
+    slug: str | None,
+    *,
+    name: str | None = None,
+    timezone: str | None = None,
+    business_hours: BusinessHours | Unset | None = UNSET,
+) -> Workspace:
+    """Changes what is given; no business hours are a choice. The slug, which is in addresses, stays. Raises ValidationFailed."""
+    async with changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
+        new = replace(
+            change.place,
+            name=change.place.name if name is None else name,
+            timezone=change.place.timezone if timezone is None else timezone,
+            business_hours=change.place.business_hours if isinstance(business_hours, Unset) else business_hours,
+        )
+        return await _apply(change, rules.checked(new))
+
+
+async def suspend(actor: Actor, slug: str) -> Workspace:
+    """From the next request on none of its keys is accepted, and its members change nothing. For the operator."""
+    return await _set_suspended(actor, slug, suspended=True)
+
+
+async def resume(actor: Actor, slug: str) -> Workspace:
+    """Its keys are accepted again from the next request on. For the operator."""
+    return await _set_suspended(actor, slug, suspended=False)
+
+
+async def remember_last(user_id: str, workspace_id: str) -> None:
+    """Notes where somebody was last, for `last_of`; no reason to refuse anything when it cannot be noted."""
+    if await store.last_workspace(user_id) == workspace_id:
+        return
+    with contextlib.suppress(Unavailable):
+        async with database.transaction():
+            await store.set_last_workspace(user_id, workspace_id)
+
+
+async def last_of(actor: Actor) -> Workspace | None:
+    """Where the actor was last; else the first they belong to, by name; None for who belongs nowhere."""
+    places = [access.workspace for access in await mine(actor)]
+    last = await store.last_workspace(actor.user_id) if actor.user_id else None
+    return next((place for place in places if place.id == last), places[0] if places else None)
+
+
+async def _apply(change: Change, new: Workspace) -> Workspace:
+    """Writes what differs, with its one entry; nothing if nothing does."""
+    before, after = store.settings_of(change.place), store.settings_of(new)
+    changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
+    if changed:
+        await store.update(new.id, {name: after[name] for name in changed})
+        await _record(change, "workspace.updated", new.id, **changed)
+    return new
+
+
+async def _set_suspended(actor: Actor, slug: str, *, suspended: bool) -> Workspace:
+    if actor.is_member:
+        raise NotAllowed("Workspaces are suspended and resumed by whoever runs Keydesk.")
+    async with changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
+        if (change.place.suspended_at is not None) is suspended:
+            return change.place
+        instant = change.now if suspended else None
+        await store.update(change.place.id, {"suspended_at": instant})
+        await _record(change, f"workspace.{'suspended' if suspended else 'resumed'}", change.place.id)
+        return replace(change.place, suspended_at=instant)
+
+
+async def _unbound(*args: Any, **detail: Any) -> None:
+    raise RuntimeError("the audit log is not bound yet")
+
+
+_record: Callable[..., Awaitable[None]] = _unbound
 
 
 async def _find(actor: Actor, slug: str | None, workspace_id: str | None) -> Access:

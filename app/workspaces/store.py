@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from app import database
 from app.access.actor import Role
 from app.workspaces.tables import InstallationRow, MemberRow, UserRow, WorkspaceRow
 from app.workspaces.workspace import BusinessHours, Member, User, Workspace
+
+_MEMBER: Final = (
+    "SELECT u.*, m.id AS member_id, m.workspace AS place, m.role AS member_role, m.created_at AS joined_at"
+    " FROM member m JOIN account u ON u.id = m.account "
+)
 
 
 def workspace_of(row: dict[str, Any]) -> Workspace:
@@ -20,6 +25,18 @@ def workspace_of(row: dict[str, Any]) -> Workspace:
 
 def user_of(row: dict[str, Any]) -> User:
     return User(row["id"], row["email"], row["name"], row["created_at"])
+
+
+def settings_of(workspace: Workspace) -> dict[str, Any]:
+    """What its owners can change, by column name."""
+    hours = workspace.business_hours
+    return {
+        "name": workspace.name,
+        "timezone": workspace.timezone,
+        "business_days": " ".join(hours.days) if hours else None,
+        "business_opens": hours.opens if hours else None,
+        "business_closes": hours.closes if hours else None,
+    }
 
 
 async def find(workspace_id: str) -> Workspace | None:
@@ -56,12 +73,13 @@ async def of_user(user_id: str) -> list[tuple[Workspace, Role]]:
 
 async def members(workspace_id: str) -> list[Member]:
     """Oldest first."""
-    rows = await database.fetch(
-        "SELECT u.*, m.id AS member_id, m.role AS member_role, m.created_at AS joined_at"
-        " FROM member m JOIN account u ON u.id = m.account WHERE m.workspace = {} ORDER BY m.created_at, m.id",
-        workspace_id,
-    )
-    return [Member(r["member_id"], workspace_id, user_of(r), Role(r["member_role"]), r["joined_at"]) for r in rows]
+    rows = await database.fetch(_MEMBER + "WHERE m.workspace = {} ORDER BY m.created_at, m.id", workspace_id)
+    return [_member(row) for row in rows]
+
+
+async def find_member(workspace_id: str, user_id: str) -> Member | None:
+    rows = await database.fetch(_MEMBER + "WHERE m.workspace = {} AND m.account = {}", workspace_id, user_id)
+    return _member(rows[0]) if rows else None
 
 
 async def lock(workspace_id: str) -> Workspace | None:
@@ -106,6 +124,15 @@ async def update(workspace_id: str, values: dict[str, Any]) -> None:
     await WorkspaceRow.update(dict(values.items())).where(WorkspaceRow.id == workspace_id).run()
 
 
+async def last_workspace(user_id: str) -> str | None:
+    rows = await database.fetch("SELECT last_workspace FROM account WHERE id = {}", user_id)
+    return rows[0]["last_workspace"] if rows else None
+
+
+async def set_last_workspace(user_id: str, workspace_id: str) -> None:
+    await UserRow.update({UserRow.last_workspace: workspace_id}).where(UserRow.id == user_id).run()
+
+
 async def find_user(user_id: str) -> User | None:
     row = await UserRow.select().where(UserRow.id == user_id).first().run()
     return user_of(row) if row else None
@@ -144,3 +171,7 @@ async def remove_member(workspace_id: str, user_id: str) -> None:
 
 async def count_owners(workspace_id: str) -> int:
     return int(await MemberRow.count().where((MemberRow.workspace == workspace_id) & (MemberRow.role == str(Role.OWNER))).run())
+
+
+def _member(row: dict[str, Any]) -> Member:
+    return Member(row["member_id"], row["place"], user_of(row), Role(row["member_role"]), row["joined_at"])

@@ -1,0 +1,99 @@
+"""Who belongs to a workspace and as what. The workspace's lock keeps two changes from taking its last owner together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from app import ids
+from app.access.actor import Actor, ActorKind, Role
+from app.access.policy import Action
+from app.accounts import store as account_store
+from app.audit import service as audit
+from app.errors import Conflict, FieldProblem, NotFound, ValidationFailed
+from app.management import service as management
+from app.management.key import ManagementKey
+from app.members import invitations as inviting
+from app.members.invitation import Invitation, InvitationView
+from app.members.invitations import accept, accept_as_new, find_invitation, invitations, invite, withdraw_invitation
+from app.workspaces import service as workspaces
+from app.workspaces import store as workspace_store
+from app.workspaces.service import Change
+from app.workspaces.workspace import Member, Workspace
+
+__all__ = [
+    "Invitation",
+    "InvitationView",
+    "Removed",
+    "accept",
+    "accept_as_new",
+    "change_role",
+    "find_invitation",
+    "invitations",
+    "invite",
+    "members",
+    "remove",
+    "withdraw_invitation",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Who left which workspace, and what became of the management keys they had made."""
+
+    workspace: Workspace
+    member: Member
+    taken_over: list[ManagementKey]
+    revoked: list[ManagementKey]
+
+
+async def members(actor: Actor, slug: str | None) -> list[Member]:
+    """The longest-standing first."""
+    access = await workspaces.reading(actor, slug, Action.READ_MEMBERS)
+    return await workspace_store.members(access.workspace.id)
+
+
+async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role) -> Member:
+    """Binds from the next request on. Raises NotFound, or Conflict for the last owner."""
+    async with workspaces.changing(actor, slug, Action.CHANGE_MEMBER_ROLE) as change:
+        member = await _get(change, user_id)
+        if member.role is role:
+            return member
+        await _leave_an_owner(change, member)
+        await workspace_store.set_role(change.place.id, user_id, role)
+        await audit.record(change, "member.role_changed", user_id, before=str(member.role), after=str(role))
+        await inviting.withdraw_made_by(change, user_id)
+    return replace(member, role=role)
+
+
+async def remove(actor: Actor, slug: str | None, user_id: str, take_over: Collection[str] = ()) -> Removed:
+    """Ends a membership, one's own too. The named management keys go to whoever removes, the member's other ones end.
+
+    What they had invited is withdrawn, and who belongs nowhere any more is signed out. Raises NotFound, Conflict for the
+    last owner, or ValidationFailed at `takeOver`.
+    """
+    leaving = actor.kind is ActorKind.USER and actor.id == user_id
+    async with workspaces.changing(actor, slug, Action.LEAVE_WORKSPACE if leaving else Action.REMOVE_MEMBER) as change:
+        member = await _get(change, user_id)
+        await _leave_an_owner(change, member)
+        if leaving and take_over:
+            raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Who leaves takes nothing along; let an owner remove you."))
+        settled = await management.settle(change, user_id, actor, take_over)
+        await inviting.withdraw_made_by(change, user_id)
+        await workspace_store.remove_member(change.place.id, user_id)
+        if not await workspace_store.of_user(user_id):
+            await account_store.end_sessions(user_id)
+        await audit.record(change, "member.removed", user_id, role=str(member.role), name=member.user.name)
+    return Removed(change.place, member, settled.taken_over, settled.revoked)
+
+
+async def _get(change: Change, user_id: str) -> Member:
+    found = await workspace_store.find_member(change.place.id, user_id) if ids.is_a(ids.USER, user_id) else None
+    if found is None:
+        raise NotFound("member")
+    return found
+
+
+async def _leave_an_owner(change: Change, member: Member) -> None:
+    if member.role is Role.OWNER and await workspace_store.count_owners(change.place.id) == 1:
+        raise Conflict("This is the last owner of the workspace. Make somebody else an owner first.")

@@ -14,6 +14,7 @@ import msgspec
 from app.errors import StartRefused
 
 FALLBACK_PLAN: Final = "free"
+_TRY_IT: Final = 'curl https://api.example.com/ -H "X-API-Key: {key}"'
 _NAME = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
 _Prefix = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]{1,7}$")]
 _Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
@@ -22,6 +23,7 @@ _Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 class _Key(msgspec.Struct, forbid_unknown_fields=True):
     prefix: _Prefix
     accepted_prefixes: list[_Prefix] = []
+    try_it: Annotated[str, msgspec.Meta(pattern=r"\{key\}")] | None = None
 
 
 class _Plan(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,7 +107,7 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything of the file, frozen; the mappings keep the file's order."""
+    """Everything of the file, frozen; the mappings keep the file's order. `try_it` is a command with `{key}` in it."""
 
     key_prefix: str
     accepted_prefixes: tuple[str, ...]
@@ -113,6 +115,7 @@ class Catalogue:
     plans: MappingProxyType[str, Plan]
     environments: MappingProxyType[str, Environment]
     presets: MappingProxyType[str, Preset] = field(default_factory=lambda: MappingProxyType({}))
+    try_it: str = _TRY_IT
 
     def permission(self, name: str) -> Permission:
         """A permission that left the catalogue stays readable while keys hold it."""
@@ -220,6 +223,7 @@ def _freeze(file: _File) -> Catalogue:
             }
         ),
         presets=frozen({n: Preset(n, p.title, p.environment, tuple(p.permissions)) for n, p in file.presets.items()}),
+        try_it=file.key.try_it or _TRY_IT,
     )
 
 

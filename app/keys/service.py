@@ -65,6 +65,12 @@ async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency
         return created
 
 
+async def check(actor: Actor, slug: str | None, asked: KeyInput) -> KeyInput:
+    """What `create` would make of this, in normal form, without making it. Raises ValidationFailed, NotAllowed."""
+    await workspaces.reading(actor, slug, Action.CREATE_API_KEY)
+    return rules.checked(asked, catalogue.current(), await database.now())
+
+
 async def get(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
     """Raises NotFound; with a slug also for a key of another workspace the actor belongs to."""
     workspace_id = await _workspace_of(key_id)

@@ -1,0 +1,80 @@
+"""Charts as SVG from the server: no script, no inline style, in the page's own colours; the table behind them says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.usage.usage import Point
+
+WIDTH: Final = 720
+HEIGHT: Final = 160
+_FLOOR: Final = HEIGHT - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One step, in the chart's own units: the failed part stands on the successful one."""
+
+    x: float
+    width: float
+    successful_y: float
+    successful_height: float
+    failed_y: float
+    failed_height: float
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`top` is the number of requests at the upper line."""
+
+    bars: tuple[Bar, ...]
+    top: int
+
+    @property
+    def width(self) -> int:
+        return WIDTH
+
+    @property
+    def height(self) -> int:
+        return HEIGHT
+
+    @property
+    def middle(self) -> int:
+        return HEIGHT // 2
+
+
+def bars(series: Sequence[Point]) -> Chart:
+    """A bar for every step; whatever happened at all is seen: no bar of a step with requests is lower than one unit."""
+    top = _round_up(max((point.counts.total for point in series), default=0))
+    slot = WIDTH / max(1, len(series))
+    return Chart(tuple(_bar(index, slot, point, top) for index, point in enumerate(series)), top)
+
+
+def _bar(index: int, slot: float, point: Point, top: int) -> Bar:
+    successful, failed = _length(point.counts.successful, top), _length(point.counts.failed, top)
+    return Bar(
+        x=round(index * slot + slot * 0.14, 2),
+        width=round(slot * 0.72, 2),
+        successful_y=round(_FLOOR - successful, 2),
+        successful_height=successful,
+        failed_y=round(_FLOOR - successful - failed, 2),
+        failed_height=failed,
+        point=point,
+    )
+
+
+def _length(requests: int, top: int) -> float:
+    return max(1.0, round((_FLOOR - 4) * requests / top, 2)) if requests else 0.0
+
+
+def _round_up(most: int) -> int:
+    """The next of 1, 2, 5, 10, 20, 50, …: a line that people can read."""
+    size = 1
+    while True:
+        for factor in (1, 2, 5):
+            if most <= factor * size:
+                return factor * size
+        size *= 10

@@ -1,0 +1,81 @@
+"""The one place where errors become pages. What nobody expected tells the reader a number; the log has the rest, once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from app.errors import (
+    ConfirmationNeeded,
+    Conflict,
+    KeydeskError,
+    LinkExpired,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PlanLimitReached,
+    TooManyAttempts,
+    Unavailable,
+    ValidationFailed,
+)
+from app.web.page import Page, with_query
+
+_log = logging.getLogger("keydesk.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an error page says: what happened, and what one can do."""
+
+    status: int
+    title: str
+    message: str
+
+
+_TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
+    NotFound: (404, "Not here"),
+    NotAllowed: (403, "Not yours to do"),
+    LinkExpired: (410, "This link has had its time"),
+    PlanLimitReached: (409, "No free slot"),
+    Conflict: (409, "Already otherwise"),
+    ValidationFailed: (422, "That does not work"),
+    TooManyAttempts: (429, "One moment"),
+    Unavailable: (503, "Back in a moment"),
+}
+_OF_STATUS: Final = {
+    404: Told(404, "Not here", "There is no such page. It may have moved, or belong to somebody else."),
+    405: Told(405, "Not like this", "This address cannot be used that way."),
+    413: Told(413, "Too much at once", "That is more than a form can hold."),
+}
+_BAD_REQUEST: Final = Told(400, "That did not arrive well", "The request could not be read. Go back, reload the page, and try again.")
+
+
+def answer(page: Page, error: Exception) -> Response[str]:
+    """The page for an error. Nobody signed in: on to the sign-in page, and from there back here."""
+    if isinstance(error, NotAuthenticated):
+        wanted = page.path if page.method == "GET" and page.path != "/" else None
+        return page.go(with_query("/sign-in", next=wanted))
+    if isinstance(error, ConfirmationNeeded):
+        return page.show("people/confirm.html", 403, wrong=None)
+    told = tell(page, error)
+    response = page.show("errors/page.html", told.status, told=told)
+    if isinstance(error, TooManyAttempts | Unavailable):
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response
+
+
+def tell(page: Page, error: Exception) -> Told:
+    """What to say about an error. Logs the unexpected."""
+    for kind, (status, title) in _TITLES.items():
+        if isinstance(error, kind):
+            if isinstance(error, Unavailable):
+                _log.warning("a page could not be answered: %s", error.internal)
+            return Told(status, title, error.message)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _OF_STATUS.get(error.status_code, _BAD_REQUEST)
+    _log.error("%s %s failed", page.method, page.path, exc_info=error)
+    return Told(500, "Something went wrong here", "We have written it down. Try again in a moment.")

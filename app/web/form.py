@@ -1,0 +1,51 @@
+"""What a form sent, and what is wrong with it, kept together: a refused form is shown again and loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from app.errors import FieldProblem, ValidationFailed
+
+MOST_FIELDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Fields by name. `faults` are by the field's name in the form; those of fields that it does not have are `others`."""
+
+    values: Mapping[str, list[str]] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, body: bytes) -> Form:
+        """Raises ValueError for what no browser sends."""
+        values = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        if "\0" in body.decode() or any("\0" in text for texts in values.values() for text in texts):
+            raise ValueError("NUL")
+        return cls({name: [text.replace("\r\n", "\n") for text in texts] for name, texts in values.items()})
+
+    def text(self, name: str, default: str = "") -> str:
+        """The field's text as it was typed."""
+        return self.values.get(name, [default])[-1]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Everything that was chosen for this name."""
+        return tuple(self.values.get(name, ()))
+
+    def has(self, name: str) -> bool:
+        return bool(self.values.get(name))
+
+    def refused(self, problem: ValidationFailed, names: Mapping[str, str] | None = None) -> Form:
+        """The same with its faults; `names` tells how a use case's field is called in the form, where it is called otherwise."""
+        renamed = names or {}
+        faults: dict[str, str] = {}
+        for fault in problem.fields:
+            name = renamed.get(fault.field, fault.field)
+            faults[name] = f"{faults[name]} {fault.message}" if name in faults else fault.message
+        return Form(self.values, faults)
+
+    def wrong(self, name: str, message: str) -> Form:
+        """The same with one fault."""
+        return self.refused(ValidationFailed(FieldProblem(name, "INVALID", message)))

@@ -1,0 +1,85 @@
+"""How instants, numbers and names are written for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from app import clock
+from app.keys.key import Reason
+
+_STEPS: Final = (
+    (clock.DAY * 365, "year"),
+    (clock.DAY * 30, "month"),
+    (clock.DAY, "day"),
+    (clock.HOUR, "hour"),
+    (clock.MINUTE, "minute"),
+    (clock.SECOND, "second"),
+)
+REASONS: Final = {
+    Reason.NO_LONGER_NEEDED: "No longer needed",
+    Reason.COMMITTED_TO_REPOSITORY: "Committed to a repository",
+    Reason.EXPOSED_IN_LOGS: "Exposed in logs",
+    Reason.SHARED_INSECURELY: "Shared insecurely",
+    Reason.SUSPICIOUS_ACTIVITY: "Suspicious activity",
+    Reason.MEMBER_LEFT: "A member left",
+    Reason.ROTATED: "Rotated",
+    Reason.OTHER: "Something else",
+}
+
+
+def number(value: int) -> str:
+    """`184,210`."""
+    return f"{value:,}"
+
+
+def relative(instant: int, now: int) -> str:
+    """`12 seconds ago`, `in 9 days`, `just now`."""
+    distance = abs(now - instant)
+    for length, name in _STEPS:
+        if distance >= length:
+            count = distance // length
+            words = f"{count} {name}{'s' if count != 1 else ''}"
+            return f"in {words}" if instant > now else f"{words} ago"
+    return "just now"
+
+
+def exact(instant: int, zone: str = "UTC") -> str:
+    """`Sun 22 Nov 2026, 17:40 CET`."""
+    return f"{_local(instant, zone):%a %-d %b %Y, %H:%M %Z}"
+
+
+def day(instant: int, zone: str = "UTC") -> str:
+    """`22 Nov 2026`."""
+    return f"{_local(instant, zone):%-d %b %Y}"
+
+
+def when(instant: int | None, now: int, zone: str = "UTC", never: str = "Never") -> Markup:
+    """Relative in the page, exact on hover; a script keeps it true while the page is open."""
+    if instant is None:
+        return Markup('<span class="soft">{}</span>').format(never)
+    stamp = clock.to_datetime(instant).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
+        stamp, exact(instant, zone), relative(instant, now)
+    )
+
+
+def input_time(instant: int | None, zone: str) -> str:
+    """For `<input type=datetime-local>`, in the workspace's time zone."""
+    return "" if instant is None else f"{_local(instant, zone):%Y-%m-%dT%H:%M}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 key`, `4 keys`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def reason(value: Reason) -> str:
+    return REASONS[value]
+
+
+def _local(instant: int, zone: str) -> datetime:
+    return clock.to_datetime(instant).astimezone(ZoneInfo(zone))

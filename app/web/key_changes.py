@@ -1,0 +1,115 @@
+"""What can be done to one API key: editing, suspending and resuming, revoking."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app import catalogue, clock
+from app.errors import Conflict, FieldProblem, ValidationFailed
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason
+from app.keys.service import KeyEdit
+from app.usage import service as usage
+from app.usage.usage import Granularity
+from app.web import key_form
+from app.web.formats import REASONS
+from app.web.page import Page
+
+KEY: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}"
+
+
+@get(f"{KEY}/edit")
+async def edit_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    return _edit(page, await _key(page, key_id), 200)
+
+
+@post(f"{KEY}/edit", status_code=200)
+async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    key = await _key(page, key_id)
+    try:
+        asked = key_form.asked(page.form, page.zone)
+        change = KeyEdit(asked.name, asked.permissions, asked.allowed_ips, _kept(key, asked.expires_at), set_expiry=True)
+        await keys.update(page.actor, key_id, change, slug=page.slug)
+    except ValidationFailed as problem:
+        page.form = page.form.refused(problem)
+        return _edit(page, key, 422)
+    return page.go(_address(page, key))
+
+
+@get(f"{KEY}/suspension")
+async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    key = await _key(page, key_id)
+    return page.show("keys/suspension.html", key=key, lately=await _lately(page, key))
+
+
+@post(f"{KEY}/suspension", status_code=200)
+async def suspension(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    """`state` says how it shall be afterwards: sent twice, it is the same."""
+    change = keys.resume if page.form.text("state") == "active" else keys.suspend
+    return page.go(_address(page, await change(page.actor, key_id, slug=page.slug)))
+
+
+@get(f"{KEY}/revocation")
+async def revocation_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    key = await _key(page, key_id)
+    return page.go(_address(page, key)) if key.revocation else await _revocation(page, key, 200)
+
+
+@post(f"{KEY}/revocation", status_code=200)
+async def revocation(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    key = await _key(page, key_id)
+    try:
+        reason = _reason(page.form.text("reason"))
+        await keys.revoke(page.actor, key_id, reason, page.form.text("note"), slug=page.slug)
+    except ValidationFailed as problem:
+        page.form = page.form.refused(problem)
+        return await _revocation(page, key, 422)
+    return page.go(_address(page, key))
+
+
+async def _key(page: Page, key_id: str) -> ApiKey:
+    return await keys.get(page.actor, key_id, slug=page.slug)
+
+
+def _address(page: Page, key: ApiKey) -> str:
+    return page.to("settings", "api-keys", key.id)
+
+
+def _edit(page: Page, key: ApiKey, status: int) -> Response[str]:
+    if key.is_over(page.now):
+        raise Conflict(f"This key is {key.status(page.now).lower()}, which is final. Create a new one.")
+    known = catalogue.current()
+    left = [known.permission(name) for name in key.permissions if name not in known.permissions]
+    offered = [*known.permissions.values(), *left]
+    return page.show("keys/edit.html", status, key=key, offered=offered, environment=known.environment(key.environment))
+
+
+async def _revocation(page: Page, key: ApiKey, status: int) -> Response[str]:
+    return page.show("keys/revocation.html", status, key=key, reasons=REASONS, lately=await _lately(page, key))
+
+
+async def _lately(page: Page, key: ApiKey) -> dict[str, int]:
+    """Requests of the last 24 hours and of the last 30 days: whom it would hurt."""
+    day = await usage.of_key(page.actor, key.id, since=page.now - clock.DAY, granularity=Granularity.HOUR)
+    month = await usage.of_key(page.actor, key.id)
+    return {"day": day.counts.total, "month": month.counts.total}
+
+
+def _kept(key: ApiKey, given: int | None) -> int | None:
+    """A form knows minutes: a time that was not changed keeps its seconds."""
+    if key.expires_at is None or given is None:
+        return given
+    return key.expires_at if given == key.expires_at - key.expires_at % clock.MINUTE else given
+
+
+def _reason(text: str) -> Reason:
+    if text not in set(Reason):
+        raise ValidationFailed(FieldProblem("reason", "REQUIRED", "Choose a reason: it is kept with the key."))
+    return Reason(text)
+
+
+HANDLERS = (edit_form, edit, suspension_form, suspension, revocation_form, revocation)

@@ -1,0 +1,69 @@
+"""From what a form or an address says to what the use cases take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from app import catalogue, clock
+from app.errors import FieldProblem, ValidationFailed
+from app.keys.key import ApiKey, Status
+from app.keys.listing import KeyFilter
+from app.keys.rules import KeyInput
+from app.web.form import Form
+
+FILTERS: Final = ("q", "environment", "status", "permission", "sort")
+
+
+def asked(form: Form, zone: str) -> KeyInput:
+    """Raises ValidationFailed for a time that cannot be read."""
+    return KeyInput(
+        name=form.text("name"),
+        environment=form.text("environment"),
+        permissions=form.texts("permissions"),
+        expires_at=instant(form.text("expiresAt"), zone),
+        allowed_ips=networks(form.text("allowedIps")),
+    )
+
+
+def like(key: ApiKey) -> KeyInput:
+    """Another one of the same kind; what left the catalogue since is left out."""
+    offered = catalogue.current().permissions
+    permissions = tuple(name for name in key.permissions if name in offered)
+    return KeyInput(key.name, key.environment, permissions, key.expires_at, key.allowed_ips)
+
+
+def instant(text: str, zone: str) -> int | None:
+    """What `<input type=datetime-local>` sends, in this time zone; None for nothing. Raises ValidationFailed."""
+    if not text.strip():
+        return None
+    try:
+        local = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValidationFailed(FieldProblem("expiresAt", "INVALID", "This is not a date and time, like 2027-01-31 18:00.")) from None
+    return clock.from_datetime(local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone)))
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """One address or network a line, or between commas."""
+    return tuple(part for part in text.replace(",", " ").split() if part)
+
+
+def filter_of(query: Mapping[str, str]) -> KeyFilter:
+    """The list's filter; a value that names nothing is no filter."""
+    known = catalogue.current()
+    status = query.get("status", "").upper()
+    environment, permission = query.get("environment", ""), query.get("permission", "")
+    return KeyFilter(
+        search=query.get("q", ""),
+        statuses=(Status(status),) if status in set(Status) else (),
+        environment=environment if environment in known.environments else None,
+        permission=permission if permission in known.permissions else None,
+    )
+
+
+def plain(query: Mapping[str, str]) -> dict[str, str | None]:
+    """The part of the address that says which list this is, without the place in it."""
+    return {name: query[name] for name in FILTERS if query.get(name)}

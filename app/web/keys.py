@@ -1,0 +1,163 @@
+"""API keys: the list, making one, looking at one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app import catalogue
+from app.access.policy import Action
+from app.audit import service as audit
+from app.errors import Conflict, PlanLimitReached, ValidationFailed
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason
+from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
+from app.plans import service as plans
+from app.usage import service as usage
+from app.web import key_changes, key_form
+from app.web.page import Page, with_query
+from app.web.standing import standing
+
+LIST: Final = "/w/{slug:str}/settings/api-keys"
+PAGE_SIZE: Final = 25
+SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
+    "newest": (Order.CREATED_AT, True),
+    "oldest": (Order.CREATED_AT, False),
+    "name": (Order.NAME, False),
+    "name-z": (Order.NAME, True),
+    "used": (Order.LAST_USED_AT, True),
+    "unused": (Order.LAST_USED_AT, False),
+    "expires": (Order.EXPIRES_AT, False),
+    "expires-last": (Order.EXPIRES_AT, True),
+}
+
+
+@get(LIST)
+async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    asked = key_form.filter_of(page.query)
+    sort = page.query.get("sort") if page.query.get("sort") in SORTS else "newest"
+    found = await _found(page, asked, sort or "newest")
+    return page.show(
+        "keys/list.html",
+        keys=found,
+        asked=asked,
+        sort=sort,
+        filters=key_form.plain(page.query),
+        total=await keys.count(page.actor, page.slug, asked),
+        is_filtered=asked != KeyFilter(),
+        requests=await usage.totals([key.id for key in found.keys]) if page.may(Action.READ_USAGE) else {},
+        meter=await plans.meter(page.here.workspace),
+        catalogue=catalogue.current(),
+        standing=lambda key: standing(key, page.now, page.zone),
+        link=lambda **changed: with_query(page.path, **{**key_form.plain(page.query), **changed}),
+    )
+
+
+@get(f"{LIST}/new")
+async def blank(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    return await _form(page, 200)
+
+
+@post(f"{LIST}/new", status_code=200)
+async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    """Looked over first; then made, with the secret in this one answer. Sent twice it lands on "already made"."""
+    if page.form.has("change"):
+        return await _form(page, 200)
+    try:
+        asked = key_form.asked(page.form, page.zone)
+        if not page.form.has("confirmed"):
+            return await _review(page, await keys.check(page.actor, page.slug, asked))
+        made = await keys.create(page.actor, page.slug, asked, idempotency_key=page.form.text("once") or None)
+    except ValidationFailed as problem:
+        page.form = page.form.refused(problem)
+        return await _form(page, 422)
+    except PlanLimitReached as problem:
+        return await _form(page, 409, problem)
+    if made.secret is None:
+        return page.show("keys/already.html", 200, key=made.key)
+    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **_first_use(made.secret))
+
+
+@post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
+async def replace_unseen(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    """The secret of a key nobody has used was lost: that key is revoked and another one like it is made."""
+    lost = await keys.get(page.actor, key_id, slug=page.slug)
+    if lost.last_used_at is not None:
+        raise Conflict("This key has been used, so somebody has its secret. Rotate or revoke it instead.")
+    if lost.revocation is None:
+        await keys.revoke(page.actor, key_id, Reason.NO_LONGER_NEEDED, "Its secret was never seen.", slug=page.slug)
+    made = await keys.create(page.actor, page.slug, key_form.like(lost), idempotency_key=f"instead of {key_id}")
+    if made.secret is None:
+        return page.show("keys/already.html", 200, key=made.key)
+    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **_first_use(made.secret))
+
+
+@get(f"{LIST}/{{key_id:str}}")
+async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    key = await keys.get(page.actor, key_id, slug=page.slug)
+    found = await usage.of_key(page.actor, key_id)
+    used = (await usage.used_permissions([key.id], usage.DEFAULT_DAYS))[key.id]
+    return page.show(
+        "keys/page.html",
+        key=key,
+        usage=found,
+        used=used,
+        standing=standing(key, page.now, page.zone),
+        environment=catalogue.current().environment(key.environment),
+        permissions=[catalogue.current().permission(name) for name in key.permissions],
+        history=await audit.about(page.actor, page.slug, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],
+    )
+
+
+async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
+    order, descending = SORTS[sort]
+    after, before = [await _named(page, name) for name in ("after", "before")]
+    window = Window(
+        PAGE_SIZE,
+        after=place_of(after, order) if after else None,
+        before=place_of(before, order) if before else None,
+        backwards=before is not None,
+    )
+    return await keys.page(page.actor, page.slug, window, asked, order, descending=descending)
+
+
+async def _named(page: Page, name: str) -> ApiKey | None:
+    key_id = page.query.get(name)
+    return await keys.get(page.actor, key_id, slug=page.slug) if key_id else None
+
+
+async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) -> Response[str]:
+    known = catalogue.current()
+    return page.show(
+        "keys/new.html",
+        status,
+        catalogue=known,
+        limit=limit,
+        larger=[known.plans[name] for name in limit.upgrade_to] if limit else [],
+        meter=await plans.meter(page.here.workspace),
+        once=page.form.text("once") or secrets.token_urlsafe(16),
+    )
+
+
+async def _review(page: Page, asked: keys.KeyInput) -> Response[str]:
+    known = catalogue.current()
+    return page.show(
+        "keys/review.html",
+        asked=asked,
+        environment=known.environments[asked.environment],
+        permissions=[known.permission(name) for name in asked.permissions],
+        meter=await plans.meter(page.here.workspace),
+    )
+
+
+def _first_use(secret: str) -> dict[str, str]:
+    known = catalogue.current()
+    return {"variable": f"{known.key_prefix.upper()}_API_KEY={secret}", "try_it": known.try_it.replace("{key}", secret)}
+
+
+HANDLERS = (listing, blank, create, replace_unseen, detail, *key_changes.HANDLERS)

@@ -1,0 +1,118 @@
+"""One request for a page: who asks, what they sent, and how it is answered, whole or as the fragment HTMX asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from jinja2 import Environment
+from jinja2_fragments import render_block
+from litestar import Response
+from litestar.enums import MediaType
+
+from app.access import policy
+from app.access.actor import Actor, Request
+from app.access.policy import Action
+from app.errors import NotAuthenticated, NotFound
+from app.web.form import Form
+from app.web.gate import Visitor
+from app.workspaces.service import Access
+
+MAIN: Final = "main"
+
+
+@dataclass(slots=True)
+class Page:
+    """Handed to every handler; templates see it as `page`. `places` are the visitor's workspaces, `place` the address's one."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    request: Request
+    form: Form
+    templates: Environment
+    visitor: Visitor | None = None
+    places: tuple[Access, ...] = ()
+    place: Access | None = None
+    now: int = 0
+
+    @property
+    def signed_in(self) -> Visitor:
+        """Raises NotAuthenticated where nobody has signed in."""
+        if self.visitor is None:
+            raise NotAuthenticated
+        return self.visitor
+
+    @property
+    def actor(self) -> Actor:
+        """Raises NotAuthenticated where nobody has signed in."""
+        return self.signed_in.actor
+
+    @property
+    def here(self) -> Access:
+        """The workspace of the address. Raises NotAuthenticated, or NotFound for who does not belong there."""
+        if self.signed_in and self.place is None:
+            raise NotFound("page")
+        return self.place  # type: ignore[return-value]  # it was None a line above
+
+    @property
+    def slug(self) -> str:
+        """The slug of `here`."""
+        return self.here.workspace.slug
+
+    @property
+    def zone(self) -> str:
+        """The time zone in which this page writes times."""
+        return self.place.workspace.timezone if self.place else "UTC"
+
+    @property
+    def is_fragment(self) -> bool:
+        return "hx-request" in self.headers
+
+    def may(self, action: str) -> bool:
+        """Whether the reader may do this here, so that pages leave out what they cannot."""
+        if self.place is None:
+            return False
+        suspended = self.place.workspace.suspended_at is not None
+        return policy.may(self.actor, self.place.role, Action(action), suspended=suspended)
+
+    def to(self, *parts: str, **query: str | None) -> str:
+        """An address in the workspace of the page."""
+        return with_query("/".join(("/w", self.slug, *parts)), **query)
+
+    def show(self, template: str, status: int = 200, **context: Any) -> Response[str]:
+        """The page; for HTMX the block that is called like the element it will replace, else the page's main part."""
+        seen = {"page": self, "form": self.form, "now": self.now, **context}
+        found = self.templates.get_template(template)
+        block = self._block(found.blocks)
+        text = render_block(self.templates, template, block, **seen) if block else found.render(**seen)
+        return Response(text, status_code=status, media_type=MediaType.HTML, headers={"vary": "HX-Request"})
+
+    def go(self, address: str, **headers: str) -> Response[str]:
+        """On to another page: 303, or what makes HTMX load it whole."""
+        place, status = ("hx-redirect", 200) if self.is_fragment else ("location", 303)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Response("", status_code=status, media_type=MediaType.HTML, headers={place: address, **named})
+
+    def _block(self, blocks: Mapping[str, Any]) -> str | None:
+        if not self.is_fragment:
+            return None
+        target = self.headers.get("hx-target", "").partition("#")[2]
+        return target if target in blocks else MAIN
+
+
+def with_query(path: str, **query: str | None) -> str:
+    """`path?name=value` for what is given and not empty."""
+    pairs = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def local_path(address: str) -> str:
+    """A path here, or `/` for whatever would lead elsewhere (a browser reads a backslash or a tab as it likes)."""
+    plain = address.startswith("/") and not address.startswith("//") and address.isprintable() and "\\" not in address
+    if not plain or urlsplit(address).netloc or "%" in urlsplit(address).path[:4]:
+        return "/"
+    return address

@@ -1,0 +1,186 @@
+"""The dashboard: Litestar behind one step that finds out who asks, reads what they sent, and lets no other site's forms in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Litestar, Request, Response, Router
+from litestar.datastructures.headers import CacheControlHeader
+from litestar.di import Provide
+from litestar.static_files import create_static_files_router
+
+from app import database
+from app.accounts import service as accounts
+from app.errors import KeydeskError, Problem, Unavailable
+from app.paths import STATIC, TEMPLATES
+from app.settings import Settings
+from app.web import chart, errors, formats, history, home, keys
+from app.web.form import Form
+from app.web.gate import SAFE_METHODS, Gate, NotOurs, Receive, Scope, Send, Visitor, header, require_token
+from app.web.page import Page
+from app.workspaces import service as workspaces
+from app.workspaces.service import Access
+
+BODY_LIMIT: Final = 64 * 1024
+CONFIRMATION: Final = "confirmPassword"
+_PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
+_YEAR_SECONDS: Final = 31_536_000
+CONTROLLERS: Final = (*home.HANDLERS, *keys.HANDLERS)
+
+
+class TooLarge(Problem):
+    """More than a form can hold."""
+
+    code = "TOO_LARGE"
+
+
+class Site:
+    """The ASGI application of all pages and of the files they need."""
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        self._gate = gate
+        self._static = f"/static/{_digest_of_static()}"
+        self._templates = _environment(self.static_url)
+        self._litestar = Litestar(
+            [Router("/", route_handlers=list(CONTROLLERS)), self._static_files()],
+            dependencies={"page": Provide(_page, sync_to_thread=False), "gate": Provide(lambda: gate, sync_to_thread=False)},
+            exception_handlers={Exception: _answer_error},
+            openapi_config=None,
+            logging_config=None,
+            request_max_body_size=BODY_LIMIT,
+        )
+
+    def static_url(self, name: str) -> str:
+        """The address of a file under `static/`; it changes when any of them does, so browsers may keep it for ever."""
+        return f"{self._static}/{name}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/static/"):
+            await self._litestar(scope, receive, send)  # type: ignore[arg-type]
+            return
+        page, failure, new_token = await self._prepare(scope, receive)
+        if failure is not None:
+            await errors.answer(page, failure).to_asgi_response(None, _request(scope))(scope, receive, send)  # type: ignore[arg-type]
+            return
+        scope.setdefault("state", {})["page"] = page
+        await self._litestar(scope, _empty, self._signing_in(send, new_token))  # type: ignore[arg-type]
+
+    async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Page, Exception | None, str | None]:
+        """The page of a request, and what refuses it, if anything does."""
+        page = self._blank(scope)
+        try:
+            page.visitor = await self._gate.who(scope)
+            page.now = await database.now()
+            if page.visitor is not None:
+                await _enter(page)
+            if scope["method"] in SAFE_METHODS:
+                return page, None, None
+            page.form = await _read_form(scope, receive)
+            self._require_ours(scope, page)
+            return page, None, await self._confirm(page)
+        except (KeydeskError, ValueError) as failure:
+            return page, failure, None
+
+    def _blank(self, scope: Scope) -> Page:
+        return Page(
+            method=scope["method"],
+            path=scope["path"],
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+            request=self._gate.describe(scope),
+            form=Form(),
+            templates=self._templates,
+        )
+
+    def _require_ours(self, scope: Scope, page: Page) -> None:
+        self._gate.require_ours(scope)
+        if page.visitor is not None:
+            require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
+
+    async def _confirm(self, page: Page) -> str | None:
+        """Any form may carry the password again: it is then confirmed first, and the form goes on as if nothing had happened."""
+        if page.visitor is None or not page.form.has(CONFIRMATION):
+            return None
+        signed_in = await accounts.confirm(page.visitor.token, page.form.text(CONFIRMATION))
+        page.visitor = Visitor(signed_in.session, signed_in.token, page.request)
+        return signed_in.token
+
+    def _signing_in(self, send: Send, token: str | None) -> Send:
+        if token is None:
+            return send
+        cookie = (b"set-cookie", self._gate.cookie(token).encode())
+
+        async def send_with_cookie(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], cookie]}
+            await send(message)
+
+        return send_with_cookie
+
+    def _static_files(self) -> Router:
+        cache = CacheControlHeader(public=True, max_age=_YEAR_SECONDS, immutable=True)
+        return create_static_files_router(path=self._static, directories=[STATIC], cache_control=cache, name="static")
+
+
+def _environment(static_url: Callable[[str], str]) -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.globals.update(static_url=static_url, chart=chart)
+    for name in ("number", "relative", "exact", "day", "when", "input_time", "plural", "reason"):
+        found.filters[name] = getattr(formats, name)
+    found.filters.update(told=history.told, outcome=history.outcome)
+    return found
+
+
+def _page(request: Request[Any, Any, Any]) -> Page:
+    page: Page = request.scope["state"]["page"]
+    return page
+
+
+def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    state = request.scope.get("state", {})
+    if "page" not in state:
+        return Response("Not here.\n", status_code=404, media_type="text/plain")
+    return errors.answer(state["page"], error)
+
+
+async def _enter(page: Page) -> None:
+    page.places = tuple(await workspaces.mine(page.actor))
+    if match := _PLACE.match(page.path):
+        page.place = next((place for place in page.places if place.workspace.slug == match.group(1)), None)
+
+
+async def _read_form(scope: Scope, receive: Receive) -> Form:
+    """Raises TooLarge, ValueError for what is not a form."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ValueError("the browser hung up")
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise TooLarge("A form holds 64 KiB at most.")
+        if not message.get("more_body"):
+            return Form.parse(bytes(body))
+
+
+async def _empty() -> Any:
+    """The body was read before; what follows is nothing."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _request(scope: Scope) -> Request[Any, Any, Any]:
+    return Request(scope)  # type: ignore[arg-type]
+
+
+def _digest_of_static() -> str:
+    found = hashlib.sha256()
+    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        found.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]

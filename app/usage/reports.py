@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from app import clock, database
+from app import clock, database, ids
 from app.errors import FieldProblem, Unavailable, ValidationFailed
 from app.usage import store
 from app.usage.counting import Tally
@@ -63,8 +63,8 @@ async def forget_old() -> None:
 
 async def _take(gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault]) -> dict[str, Any]:
     now = await database.now()
-    ids = sorted({event.key_id for event in events if isinstance(event, Event)})
-    known = await store.known_keys(ids, workspace_id)
+    named = {event.key_id for event in events if isinstance(event, Event)}
+    known = await store.known_keys(sorted(name for name in named if ids.is_a(ids.API_KEY, name)), workspace_id)
     tally, rejected = Tally(), []
     for index, given in enumerate(events):
         event = _checked(given, known, now)

@@ -7,6 +7,7 @@ whose commit is not known to have succeeded is never tried again: its requests a
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import contextvars
 import hmac
@@ -14,7 +15,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from app import database
+from app import database, metrics
 from app.database.hot import Hot
 from app.errors import KeydeskError, NotAuthenticated, Unavailable
 from app.peppers.pepper import Peppers
@@ -25,6 +26,7 @@ from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judg
 LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
 PATIENCE_SECONDS: Final = {"sqlite": 0.5, "postgres": 1.0}
+_TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
 _log = logging.getLogger("keydesk.verification")
 
 
@@ -97,6 +99,7 @@ class Batches:
         except Exception as error:
             _log.exception("a batch failed")
             verdicts = [(question, Unavailable(internal=repr(error))) for question in batch]
+        _measure(verdicts)
         for question, verdict in verdicts:
             _settle(question, verdict)
             self._renew(question, verdict)
@@ -167,6 +170,16 @@ def _count(tally: Tally, question: Question, verdict: Verdict, key: HeldKey, now
         tally.count(key.id, now, question.asked.permission, verdict.code)
     if verdict.shows_use:
         tally.use(key.id, now, question.address)
+
+
+def _measure(verdicts: list[tuple[Question, Verdict | KeydeskError]]) -> None:
+    """Once per batch and code: a counter of its own for every request would cost as much as judging it."""
+    metrics.BATCH.observe(len(verdicts))
+    codes = collections.Counter(verdict.code if isinstance(verdict, Verdict) else None for _, verdict in verdicts)
+    for code, count in codes.items():
+        if code is not None:
+            _TOLD[code].inc(count)
+    metrics.UNANSWERED.inc(sum(isinstance(verdict, Unavailable) for _, verdict in verdicts))
 
 
 def _settle(question: Question, verdict: Verdict | KeydeskError) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from app import catalogue
-from app.keys.secret import PATTERN, class_of
+from app.keys.secret import PATTERN, class_of, cut
 from app.settings import Network
 from app.usage import reports
 from app.usage.reports import Event, Fault
@@ -23,6 +23,7 @@ CHALLENGE: Final = b'Bearer realm="keydesk"'
 INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_LONGEST_REASON: Final = 200
 _QUERY: Final = frozenset({"permission", "environment"})
 
 
@@ -60,7 +61,17 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, "BAD_REQUEST", f"The body is not what was expected: {error}.") from None
+        raise invalid("BAD_REQUEST", f"The body is not what was expected: {_told(error)}") from None
+
+
+def invalid(code: str, detail: str) -> Refused:
+    """400 in the words of RFC 6750 §3.1."""
+    return Refused(400, code, detail, INVALID_REQUEST)
+
+
+def _told(error: Exception) -> str:
+    """What a decoder says; it repeats unknown names, and a name may be a secret or very long."""
+    return cut(str(error))[:_LONGEST_REASON]
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
@@ -69,7 +80,7 @@ def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
     for name, value in scope["headers"]:
         if name in found:
             if name in _CREDENTIALS:
-                raise Refused(400, "REPEATED_HEADER", f"The header {name.decode('latin-1')} is given twice.", INVALID_REQUEST)
+                raise invalid("REPEATED_HEADER", f"The header {name.decode('latin-1')} is given twice.")
             value = found[name] + b"," + value
         found[name] = value
     return found
@@ -79,7 +90,12 @@ def bearer(value: bytes | None) -> str | None:
     """The token of an `Authorization: Bearer …` header; None for no header or another scheme."""
     if value is None or value[:7].lower() != b"bearer ":
         return None
-    return value[7:].strip(b" ").decode("latin-1")
+    return text_of(value[7:].strip(b" "))
+
+
+def text_of(value: bytes) -> str:
+    """A header's value; what is not UTF-8 stays apart from everything that is."""
+    return value.decode("utf-8", "surrogateescape")
 
 
 def secret_of(text: str) -> str | None:
@@ -95,7 +111,7 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
     text = own.decode("latin-1").strip(" ")
     if other is not None and other != text and PATTERN.fullmatch(other) and PATTERN.fullmatch(text):
         detail = "X-API-Key and Authorization hold two different keys."
-        raise Refused(400, "TWO_KEYS", detail, INVALID_REQUEST)
+        raise invalid("TWO_KEYS", detail)
     return text
 
 
@@ -107,26 +123,42 @@ def query_of(scope: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
         if PATTERN.search(value) or PATTERN.search(name):
-            raise Refused(400, "KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
+            raise invalid("KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
         if name not in _QUERY:
-            raise Refused(400, "UNKNOWN_PARAMETER", f"There is no parameter {name[:40]!r}; there are permission and environment.")
+            raise invalid("UNKNOWN_PARAMETER", f"There is no parameter {name[:40]!r}; there are permission and environment.")
         if name in found:
-            raise Refused(400, "REPEATED_PARAMETER", f"The parameter {name} is given twice.")
+            raise invalid("REPEATED_PARAMETER", f"The parameter {name} is given twice.")
         found[name] = value
     return found
 
 
+def are_offered(permission: str | None, environment: str | None) -> bool:
+    """Whether the catalogue has both names; only for others is the database asked, and never for a stranger."""
+    offered = catalogue.current()
+    return (permission is None or permission in offered.permissions) and (
+        environment is None or environment in offered.environments
+    )
+
+
 async def check_names(permission: str | None, environment: str | None) -> None:
     """Refused 400 for names nobody knows: a typing mistake must not look like a denial, let alone like a permission."""
-    if permission is not None and not await _is_known(permission, catalogue.current().permissions, store.is_permission_held):
-        raise Refused(400, "UNKNOWN_PERMISSION", f"There is no permission {permission[:60]!r}.")
-    if environment is not None and not await _is_known(environment, catalogue.current().environments, store.is_environment_held):
-        raise Refused(400, "UNKNOWN_ENVIRONMENT", f"There is no environment {environment[:60]!r}.")
+    if permission is not None and not await is_permission_known(permission):
+        raise invalid("UNKNOWN_PERMISSION", no_permission(permission))
+    if environment is not None and not await is_environment_known(environment):
+        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {environment[:60]!r}.")
 
 
-async def _is_known(name: str, offered: Collection[str], is_held: Callable[[str], Awaitable[bool]]) -> bool:
+async def is_permission_known(name: str) -> bool:
     """What left the catalogue is still known while some key holds it; that is asked each time, it is not remembered."""
-    return name in offered or (_NAME.fullmatch(name) is not None and await is_held(name))
+    return name in catalogue.current().permissions or (_NAME.fullmatch(name) is not None and await store.is_permission_held(name))
+
+
+async def is_environment_known(name: str) -> bool:
+    return name in catalogue.current().environments or (_NAME.fullmatch(name) is not None and await store.is_environment_held(name))
+
+
+def no_permission(name: str) -> str:
+    return f"There is no permission {name[:60]!r}."
 
 
 def address_of(text: str | None) -> Address | None:
@@ -134,7 +166,7 @@ def address_of(text: str | None) -> Address | None:
     try:
         return parse_address(text) if text is not None else None
     except ValueError:
-        raise Refused(400, "BAD_REQUEST", "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.") from None
+        raise invalid("BAD_REQUEST", "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.") from None
 
 
 def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> Address | None:
@@ -154,19 +186,23 @@ def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> Addr
 
 async def events_of(report: UsageRequest) -> list[Event | Fault]:
     """The events of a report, each by itself: a Fault where one is not what was expected."""
-    return [await _event(raw) for raw in report.events[: reports.MOST_EVENTS + 1]]
+    known: dict[str, bool] = {}
+    return [await _event(raw, known) for raw in report.events[: reports.MOST_EVENTS + 1]]
 
 
-async def _event(raw: msgspec.Raw) -> Event | Fault:
+async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
+    """`known` holds what was found out about permissions since the report came in."""
     try:
         given = msgspec.json.decode(raw, type=UsageEvent)
         address = parse_address(given.ip) if given.ip is not None else None
         at = reports.parse_instant(given.at)
-        await check_names(given.permission, None)
-    except Refused as refusal:
-        return Fault(refusal.code, refusal.detail)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-        return Fault("INVALID_EVENT", f"{error}")
+        return Fault("INVALID_EVENT", _told(error))
     if not 100 <= given.status <= 599:
         return Fault("INVALID_STATUS", "`status` is not an HTTP status.")
-    return Event(given.key_id, at, given.status, given.permission, str(address) if address is not None else None)
+    if (permission := given.permission) is not None:
+        if permission not in known:
+            known[permission] = await is_permission_known(permission)
+        if not known[permission]:
+            return Fault("UNKNOWN_PERMISSION", no_permission(permission))
+    return Event(given.key_id, at, given.status, permission, str(address) if address is not None else None)

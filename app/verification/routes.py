@@ -78,10 +78,10 @@ class Verification:
         token = _token(requests.bearer(headers.get(b"authorization")))
         try:
             if scope["query_string"]:
-                raise Refused(400, "UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
+                raise requests.invalid("UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
             body = await read_body(receive, headers.get(b"content-length"), VERIFY_LIMIT)
             given = requests.decode(body, VerifyRequest)
-            await requests.check_names(given.permission, given.environment)
+            await self._check_names(token, given.permission, given.environment)
             asked = Asked(given.permission, given.environment, requests.address_of(given.ip))
         except Refused:
             await self._batches.authenticate(token)  # strangers are not told what is wrong with their request
@@ -91,10 +91,10 @@ class Verification:
 
     async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
         given = headers.get(b"x-gateway-token")
-        token = _token(given.decode("latin-1") if given is not None else None)
+        token = _token(requests.text_of(given) if given is not None else None)
         try:
             query = requests.query_of(scope)
-            await requests.check_names(query.get("permission"), query.get("environment"))
+            await self._check_names(token, query.get("permission"), query.get("environment"))
             key = requests.presented_key(headers)
             if key is None:
                 raise self._unauthorised("Send the API key: X-API-Key, or Authorization: Bearer.", CHALLENGE)
@@ -111,14 +111,19 @@ class Verification:
     async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))
         if scope["query_string"]:
-            raise Refused(400, "UNKNOWN_PARAMETER", "/v1/usage takes no parameters in the address.")
+            raise requests.invalid("UNKNOWN_PARAMETER", "/v1/usage takes no parameters in the address.")
         body = await read_body(receive, headers.get(b"content-length"), USAGE_LIMIT)
         report = requests.decode(body, UsageRequest)
         try:
             answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))
         except ValidationFailed as refusal:
-            raise Refused(400, "BAD_REQUEST", refusal.message) from None
+            raise requests.invalid("BAD_REQUEST", refusal.message) from None
         await send_json(send, 200, answer)
+
+    async def _check_names(self, token: str, permission: str | None, environment: str | None) -> None:
+        if not requests.are_offered(permission, environment):
+            await self._batches.authenticate(token)
+            await requests.check_names(permission, environment)
 
     async def _ask(self, token: str, key: str, asked: Asked, *, follows: bool) -> Verdict:
         address = str(asked.address) if asked.address is not None else None

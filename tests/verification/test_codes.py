@@ -1,0 +1,201 @@
+"""Which code, and what it tells: the first that applies, the same from the pure rule and from the database's rows."""
+
+from __future__ import annotations
+
+import ipaddress
+from itertools import combinations
+
+import pytest
+
+from app import clock, database
+from app.clock import rfc3339
+from app.keys import service as keys
+from app.keys.key import Reason
+from app.verification.verify import MESSAGES, Asked, Code, Gateway, HeldKey, judge
+from tests.conftest import Team, make_key
+from tests.verification.conftest import NOW, Service, change_key, counters, last_used, suspend_workspace
+
+ALLOWED, ELSEWHERE = "203.0.113.9", "198.51.100.1"
+FAULTS = (
+    Code.REVOKED,
+    Code.EXPIRED,
+    Code.SUSPENDED,
+    Code.IP_NOT_ALLOWED,
+    Code.ENVIRONMENT_NOT_ALLOWED,
+    Code.PERMISSION_DENIED,
+)
+USED = {Code.VALID, Code.PERMISSION_DENIED}
+
+
+def held(faults: set[Code]) -> HeldKey:
+    """A key that has these faults for the request of `asked`."""
+    return HeldKey(
+        id="key_a",
+        workspace_id="wsp_a",
+        workspace="acme",
+        name="Production server",
+        environment="production",
+        permissions=("pdf.read",),
+        allowed_ips=("203.0.113.0/24",) if Code.IP_NOT_ALLOWED in faults else (),
+        expires_at=NOW if Code.EXPIRED in faults else None,
+        suspended_at=NOW - 1 if Code.SUSPENDED in faults else None,
+        revoked_at=NOW - 1 if Code.REVOKED in faults else None,
+        pepper_version=1,
+    )
+
+
+def asked(faults: set[Code]) -> Asked:
+    return Asked(
+        "pdf.delete" if Code.PERMISSION_DENIED in faults else "pdf.read",
+        "staging" if Code.ENVIRONMENT_NOT_ALLOWED in faults else "production",
+        ipaddress.ip_address(ELSEWHERE),
+    )
+
+
+@pytest.mark.parametrize("count", range(len(FAULTS) + 1))
+def test_of_any_faults_together_the_first_in_the_order_of_the_codes_is_told(count: int) -> None:
+    for chosen in combinations(FAULTS, count):
+        faults = set(chosen)
+        expected = next((code for code in Code if code in faults), Code.VALID)
+        assert judge(asked(faults), held(faults), Gateway("gtk"), NOW).code is expected
+        assert judge(asked(faults), held(faults), Gateway("gtk", "wsp_b"), NOW).code is Code.NOT_FOUND
+
+
+def test_the_order_of_the_codes_is_the_published_one() -> None:
+    published = "MALFORMED NOT_FOUND REVOKED EXPIRED SUSPENDED IP_NOT_ALLOWED ENVIRONMENT_NOT_ALLOWED PERMISSION_DENIED VALID"
+    assert [code.value for code in Code] == published.split()
+    assert MESSAGES.keys() == set(Code)
+
+
+async def broken(team: Team, *faults: Code) -> tuple[str, str, dict[str, str]]:
+    """A key with these faults in the database: its id, its secret, and the request that meets them."""
+    created = await make_key(team)
+    columns: dict[Code, dict[str, object]] = {
+        Code.REVOKED: {"revoked_at": NOW - 3},
+        Code.EXPIRED: {"expires_at": NOW - 2},
+        Code.SUSPENDED: {"suspended_at": NOW - 1},
+        Code.IP_NOT_ALLOWED: {"allowed_ips": "203.0.113.0/24"},
+    }
+    for fault in faults:
+        await change_key(created.key.id, **columns.get(fault, {}))
+    given = asked(set(faults))
+    assert created.secret is not None
+    return (
+        created.key.id,
+        created.secret,
+        {"permission": given.permission or "", "environment": given.environment or "", "ip": ELSEWHERE},
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(FAULTS, 2)))
+async def test_of_two_faults_in_the_database_the_earlier_code_is_told_and_counted(
+    service: Service, team: Team, first: Code, second: Code
+) -> None:
+    database.freeze(NOW)
+    key_id, secret, request = await broken(team, first, second)
+    assert await service.code(secret, **request) == first
+    assert await counters() == {(key_id, request["permission"], first): 1}
+    assert (await last_used(key_id))[0] is None
+
+
+@pytest.mark.parametrize("code", FAULTS)
+async def test_a_denial_explains_itself_and_says_nothing_more(service: Service, team: Team, code: Code) -> None:
+    database.freeze(NOW)
+    key_id, secret, request = await broken(team, code)
+    answer = await service.verify(secret, **request)
+    reasons = {
+        Code.REVOKED: {"revokedAt": rfc3339(NOW - 3)},
+        Code.EXPIRED: {"expiresAt": rfc3339(NOW - 2)},
+        Code.SUSPENDED: {"suspendedAt": rfc3339(NOW - 1)},
+        Code.PERMISSION_DENIED: {"missingPermission": "pdf.delete"},
+    }
+    request_id = answer.pop("requestId")
+    assert request_id.startswith("req_") and len(request_id) == 24
+    known = {"valid": False, "code": code, "message": MESSAGES[code], "keyId": key_id, "workspaceId": team.workspace.id}
+    assert answer == known | reasons.get(code, {})
+
+
+async def test_a_good_key_is_valid_and_tells_whose_it_is(service: Service, team: Team) -> None:
+    expires_at = await database.now() + clock.DAY
+    created = await make_key(team, "Türe 1", expires_at=expires_at)
+    answer = await service.verify(created.secret, permission="pdf.read", environment="production", ip=ALLOWED, userAgent="curl/8")
+    answer.pop("requestId")
+    assert answer == {
+        "valid": True,
+        "code": "VALID",
+        "keyId": created.key.id,
+        "workspaceId": team.workspace.id,
+        "workspace": "acme",
+        "name": "Türe 1",
+        "environment": "production",
+        "permissions": ["pdf.generate", "pdf.read"],
+        "expiresAt": rfc3339(expires_at),
+    }
+
+
+async def test_what_is_not_known_is_told_without_any_key(service: Service, db: None) -> None:
+    for text, code in (("no key at all", "MALFORMED"), ("", "MALFORMED")):
+        answer = await service.verify(text)
+        assert answer.keys() == {"valid", "code", "message", "requestId"}
+        assert (answer["valid"], answer["code"]) == (False, code)
+    assert await counters() == {}
+
+
+async def test_a_suspended_workspace_suspends_its_keys_since_the_earlier_of_both(service: Service, team: Team) -> None:
+    database.freeze(NOW)
+    created = await make_key(team)
+    await suspend_workspace(team.workspace.id, NOW - 5)
+    assert (await service.verify(created.secret))["suspendedAt"] == rfc3339(NOW - 5)
+    await change_key(created.key.id, suspended_at=NOW - 9)
+    answer = await service.verify(created.secret)
+    assert (answer["code"], answer["suspendedAt"]) == ("SUSPENDED", rfc3339(NOW - 9))
+
+
+@pytest.mark.parametrize(("offset", "code"), [(-1, "VALID"), (0, "EXPIRED"), (1, "EXPIRED")])
+async def test_a_key_expires_in_the_very_microsecond_by_the_databases_clock(
+    service: Service, team: Team, offset: int, code: str
+) -> None:
+    expires_at = await database.now() + clock.DAY
+    created = await make_key(team, expires_at=expires_at)
+    database.freeze(expires_at + offset)
+    assert await service.code(created.secret) == code
+
+
+async def test_revoked_suspended_and_resumed_keys_are_so_from_the_next_request_on(service: Service, team: Team) -> None:
+    created = await make_key(team)
+    assert await service.code(created.secret) == "VALID"
+    await keys.suspend(team.owner, created.key.id)
+    assert await service.code(created.secret) == "SUSPENDED"
+    await keys.resume(team.owner, created.key.id)
+    assert await service.code(created.secret) == "VALID"
+    await keys.revoke(team.owner, created.key.id, Reason.NO_LONGER_NEEDED)
+    assert await service.code(created.secret) == "REVOKED"
+
+
+async def test_a_key_that_was_unknown_a_moment_ago_is_good_once_it_exists(service: Service, team: Team) -> None:
+    created = await make_key(team)
+    digest = (await database.fetch("SELECT digest FROM api_key"))[0]["digest"]
+    await change_key(created.key.id, digest=b"elsewhere")
+    assert await service.code(created.secret) == "NOT_FOUND"
+    await change_key(created.key.id, digest=digest)
+    assert await service.code(created.secret) == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "code"),
+    [
+        (("203.0.113.0/24",), "203.0.113.255", "VALID"),
+        (("203.0.113.0/24",), "203.0.114.0", "IP_NOT_ALLOWED"),
+        (("203.0.113.0/24",), None, "IP_NOT_ALLOWED"),
+        (("203.0.113.0/24",), "::ffff:203.0.113.7", "VALID"),
+        (("203.0.113.0/24",), "2001:db8::1", "IP_NOT_ALLOWED"),
+        (("198.51.100.1", "2001:db8::/48"), "2001:db8:0:ffff::1", "VALID"),
+        (("198.51.100.1", "2001:db8::/48"), "2001:db8:1::1", "IP_NOT_ALLOWED"),
+        ((), None, "VALID"),
+    ],
+)
+async def test_a_key_with_an_allow_list_works_from_there_and_from_no_unknown_place(
+    service: Service, team: Team, networks: tuple[str, ...], address: str | None, code: str
+) -> None:
+    created = await make_key(team, allowed_ips=networks)
+    assert await service.code(created.secret, **({"ip": address} if address is not None else {})) == code

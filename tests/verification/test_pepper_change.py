@@ -1,0 +1,85 @@
+"""Changing the pepper needs no pause: keys and tokens of both verify, and whoever verifies moves to the new one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app import database
+from app.peppers import service as peppers
+from app.peppers.pepper import Pepper, Peppers
+from app.settings import Settings
+from app.verification import store
+from app.verification.routes import Verification
+from tests.conftest import Team, make_key
+from tests.verification.conftest import Service, change_key, counters, gateway_token, watched
+
+NEW = Pepper(2, b"another pepper for the tests and for nothing else")
+
+
+async def digest_of(key_id: str) -> tuple[bytes, int]:
+    (row,) = await database.fetch("SELECT digest, pepper_version FROM api_key WHERE id = {}", key_id)
+    return bytes(row["digest"]), row["pepper_version"]
+
+
+@pytest.fixture
+async def changed(db: None, settings: Settings) -> AsyncIterator[None]:
+    """The tests' pepper is the previous one now; whatever was made before lies under it."""
+    old = peppers.current()
+    yield
+    peppers.bind(old)
+
+
+async def after_the_change(settings: Settings) -> Service:
+    peppers.bind(Peppers(NEW, peppers.current().current))
+    return await opened(settings)
+
+
+async def opened(settings: Settings) -> Service:
+    verification = Verification(settings)
+    await verification.open()
+    return watched(verification)
+
+
+async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(
+    changed: None, team: Team, settings: Settings
+) -> None:
+    used, unused = await make_key(team, "Used"), await make_key(team, "Unused")
+    under_old = await digest_of(unused.key.id)
+    service = await after_the_change(settings)
+    assert await service.code(used.secret) == "VALID"
+    await service.app.close()
+    assert await digest_of(used.key.id) == (NEW.digest(str(used.secret)), 2)
+    assert await digest_of(unused.key.id) == under_old
+    service = await opened(settings)
+    assert [await service.code(key.secret) for key in (used, used, unused)] == ["VALID"] * 3
+    await service.app.close()
+    assert await counters() == {(used.key.id, "", "VALID"): 3, (unused.key.id, "", "VALID"): 1}
+
+
+async def test_a_key_that_was_refused_stays_where_it_is(changed: None, team: Team, settings: Settings) -> None:
+    created = await make_key(team)
+    await change_key(created.key.id, suspended_at=1)
+    before = await digest_of(created.key.id)
+    service = await after_the_change(settings)
+    assert await service.code(created.secret) == "SUSPENDED"
+    await service.app.close()
+    assert await digest_of(created.key.id) == before
+
+
+async def test_gateway_tokens_of_the_previous_pepper_still_ask(changed: None, team: Team, settings: Settings) -> None:
+    created, token = await make_key(team), await gateway_token()
+    service = await after_the_change(settings)
+    assert await service.code(created.secret) == "VALID"
+    service.token = token
+    assert await service.code(created.secret) == "VALID"
+    await service.app.close()
+
+
+async def test_a_key_never_moves_back_to_an_older_pepper(team: Team) -> None:
+    created = await make_key(team)
+    await change_key(created.key.id, digest=b"under the third", pepper_version=3)
+    async with database.transaction():
+        await store.redigest(created.key.id, b"under the second", 2)
+    assert await digest_of(created.key.id) == (b"under the third", 3)

@@ -1,0 +1,162 @@
+"""What is written down is true: settings, links, commands, codes, limits, scopes, and the gateways' examples."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from app.access.actor import Actor, ActorKind, Role, Scope
+from app.access.fields import FIELDS, MUTATIONS
+from app.access.policy import may
+from app.api import http, limits
+from app.api.documents import ERRORS_TOLD
+from app.api.price import BUDGET
+from app.settings import CLIENT_VARIABLES, PREFIX, Settings
+from app.verification.answers import FORBIDDEN
+from app.verification.verify import Code
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SETTINGS = {f"{PREFIX}{field.name.upper()}": field for field in fields(Settings)}
+LONGEST_DECISION = 45
+
+
+def pages() -> list[Path]:
+    """Every Markdown file of the project, those not yet committed too."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).exists()]
+
+
+def prose(page: Path) -> str:
+    """The page without its code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a heading can be linked by, as the usual viewers make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, without its head."""
+    text = re.split(rf"^#+ {re.escape(heading)}$", (ROOT / page).read_text(), flags=re.M)[1]
+    lines = [line for line in re.split(r"^#", text, flags=re.M)[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def setting_sections() -> dict[str, str]:
+    parts = re.split(r"^### `(\w+)`$", (ROOT / "docs" / "settings.md").read_text(), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_setting_has_its_heading_and_every_heading_its_setting() -> None:
+    assert set(setting_sections()) == set(SETTINGS) | CLIENT_VARIABLES
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_default_that_is_written_down_is_the_one_that_holds(name: str) -> None:
+    setting = SETTINGS[name]
+    (written,) = re.findall(r"^Default: (.+)$", setting_sections()[name], re.M)
+    assert setting.default is not MISSING
+    if written == "none":
+        assert setting.default in (None, ())
+    else:
+        value = setting.metadata["parse"](written.strip("`"))
+        assert (ROOT / value if isinstance(value, Path) else value) == setting.default
+
+
+@pytest.mark.parametrize("name", setting_sections())
+def test_the_example_of_a_setting_is_accepted(name: str) -> None:
+    (example,) = re.findall(r"^```sh\n(.+)\n```", setting_sections()[name], re.M)
+    (assigned,) = shlex.split(example)
+    variable, _, value = assigned.partition("=")
+    assert variable == name
+    Settings.load({variable: value})
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_in_a_command_exists(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = re.findall(r"^make ([a-z-]+)", "\n".join(fenced(ROOT / page, "sh")), re.M)
+    assert named and set(named) <= targets
+
+
+def test_the_gateways_examples_are_the_files_that_are_there() -> None:
+    page = (ROOT / "docs" / "gateways.md").read_text()
+    shown = re.findall(r"^\[(deploy/gateways/\S+)\]\(\S+\):\n\n```\w+\n(.*?)^```", page, re.M | re.S)
+    assert {name: (ROOT / name).read_text() for name, _ in shown} == dict(shown)
+    assert {name for name, _ in shown} == {f"deploy/gateways/{path.name}" for path in (ROOT / "deploy" / "gateways").iterdir()}
+
+
+def test_the_codes_stand_in_their_order_with_their_status() -> None:
+    def status(code: Code) -> str:
+        if code is Code.VALID:
+            return "204"
+        return "403" if code in FORBIDDEN else "401"
+
+    rows = table("docs/verification.md", "Codes")
+    assert [(row[0].strip("`"), row[3]) for row in rows] == [(str(code), status(code)) for code in Code]
+
+
+def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
+    assert dict(table("docs/graphql.md", "Limits")) == {
+        "body": f"{http.MAXIMUM_BODY // 1024} KiB",
+        "levels of JSON in variables": str(http.MAXIMUM_JSON_DEPTH),
+        "tokens": f"{limits.TOKENS:,}",
+        "comments": f"{limits.COMMENTS:,}",
+        "operations and fragments in a document": str(limits.DEFINITIONS),
+        "levels of fields": str(limits.DEPTH),
+        "levels of introspection": str(limits.INTROSPECTION_DEPTH),
+        "aliases": str(limits.ALIASES),
+        "root fields of a query": str(limits.ROOT_FIELDS),
+        "mutations in an operation": str(limits.MUTATIONS),
+        "directives at one place": str(limits.DIRECTIVES),
+        "comparisons of repeated fields": f"{limits.COMPARISONS:,}",
+        "price": f"{BUDGET:,}",
+        "errors told": str(ERRORS_TOLD),
+    }
+
+
+def test_the_scopes_are_the_policys_with_the_mutations_that_each_opens() -> None:
+    def mutations(scope: Scope) -> set[str]:
+        """What a key with this scope may change and a key without it may not, made by an owner."""
+        key = Actor(ActorKind.MANAGEMENT_KEY, "mgk", "key", user_id="usr", workspace_id="wsp", scopes=frozenset({scope}))
+        named = {name.removeprefix(MUTATIONS): action for name, action in FIELDS.items() if name.startswith(MUTATIONS)}
+        return {name for name, action in named.items() if action and may(key, Role.OWNER, action)}
+
+    rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in table("docs/graphql.md", "Scopes")}
+    assert list(rows) == [str(scope) for scope in Scope]
+    for scope in Scope:
+        reading = {name for implied in scope.implied - {scope} for name in rows[str(implied)]}
+        assert rows[str(scope)] | reading == mutations(scope)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda page: page.stem)
+def test_a_decision_is_one_page_with_the_sentence_people_quote(page: Path) -> None:
+    text = page.read_text()
+    assert len(text.splitlines()) <= LONGEST_DECISION
+    (quote,) = re.findall(r"^> (.+)$", text, re.M)
+    assert f"]({page.name}) | {quote} |" in (page.parent / "README.md").read_text()
+    assert re.search(r"^Status: \w+", text, re.M)
+    assert re.findall(r"^## (\w+)$", text, re.M) == ["Context", "Decision", "Consequences"]

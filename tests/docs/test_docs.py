@@ -14,8 +14,9 @@ from app.access.actor import Actor, ActorKind, Role, Scope
 from app.access.fields import FIELDS, MUTATIONS
 from app.access.policy import may
 from app.api import http, limits
-from app.api.documents import ERRORS_TOLD
+from app.api.documents import ERRORS_TOLD, Documents
 from app.api.price import BUDGET
+from app.api.schema import core
 from app.settings import CLIENT_VARIABLES, PREFIX, Settings
 from app.verification.answers import FORBIDDEN
 from app.verification.verify import Code
@@ -136,6 +137,18 @@ def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
         "price": f"{BUDGET:,}",
         "errors told": str(ERRORS_TOLD),
     }
+
+
+def test_the_examples_of_graphql_are_valid_and_within_the_limits() -> None:
+    page = ROOT / "docs" / "graphql.md"
+    inline = re.findall(r"'\{\"query\": \"(.+?)\"\}'", page.read_text())
+    examples = [*fenced(page, "graphql"), *inline]
+    assert len(examples) == 3
+    documents = Documents(core())
+    for text in examples:
+        document = documents.prepare(text)
+        assert document.errors == ()
+        assert documents.bill(document, document.operation(None), {}).cost <= BUDGET
 
 
 def test_the_scopes_are_the_policys_with_the_mutations_that_each_opens() -> None:

@@ -41,7 +41,7 @@ def set_up(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # At DEBUG these two write every statement and frame; what we need to know of them they say at INFO.
-    for chatty in ("aiosqlite", "asyncio"):
+    for chatty in ("aiosqlite", "asyncio", "piccolo"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, logging.getLevelName(level)))
 
 

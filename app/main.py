@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
+from app import metrics, start
 from app.api.endpoint import Endpoint
-from app.api.explorer import Explorer
+from app.api.explorer import Explorer, Visitor
 from app.api.schema import core
 from app.health import PATHS as HEALTH_PATHS
 from app.health import Health
 from app.housekeeping import housekeeping
-from app import metrics, start
 from app.settings import Settings
 from app.verification.routes import Verification
 from app.web.gate import Gate
@@ -37,7 +37,7 @@ class Keydesk:
         self._verification = Verification(settings)
         self._gate = Gate(settings)
         site = Site(settings, self._gate)
-        explorer = Explorer(core(), self._gate.visitor, site.static_url)
+        explorer = Explorer(core(), self._visitor, site.static_url)
         graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer)
         self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
         self._site: App = metrics.counting("dashboard", self._gate.in_front_of(site))
@@ -67,6 +67,10 @@ class Keydesk:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
+
+    async def _visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
+        found = await self._gate.who(scope)
+        return Visitor(found.session.user.name, found.csrf_token) if found else None
 
     def _route(self, scope: Scope) -> App:
         path: str = scope["path"]

@@ -51,7 +51,9 @@ _OF_STATUS: Final = {
     405: Told(405, "Not like this", "This address cannot be used that way."),
     413: Told(413, "Too much at once", "That is more than a form can hold."),
 }
-_BAD_REQUEST: Final = Told(400, "That did not arrive well", "The request could not be read. Go back, reload the page, and try again.")
+_BAD_REQUEST: Final = Told(
+    400, "That did not arrive well", "The request could not be read. Go back, reload the page, and try again."
+)
 
 
 def answer(page: Page, error: Exception) -> Response[str]:

@@ -18,7 +18,6 @@ from app import ids
 from app.access.actor import Actor, Request
 from app.accounts import service as accounts
 from app.accounts.session import Session, csrf_token
-from app.api.explorer import Visitor as ExplorerVisitor
 from app.errors import NotAllowed, NotAuthenticated
 from app.settings import Settings
 from app.verification.requests import forwarded_address
@@ -54,8 +53,7 @@ class Visitor:
 
     @property
     def actor(self) -> Actor:
-        user = self.session.user
-        return Actor.user(user.id, user.name, self.request, authenticated_at=self.session.authenticated_at)
+        return self.session.actor(self.request)
 
 
 class Gate:
@@ -82,22 +80,17 @@ class Gate:
 
         return guarded
 
-    def describe(self, scope: Scope) -> Request:
+    def describe(self, scope: Mapping[str, Any]) -> Request:
         """Where the request came from; the peer's address, or, behind one of our proxies, the one that it forwarded."""
         return Request(self._address(scope), header(scope, b"user-agent"), ids.new(ids.REQUEST))
 
-    async def who(self, scope: Scope) -> Visitor | None:
+    async def who(self, scope: Mapping[str, Any]) -> Visitor | None:
         """Whoever the cookie stands for, if their session lives."""
         token = self._cookie(scope)
         session = await accounts.session_of(token) if token else None
         return Visitor(session, token, self.describe(scope)) if session and token else None
 
-    async def visitor(self, scope: Scope) -> ExplorerVisitor | None:
-        """The same for the explorer's page."""
-        found = await self.who(scope)
-        return ExplorerVisitor(found.session.user.name, found.csrf_token) if found else None
-
-    async def session_actor(self, scope: Scope) -> Actor:
+    async def session_actor(self, scope: Mapping[str, Any]) -> Actor:
         """For GraphQL by session. Raises NotAuthenticated without one, NotOurs for what another site may have sent."""
         visitor = await self.who(scope)
         if visitor is None:
@@ -106,7 +99,7 @@ class Gate:
         require_token(visitor, header(scope, b"x-csrf-token"))
         return visitor.actor
 
-    def require_ours(self, scope: Scope) -> None:
+    def require_ours(self, scope: Mapping[str, Any]) -> None:
         """Raises NotOurs unless the browser says that one of our own pages sent this."""
         site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
         if site != "same-origin" if site else origin not in self._origins:
@@ -122,14 +115,14 @@ class Gate:
         """The header that makes a browser forget it."""
         return f"{self.cookie('')}; Max-Age=0"
 
-    def _cookie(self, scope: Scope) -> str | None:
+    def _cookie(self, scope: Mapping[str, Any]) -> str | None:
         try:
             found = SimpleCookie(header(scope, b"cookie")).get(self.cookie_name)
         except CookieError:
             return None
         return found.value if found else None
 
-    def _address(self, scope: Scope) -> str:
+    def _address(self, scope: Mapping[str, Any]) -> str:
         peer = scope.get("client")
         try:
             address = ipaddress.ip_address(peer[0]) if peer else None

@@ -47,7 +47,7 @@ async def deep_link(page: NamedDependency[Page]) -> Response[str]:
 @get("/w/{slug:str}")
 async def overview(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
     here = page.here.workspace
-    await workspaces.remember_last(page.actor, here.id)
+    await workspaces.remember_last(page.signed_in.session.user.id, here.id)
     living = await _living(page)
     urgent = [Urgent(key, found) for key in living if (found := standing(key, page.now, page.zone)).is_urgent]
     return page.show(

@@ -42,7 +42,9 @@ def instant(text: str, zone: str) -> int | None:
     try:
         local = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValidationFailed(FieldProblem("expiresAt", "INVALID", "This is not a date and time, like 2027-01-31 18:00.")) from None
+        raise ValidationFailed(
+            FieldProblem("expiresAt", "INVALID", "This is not a date and time, like 2027-01-31 18:00.")
+        ) from None
     return clock.from_datetime(local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone)))
 
 

@@ -17,6 +17,7 @@ from app.errors import Conflict, PlanLimitReached, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
+from app.keys.rules import KeyInput
 from app.plans import service as plans
 from app.usage import service as usage
 from app.web import key_changes, key_form
@@ -144,7 +145,7 @@ async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) 
     )
 
 
-async def _review(page: Page, asked: keys.KeyInput) -> Response[str]:
+async def _review(page: Page, asked: KeyInput) -> Response[str]:
     known = catalogue.current()
     return page.show(
         "keys/review.html",

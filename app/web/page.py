@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from jinja2 import Environment
-from jinja2_fragments import render_block
+from jinja2 import Environment, Template
 from litestar import Response
 from litestar.enums import MediaType
 
@@ -88,7 +87,7 @@ class Page:
         seen = {"page": self, "form": self.form, "now": self.now, **context}
         found = self.templates.get_template(template)
         block = self._block(found.blocks)
-        text = render_block(self.templates, template, block, **seen) if block else found.render(**seen)
+        text = fragment(found, block, seen) if block else found.render(seen)
         return Response(text, status_code=status, media_type=MediaType.HTML, headers={"vary": "HX-Request"})
 
     def go(self, address: str, **headers: str) -> Response[str]:
@@ -102,6 +101,14 @@ class Page:
             return None
         target = self.headers.get("hx-target", "").partition("#")[2]
         return target if target in blocks else MAIN
+
+
+def fragment(template: Template, block: str, seen: dict[str, Any]) -> str:
+    """One block of a template, with the imports and macros that stand at the template's top."""
+    context = template.new_context(seen)
+    # Up to the first piece of its parent's text: what comes before it is just those imports and macros.
+    next(template.root_render_func(context), None)
+    return "".join(template.blocks[block](context))
 
 
 def with_query(path: str, **query: str | None) -> str:

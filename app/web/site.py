@@ -16,15 +16,14 @@ from litestar.static_files import create_static_files_router
 
 from app import database
 from app.accounts import service as accounts
-from app.errors import KeydeskError, Problem, Unavailable
+from app.errors import KeydeskError, Problem
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
 from app.web import chart, errors, formats, history, home, keys
 from app.web.form import Form
-from app.web.gate import SAFE_METHODS, Gate, NotOurs, Receive, Scope, Send, Visitor, header, require_token
+from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
 from app.web.page import Page
 from app.workspaces import service as workspaces
-from app.workspaces.service import Access
 
 BODY_LIMIT: Final = 64 * 1024
 CONFIRMATION: Final = "confirmPassword"

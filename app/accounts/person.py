@@ -9,6 +9,8 @@ from app.errors import FieldProblem, ValidationFailed
 from app.workspaces.rules import in_one_line, name_fault, plain_name
 
 LONGEST_EMAIL: Final = 320
+# What means something else in a mail's header (RFC 5322 §3.2.3), so that one address never becomes two.
+_SPECIAL: Final = frozenset('()<>[]:;,\\"')
 
 
 def email_key(email: str) -> str:
@@ -52,4 +54,4 @@ def _key(email: str) -> str:
 def _is_address(text: str) -> bool:
     name, at, host = text.partition("@")
     shaped = bool(name and at and host) and "@" not in host and len(text) <= LONGEST_EMAIL
-    return shaped and in_one_line(text) and not any(character.isspace() or character in '<>",;' for character in text)
+    return shaped and in_one_line(text) and not any(character.isspace() or character in _SPECIAL for character in text)

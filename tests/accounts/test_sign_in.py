@@ -1,0 +1,264 @@
+"""Signing in: one answer for every failure, guessing slowed down on all sides, and nobody locked out of their own account."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from app import database
+from app.accounts import password as passwords
+from app.accounts import service as accounts
+from app.accounts import throttle
+from app.clock import DAY, HOUR, MINUTE
+from app.errors import Problem, SignInFailed, TooManyAttempts
+from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, coming_from, make_owner, sign_in
+
+WRONG = "this is not the right one"
+
+
+async def refused(email: str, request: object = REQUEST, password: str = WRONG) -> Problem:
+    with pytest.raises((SignInFailed, TooManyAttempts)) as refusal:
+        await accounts.sign_in(request, email, password)  # type: ignore[arg-type]
+    return refusal.value
+
+
+async def stored_hash() -> str:
+    return (await database.fetch("SELECT password_hash FROM account"))[0]["password_hash"]
+
+
+@pytest.fixture
+async def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every password is wrong and costs nothing: for tests that guess hundreds of times."""
+
+    async def wrong(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(passwords, "verify", wrong)
+
+
+async def test_the_right_password_begins_a_session_however_the_address_is_spelt(db: None) -> None:
+    user, _ = await make_owner("Ann.Lee@Example.org")
+    for spelling in ("Ann.Lee@Example.org", "  ann.lee@example.ORG ", "ann.lee\uff20example.org"):
+        signed_in = await sign_in(spelling)
+        assert signed_in.session.user == user
+        assert await accounts.session_of(signed_in.token) == signed_in.session
+
+
+async def test_a_password_is_the_same_however_its_letters_are_composed(db: None) -> None:
+    await make_owner()
+    token = (await sign_in()).token
+    changed = await accounts.change_password(token, PASSWORD, "caf\u00e9 under seven bridges")
+    assert changed.token != token
+    await sign_in(password="cafe\u0301 under seven bridges")
+
+
+async def test_every_failure_says_the_same(db: None) -> None:
+    await make_owner()
+    answers = [
+        await refused("ann@example.org"),
+        await refused("ann@example.org", password=""),
+        await refused("nobody@example.org", password=PASSWORD),
+        await refused("", password=PASSWORD),
+        await refused("not an address", password=PASSWORD),
+        await refused("nul\x00@example.org", password=PASSWORD),
+        await refused("\ud800@example.org", password=PASSWORD),
+        await refused("a" * 400 + "@example.org", password=PASSWORD),
+    ]
+    assert {(type(answer), answer.message) for answer in answers} == {(SignInFailed, SignInFailed().message)}
+    assert await database.fetch("SELECT * FROM session") == []
+
+
+async def test_an_unknown_address_costs_the_same_work_as_a_known_one(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    checked: list[str] = []
+    real = passwords._matches
+
+    def seen(password_hash: str, text: str) -> bool:
+        checked.append("$".join(password_hash.split("$")[:4]))
+        return real(password_hash, text)
+
+    monkeypatch.setattr(passwords, "_matches", seen)
+    await refused("ann@example.org")
+    await refused("nobody@example.org")
+    assert len(checked) == 2 and checked[0] == checked[1] == "$argon2id$v=19$m=19456,t=2,p=1"
+
+
+async def test_raised_parameters_reach_a_hash_when_its_owner_next_signs_in(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    before = await stored_hash()
+    await sign_in()
+    assert await stored_hash() == before
+    monkeypatch.setattr(passwords, "hasher", PasswordHasher(time_cost=3, memory_cost=19_456, parallelism=1))
+    await refused("ann@example.org")
+    assert await stored_hash() == before
+    await sign_in()
+    assert (await stored_hash()).startswith("$argon2id$v=19$m=19456,t=3,p=1$")
+    await sign_in()
+
+
+async def test_a_password_replaced_while_the_old_one_is_being_checked_opens_nothing(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, _ = await make_owner()
+    real = passwords.verify
+
+    async def slow(password_hash: str | None, password: str) -> bool:
+        right = await real(password_hash, password)
+        async with database.transaction():
+            await database.fetch("UPDATE account SET password_hash = {} WHERE id = {}", "$argon2id$other", user.id)
+        return right
+
+    monkeypatch.setattr(passwords, "verify", slow)
+    await refused("ann@example.org", password=PASSWORD)
+    assert await database.fetch("SELECT * FROM session") == []
+
+
+async def test_an_address_has_ten_guesses_in_five_minutes_whatever_accounts_it_tries(db: None, cheap: None) -> None:
+    now = await database.now()
+    database.freeze(now)
+    answers = [await refused(f"person{number}@example.org") for number in range(12)]
+    assert [type(answer) for answer in answers] == [SignInFailed] * 10 + [TooManyAttempts] * 2
+    assert isinstance(answers[-1], TooManyAttempts) and answers[-1].retry_after_seconds == 300
+    assert type(await refused("person@example.org", coming_from("203.0.113.10"))) is SignInFailed
+    database.freeze(now + 5 * MINUTE - 1)
+    assert type(await refused("person@example.org")) is TooManyAttempts
+    database.freeze(now + 5 * MINUTE)
+    assert type(await refused("person@example.org")) is SignInFailed
+
+
+async def test_an_account_has_ten_guesses_however_many_addresses_try_it_whether_it_exists_or_not(db: None, cheap: None) -> None:
+    await make_owner()
+    for email in ("ann@example.org", "nobody@example.org"):
+        answers = [await refused(email, coming_from(f"198.51.100.{number}")) for number in range(50)]
+        assert [type(answer) for answer in answers] == [SignInFailed] * 10 + [TooManyAttempts] * 40
+
+
+async def test_a_customers_whole_ipv6_network_is_one_address(db: None, cheap: None) -> None:
+    for number in range(10):
+        await refused(f"person{number}@example.org", coming_from(f"2001:db8:1:2::{number}"))
+    assert type(await refused("person@example.org", coming_from("2001:db8:1:2:ffff::1"))) is TooManyAttempts
+    assert type(await refused("person@example.org", coming_from("2001:db8:1:3::1"))) is SignInFailed
+    for number in range(10):
+        await refused(f"other{number}@example.org", coming_from("::ffff:203.0.113.77"))
+    assert type(await refused("person@example.org", coming_from("203.0.113.77"))) is TooManyAttempts
+
+
+async def test_all_together_have_a_thousand_guesses(db: None, cheap: None) -> None:
+    now = await database.now()
+    async with database.transaction():
+        await database.fetch("INSERT INTO throttle (bucket, window_start, attempts) VALUES ('sign-in', {}, 999)", now)
+    assert type(await refused("a@example.org")) is SignInFailed
+    assert type(await refused("b@example.org", coming_from("203.0.113.10"))) is TooManyAttempts
+
+
+async def test_guesses_at_once_do_not_pass_the_limit(db: None, cheap: None) -> None:
+    answers = await asyncio.gather(*(refused("ann@example.org", coming_from(f"198.51.100.{n}")) for n in range(30)))
+    assert sorted(type(answer).__name__ for answer in answers) == ["SignInFailed"] * 10 + ["TooManyAttempts"] * 20
+
+
+async def test_refused_attempts_write_nothing_and_lengthen_no_window(db: None, cheap: None) -> None:
+    for _ in range(10):
+        await refused("ann@example.org")
+    before = await database.fetch("SELECT * FROM throttle ORDER BY bucket")
+    for _ in range(5):
+        await refused("ann@example.org")
+    assert await database.fetch("SELECT * FROM throttle ORDER BY bucket") == before
+
+
+async def test_success_does_not_give_an_address_its_guesses_back(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    real = passwords.verify
+
+    async def quick(password_hash: str | None, password: str) -> bool:
+        return password == PASSWORD and await real(password_hash, password)
+
+    monkeypatch.setattr(passwords, "verify", quick)
+    for number in range(9):
+        await refused(f"person{number}@example.org")
+    await sign_in()
+    await refused("person9@example.org")
+    assert type(await refused("person10@example.org")) is TooManyAttempts
+
+
+async def test_who_signs_in_rightly_is_never_throttled_for_it(db: None) -> None:
+    await make_owner()
+    for _ in range(12):
+        await sign_in()
+
+
+async def test_an_account_under_attack_stays_open_to_its_owner_where_they_were_before(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_owner()
+    home = coming_from("192.0.2.5")
+    await sign_in(request=home)
+    real = passwords.verify
+
+    async def quick(password_hash: str | None, password: str) -> bool:
+        return password == PASSWORD and await real(password_hash, password)
+
+    monkeypatch.setattr(passwords, "verify", quick)
+    for number in range(50):
+        await refused("ann@example.org", coming_from(f"198.51.100.{number}"))
+    async with database.transaction():
+        await database.fetch("UPDATE throttle SET attempts = 1000 WHERE bucket = 'sign-in'")
+    assert type(await refused("ann@example.org", coming_from("198.51.100.99"), PASSWORD)) is TooManyAttempts
+    await sign_in(request=home)
+    database.freeze(await database.now() + 91 * DAY)
+    await accounts.forget_old()
+    assert await database.fetch("SELECT * FROM throttle") == []
+
+
+async def test_a_known_place_has_ten_guesses_too(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    await sign_in()
+
+    async def wrong(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(passwords, "verify", wrong)
+    answers = [await refused("ann@example.org") for _ in range(12)]
+    assert [type(answer) for answer in answers] == [SignInFailed] * 10 + [TooManyAttempts] * 2
+
+
+async def test_windows_that_are_over_are_forgotten_and_living_ones_kept(db: None, cheap: None) -> None:
+    now = await database.now()
+    database.freeze(now)
+    await refused("ann@example.org")
+    database.freeze(now + HOUR - 1)
+    await refused("bob@example.org", coming_from("203.0.113.10"))
+    database.freeze(now + HOUR)
+    await accounts.forget_old()
+    assert len(await database.fetch("SELECT * FROM throttle")) == 3
+
+
+async def test_the_table_tells_neither_who_was_tried_nor_from_where(db: None, cheap: None) -> None:
+    await refused("ann@example.org")
+    await throttle.take(throttle.of_reset("ann@example.org", REQUEST.address))
+    stored = str(await database.fetch("SELECT * FROM throttle"))
+    assert "ann" not in stored and "203.0" not in stored
+
+
+async def test_giving_the_password_again_makes_a_new_token_and_kills_the_old_one(db: None) -> None:
+    await make_owner()
+    first = await sign_in()
+    database.freeze(await database.now() + 11 * MINUTE)
+    second = await accounts.confirm(first.token, PASSWORD)
+    assert await accounts.session_of(first.token) is None
+    assert (second.session.id, second.session.created_at) == (first.session.id, first.session.created_at)
+    assert second.session.authenticated_at == await database.now()
+    assert await accounts.session_of(second.token) == second.session
+
+
+async def test_giving_a_wrong_password_changes_nothing_and_ten_are_enough(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    token = (await sign_in()).token
+    for _ in range(10):
+        with pytest.raises(SignInFailed):
+            await accounts.confirm(token, OTHER_PASSWORD)
+    with pytest.raises(TooManyAttempts):
+        await accounts.confirm(token, PASSWORD)
+    assert await accounts.session_of(token) is not None
+    await sign_in()

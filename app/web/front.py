@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -134,7 +134,7 @@ async def _invitation(page: Page, token: str, problem: Problem | None = None) ->
     return _shown(page, "people/invitation.html", problem, invitation=found, guest=guest, theirs=theirs, roles=ROLES)
 
 
-def _shown(page: Page, template: str, problem: Problem | None, **context: object) -> Response[str]:
+def _shown(page: Page, template: str, problem: Problem | None, **context: Any) -> Response[str]:
     return again(page, template, problem, **context) if problem else page.show(template, **context)
 
 

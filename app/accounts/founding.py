@@ -64,6 +64,13 @@ async def create_owner(actor: Actor, *, email: str, name: str, password: str | N
         return user, await _found(change, user, workspace)
 
 
+async def is_known(actor: Actor, email: str) -> bool:
+    """Whether the address has an account, so that its owner is not asked for a password in vain. Operator only."""
+    if actor.is_member:
+        raise NotAllowed("Who has an account is told to whoever runs Keydesk, and to nobody else.")
+    return await workspace_store.find_user_by_email(email_key(email)) is not None
+
+
 async def new_user(email: str, name: str, password: str, *, workspace: str | None = None) -> tuple[User, str]:
     """Somebody who is not stored yet, and the hash of their password. Raises ValidationFailed with every fault, or TooManyAttempts.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from app import database
 from app.accounts import store, throttle
-from app.accounts.founding import create_owner, is_set_up_link, set_up, set_up_link
+from app.accounts.founding import create_owner, is_known, is_set_up_link, set_up, set_up_link
 from app.accounts.profile import change_name, change_password
 from app.accounts.recovery import find_password_reset, password_reset_link, request_password_reset, reset_password
 from app.accounts.session import Session, SessionInfo, SignedIn
@@ -31,6 +31,7 @@ __all__ = [
     "end_session",
     "find_password_reset",
     "forget_old",
+    "is_known",
     "is_set_up_link",
     "password_reset_link",
     "request_password_reset",

@@ -1,0 +1,22 @@
+"""The operator's command line, for whoever can run it on the machine. `docs/cli.md` describes every command.
+
+A command parses, calls one use case and says what it answered; `frame.py` does what all of them share.
+"""
+
+from __future__ import annotations
+
+from app.cli import accounts, gateways, management, server, workspaces
+from app.cli.frame import Desk
+
+main = Desk(
+    name="keydesk",
+    help="The front desk of an API: its keys, made, verified, counted and revoked.\n\n"
+    "Settings are KEYDESK_* variables (docs/settings.md). Secrets are read from stdin or asked for, never from the command line.",
+    commands=[
+        server.serve,
+        accounts.create_owner,
+        gateways.gateway_token,
+        management.management_key,
+        workspaces.set_plan,
+    ],
+)

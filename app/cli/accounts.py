@@ -1,0 +1,24 @@
+"""People: who owns a workspace, and the way back in for who forgot their password."""
+
+from __future__ import annotations
+
+import click
+
+from app.accounts import service as accounts
+from app.cli.frame import OPERATOR, Said, command, secret
+
+
+@command("create-owner", make=True)
+@click.option("--email", required=True, metavar="E", help="The owner's e-mail address.")
+@click.option("--name", required=True, metavar="N", help="The owner's name; somebody who has an account keeps theirs.")
+@click.option("--workspace", required=True, metavar="W", help="The name of the new workspace.")
+async def create_owner(email: str, name: str, workspace: str) -> Said:
+    """Make a workspace and its owner, and print its slug.
+
+    The password is read from stdin or asked for, only if there is no account with this address yet. Somebody who has one
+    gets one more workspace; their name and password stay.
+    """
+    password = None if await accounts.is_known(OPERATOR, email) else secret("Password", confirm=True)
+    owner, made = await accounts.create_owner(OPERATOR, email=email, name=name, password=password, workspace=workspace)
+    data = {"id": made.id, "slug": made.slug, "name": made.name, "plan": made.plan, "owner": owner.id}
+    return Said(data, (made.slug,), (f"{owner.name} owns the workspace {made.name}. Its slug:",))

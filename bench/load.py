@@ -1,0 +1,89 @@
+"""Load from wrk: one thread, some connections, requests from a file; what it measured as data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+SCRIPT = Path(__file__).with_name("load.lua")
+WARM_UP_SECONDS = 1
+HOST = "keydesk.test"
+
+
+@dataclass(frozen=True)
+class Route:
+    """`requests` are complete HTTP requests; `refused` is the share of them that must not be answered with a 2xx."""
+
+    name: str
+    requests: list[bytes]
+    refused: float = 0.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Requests per second and milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    requests: int = 0
+
+    @classmethod
+    def median(cls, rounds: list[Figures]) -> Figures:
+        return cls(*(statistics.median(getattr(one, name) for one in rounds) for name in ("rate", "p50", "p99")))
+
+
+class Load:
+    """wrk against one server. Raises SystemExit with what to install if there is no wrk."""
+
+    def __init__(self, port: int, folder: Path, connections: int) -> None:
+        self._wrk = shutil.which("wrk")
+        if self._wrk is None:
+            raise SystemExit("The benchmarks need wrk. On Debian: apt-get install wrk; on a Mac: brew install wrk")
+        self._url, self._folder, self._connections = f"http://127.0.0.1:{port}/", folder, connections
+
+    def interleaved(self, routes: list[Route], rounds: int, seconds: int) -> dict[str, list[Figures]]:
+        """Every route once in every round, each round in another order, after each was warmed up."""
+        for route in routes:
+            self._run(route, WARM_UP_SECONDS)
+        found: dict[str, list[Figures]] = {route.name: [] for route in routes}
+        for number in range(rounds):
+            for offset in range(len(routes)):
+                route = routes[(number + offset) % len(routes)]
+                found[route.name].append(self._run(route, seconds))
+        return found
+
+    def _run(self, route: Route, seconds: int) -> Figures:
+        file = self._folder / f"{route.name.replace(' ', '-').replace('/', '_')}.requests"
+        if not file.exists():
+            file.write_bytes(b"".join(request + b"\0" for request in route.requests))
+        options = ["-t1", f"-c{self._connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), self._url]
+        command = [str(self._wrk), *options, "--", str(file), str(randrange(1 << 20))]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return _checked(route, json.loads(said.rpartition("RESULT ")[2]))
+
+
+def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    """A complete HTTP/1.1 request."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", *(f"{name}: {value}" for name, value in headers.items())]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def post(path: str, headers: dict[str, str], content: Any) -> bytes:
+    return request("POST", path, headers, json.dumps(content, separators=(",", ":")).encode())
+
+
+def _checked(route: Route, result: dict[str, Any]) -> Figures:
+    """A benchmark that measured refusals by mistake, or a server that breaks down, is no measurement."""
+    share = result["refused"] / max(1, result["requests"])
+    if result["broken"] or abs(share - route.refused) > 0.03:
+        raise SystemExit(f"{route.name}: {share:.1%} refused where {route.refused:.0%} should be, {result['broken']} broken")
+    return Figures(result["requests"] / result["seconds"], result["p50"], result["p99"], result["requests"])

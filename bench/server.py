@@ -1,0 +1,45 @@
+"""The server under load, a process of its own on the first core: granian with uvloop as `keydesk serve` runs it.
+
+`python -m bench.server KEYS FILE` fills the database of `KEYDESK_DATABASE_URL`, writes the sample to FILE when it is about to
+listen, and ends with SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from app.main import create_app
+from bench import cores, sample, yardsticks
+
+
+async def serve(keys: int, file: Path) -> None:
+    product = create_app()
+    async with product.running():
+        held = await sample.fill(keys)
+        server = Server(
+            yardsticks.beside(product),
+            address=product.settings.host,
+            port=product.settings.port,
+            interface=Interfaces.ASGINL,
+            backlog=1024,
+            websockets=False,
+            log_enabled=False,
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        half = file.with_suffix(".half")
+        half.write_text(json.dumps(held.as_json()))
+        half.rename(file)
+        await server.serve()
+
+
+if __name__ == "__main__":
+    cores.use(cores.SERVER)
+    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2])))

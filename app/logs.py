@@ -40,6 +40,8 @@ def set_up(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Else a line that cannot be formatted or written is printed with its arguments as they are.
+    logging.raiseExceptions = False
     # At DEBUG these two write every statement and frame; what we need to know of them they say at INFO.
     for chatty in ("aiosqlite", "asyncio", "piccolo"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, logging.getLevelName(level)))

@@ -5,18 +5,28 @@ A command parses, calls one use case and says what it answered; `frame.py` does 
 
 from __future__ import annotations
 
-from app.cli import accounts, gateways, management, server, workspaces
+from app.cli import accounts, audit, database, doctor, gateways, leaks, management, server, workspaces
 from app.cli.frame import Desk
 
 main = Desk(
     name="keydesk",
     help="The front desk of an API: its keys, made, verified, counted and revoked.\n\n"
     "Settings are KEYDESK_* variables (docs/settings.md). Secrets are read from stdin or asked for, never from the command line.",
+    context_settings={"max_content_width": 100},
     commands=[
         server.serve,
+        database.migrate,
+        doctor.doctor,
         accounts.create_owner,
+        accounts.password_reset,
+        workspaces.set_plan,
+        workspaces.suspend,
+        workspaces.resume,
         gateways.gateway_token,
         management.management_key,
-        workspaces.set_plan,
+        leaks.find,
+        leaks.revoke,
+        audit.audit_group,
+        database.schema,
     ],
 )

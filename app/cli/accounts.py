@@ -13,7 +13,7 @@ from app.cli.frame import OPERATOR, Said, command, secret
 @click.option("--name", required=True, metavar="N", help="The owner's name; somebody who has an account keeps theirs.")
 @click.option("--workspace", required=True, metavar="W", help="The name of the new workspace.")
 async def create_owner(email: str, name: str, workspace: str) -> Said:
-    """Make a workspace and its owner, and print its slug.
+    """Make a workspace with an owner; prints its slug.
 
     The password is read from stdin or asked for, only if there is no account with this address yet. Somebody who has one
     gets one more workspace; their name and password stay.
@@ -22,3 +22,14 @@ async def create_owner(email: str, name: str, workspace: str) -> Said:
     owner, made = await accounts.create_owner(OPERATOR, email=email, name=name, password=password, workspace=workspace)
     data = {"id": made.id, "slug": made.slug, "name": made.name, "plan": made.plan, "owner": owner.id}
     return Said(data, (made.slug,), (f"{owner.name} owns the workspace {made.name}. Its slug:",))
+
+
+@command("password-reset")
+@click.option("--email", required=True, metavar="E", help="The address of the account.")
+async def password_reset(email: str) -> Said:
+    """Print a link to choose a new password.
+
+    It works once, for an hour. Pass it on to nobody but the person whose account it is.
+    """
+    link = await accounts.password_reset_link(OPERATOR, email)
+    return Said({"email": email, "link": link}, (link,), ("Works once, for an hour:",))

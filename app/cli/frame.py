@@ -7,11 +7,12 @@ JSON value; all other words go to stderr. A refusal is one line on stderr and ex
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,13 +48,10 @@ class Desk(click.Group):
         except KeydeskError as error:
             raise click.ClickException(told(error)) from error
         except OSError as error:
+            # A reader that has had enough, as in `keydesk schema | head`, is click's to deal with.
+            if error.errno == errno.EPIPE:
+                raise
             raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
-
-
-def with_json(made: click.Command) -> click.Command:
-    """The command with `--json`, as its last option."""
-    made.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON value."))
-    return made
 
 
 def command(name: str, *, make: bool = False) -> Callable[[Callable[..., Awaitable[Said]]], click.Command]:
@@ -70,6 +68,12 @@ def command(name: str, *, make: bool = False) -> Callable[[Callable[..., Awaitab
         return with_json(click.command(name)(run))
 
     return decorate
+
+
+def with_json(made: click.Command) -> click.Command:
+    """The command with `--json`, as its last option."""
+    made.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON value."))
+    return made
 
 
 def say(said: Said, as_json: bool) -> None:
@@ -90,6 +94,13 @@ def told(error: KeydeskError) -> str:
     return " ".join(logs.blotted(text).split())
 
 
+def columns(rows: Sequence[Sequence[str]], headings: Sequence[str] = ()) -> tuple[str, ...]:
+    """Rows as lines whose columns stand below each other; without rows there is nothing."""
+    table = [*([headings] if headings and rows else []), *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    return tuple("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table)
+
+
 def settings() -> Settings:
     """Raises StartRefused."""
     return Settings.load(os.environ)
@@ -99,7 +110,10 @@ def secret(prompt: str, *, confirm: bool = False) -> str:
     """One line of stdin, or what is typed without being shown: never an argument, which every process can read."""
     if sys.stdin.isatty():
         return str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
-    return sys.stdin.readline().rstrip("\r\n")
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise click.UsageError(f"{prompt}: expected as one line on stdin.")
+    return line
 
 
 async def _opened(work: Callable[[], Awaitable[Said]], make: bool) -> Said:

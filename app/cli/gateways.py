@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from app.cli.frame import OPERATOR, Said, command
+from app.cli import words
+from app.cli.frame import OPERATOR, Said, columns, command
 from app.gateways import service as gateways
 from app.gateways.token import GatewayToken
+
+_COLUMNS: Final = ("id", "name", "prefix", "workspace", "environment", "status")
 
 
 @command("create")
 @click.argument("name")
-@click.option("--workspace", metavar="SLUG", help="Only keys of this workspace are known to the token.")
-@click.option("--environment", metavar="E", help="Only keys of this environment are let through.")
+@click.option("--workspace", metavar="SLUG", help="It answers about keys of this workspace only.")
+@click.option("--environment", metavar="E", help="It lets keys of this environment through only.")
 async def create(name: str, workspace: str | None, environment: str | None) -> Said:
     """Make a token called NAME and print it, once."""
     made = await gateways.create(OPERATOR, name, workspace=workspace, environment=environment)
-    note = f"{made.token.id}, called {made.token.name}. The token is shown this once:"
-    return Said({**_shown(made.token), "secret": made.secret}, (made.secret,), (note,))
+    note = f"{made.token.id}, called {made.token.name}. The token, shown this once:"
+    return Said({**await _shown(made.token), "secret": made.secret}, (made.secret,), (note,))
 
 
-gateway_token = click.Group("gateway-token", help="Gateway tokens: a protected service asks /v1 with one.", commands=[create])
+@command("list")
+async def list_all() -> Said:
+    """List the tokens, the newest first, the revoked ones too."""
+    found = [await _shown(token) for token in await gateways.tokens(OPERATOR)]
+    return Said(found, columns([[words.plain(token[name]) for name in _COLUMNS] for token in found], _COLUMNS))
 
 
-def _shown(token: GatewayToken) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "prefix": token.prefix,
-        "workspaceId": token.workspace_id,
-        "environment": token.environment,
-    }
+@command("revoke")
+@click.argument("id_or_name", metavar="ID|NAME")
+async def revoke(id_or_name: str) -> Said:
+    """Take a token back: from the next request on nobody gets an answer with it."""
+    token = await gateways.revoke(OPERATOR, id_or_name)
+    return Said(await _shown(token), (f"{token.id}, called {token.name}, is revoked.",))
+
+
+gateway_token = click.Group(
+    "gateway-token", help="Gateway tokens: a protected service asks /v1 with one.", commands=[create, list_all, revoke]
+)
+
+
+async def _shown(token: GatewayToken) -> dict[str, Any]:
+    return words.of_gateway_token(token, await words.workspace_of(token.workspace_id) if token.workspace_id else None)

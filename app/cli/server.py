@@ -19,9 +19,9 @@ _DEV = "Development: cookies travel over plain http, and localhost and 127.0.0.1
 @with_json
 @click.command("serve")
 def serve(as_json: bool) -> None:
-    """Serve the dashboard, GraphQL and /v1 until a signal ends it.
+    """Serve until a signal ends it.
 
-    Migrates the database first, or makes one. As long as nobody owns a workspace, each start prints a link to make the
+    The dashboard, GraphQL and /v1, as KEYDESK_ROLE says. Migrates the database first, or makes one. As long as nobody owns a workspace, each start prints a link to make the
     first account: it works once, for 15 minutes. SIGTERM lets the node finish what is under way; Ctrl-C ends it now.
     """
     # Imported here, because the other commands need neither web framework nor server and answer a second sooner.

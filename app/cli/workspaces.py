@@ -1,18 +1,56 @@
-"""Workspaces: their plan, and whether they may do anything at all."""
+"""Workspaces: their plan, and whether anything of them works at all."""
 
 from __future__ import annotations
 
 import click
 
+from app.cli import words
 from app.cli.frame import OPERATOR, Said, command
 from app.plans import service as plans
+from app.workspaces import service as workspaces
+from app.workspaces.workspace import Workspace
 
 
 @command("set-plan")
 @click.argument("slug")
 @click.argument("plan")
 async def set_plan(slug: str, plan: str) -> Said:
-    """Put the workspace SLUG on the plan PLAN of the catalogue, up or down. No key ends by it."""
+    """Put the workspace SLUG on PLAN.
+
+    PLAN is a name of the catalogue, e.g. scale_business. On a smaller plan no key ends; there is only no room for new ones.
+    """
     workspace = await plans.change_plan(OPERATOR, slug, plan)
-    data = {"id": workspace.id, "slug": workspace.slug, "plan": workspace.plan}
-    return Said(data, (f"{workspace.slug} is on the plan {workspace.plan}.",))
+    return _said(workspace, f"{workspace.slug} is on the plan {workspace.plan}.")
+
+
+@command("suspend-workspace")
+@click.argument("slug")
+async def suspend(slug: str) -> Said:
+    """Refuse all keys of SLUG until it is resumed.
+
+    From the next request on none of its keys is accepted, and its members can change nothing but revoke keys.
+    """
+    workspace = await workspaces.suspend(OPERATOR, slug)
+    return _said(workspace, f"{workspace.slug} is suspended: none of its keys is accepted.")
+
+
+@command("resume-workspace")
+@click.argument("slug")
+async def resume(slug: str) -> Said:
+    """Accept the keys of SLUG again.
+
+    They work from the next request on, and its members can change things again.
+    """
+    workspace = await workspaces.resume(OPERATOR, slug)
+    return _said(workspace, f"{workspace.slug} is at work again.")
+
+
+def _said(workspace: Workspace, line: str) -> Said:
+    data = {
+        "id": workspace.id,
+        "slug": workspace.slug,
+        "name": workspace.name,
+        "plan": workspace.plan,
+        "suspendedAt": words.instant(workspace.suspended_at),
+    }
+    return Said(data, (line,))

@@ -15,7 +15,9 @@ ACQUIRE_SECONDS = 2.0
 # asyncpg's own errors for a connection that is gone, a server that is starting or stopping, and a pool that is closed.
 GONE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
 GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
-UNAVAILABLE = (*GONE, *GIVEN_UP, asyncpg.DeadlockDetectedError, asyncpg.ReadOnlySQLTransactionError)
+# A database that was dropped or renamed, a password that was changed.
+REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, asyncpg.ReadOnlySQLTransactionError)
 SERVER_SETTINGS = {
     "application_name": "keydesk",
     "default_transaction_isolation": "read committed",

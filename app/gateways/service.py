@@ -42,6 +42,12 @@ async def tokens(actor: Actor) -> list[GatewayToken]:
     return await store.tokens()
 
 
+async def find_by_secret(actor: Actor, secret: str) -> GatewayToken | None:
+    """The token of this secret, living or revoked."""
+    _operator_only(actor)
+    return await store.find_by_digests(peppers.current().digests(secret))
+
+
 async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
     """Refused from the next request on. Raises NotFound, or Conflict for a name that several living tokens share."""
     _operator_only(actor)

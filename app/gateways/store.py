@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from app.gateways.tables import GatewayTokenRow
@@ -33,6 +34,11 @@ async def find(id_or_name: str) -> list[GatewayToken]:
     """The token of this id, or the living ones of this name."""
     by_name = (GatewayTokenRow.name == id_or_name) & (GatewayTokenRow.revoked_at.is_null())
     return [_token(row) for row in await GatewayTokenRow.select().where((GatewayTokenRow.id == id_or_name) | by_name).run()]
+
+
+async def find_by_digests(digests: Collection[bytes]) -> GatewayToken | None:
+    row = await GatewayTokenRow.select().where(GatewayTokenRow.digest.is_in([*digests])).first().run()
+    return _token(row) if row else None
 
 
 async def revoke(token_id: str, at: int) -> None:

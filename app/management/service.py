@@ -72,6 +72,14 @@ async def create(actor: Actor, slug: str | None, asked: Asked) -> tuple[Manageme
     return key, secret
 
 
+async def find_by_secret(actor: Actor, secret: str) -> ManagementKey | None:
+    """For the operator, on the night something leaks: the key of this secret, whoever it belongs to."""
+    if actor.is_member:
+        raise NotFound("management key")
+    found = await store.find_by_digest(peppers.current().digests(secret))
+    return found.key if found else None
+
+
 async def revoke(actor: Actor, key_id: str) -> ManagementKey:
     """Ends the key for ever; repeated, it changes nothing. Raises NotFound for a key of another workspace."""
     home = await _home(actor, key_id, Action.REVOKE_MANAGEMENT_KEY)
@@ -104,6 +112,12 @@ async def page(
 async def count(actor: Actor, slug: str | None) -> int:
     access = await workspaces.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
     return await store.count(access.workspace.id)
+
+
+async def living_of(actor: Actor, slug: str | None, user_id: str) -> list[ManagementKey]:
+    """The living keys that one person made, the oldest first: what their leaving would end."""
+    access = await workspaces.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
+    return await store.made_by(access.workspace.id, user_id, await database.now())
 
 
 async def settle(change: Change, leaver_id: str, heir: Actor, take_over: Collection[str]) -> Settled:

@@ -72,6 +72,14 @@ async def count_living(workspace_id: str, now: int) -> int:
     return int(rows[0]["living"])
 
 
+async def count_by_pepper() -> dict[int, int]:
+    """How many keys that are not revoked each pepper version still has."""
+    rows = await database.fetch(
+        "SELECT pepper_version, count(*) AS n FROM management_key WHERE revoked_at IS NULL GROUP BY pepper_version"
+    )
+    return {row["pepper_version"]: int(row["n"]) for row in rows}
+
+
 async def made_by(workspace_id: str, user_id: str, now: int) -> list[ManagementKey]:
     """The living keys of one maker, the oldest first."""
     return [

@@ -42,6 +42,13 @@ def read(settings: Settings) -> tuple[bytes, bytes | None]:
         raise StartRefused(f"The pepper cannot be read: {error}") from None
 
 
+def file_of(settings: Settings) -> Path | None:
+    """The file that holds the pepper; None where KEYDESK_PEPPER does."""
+    if settings.pepper is not None or settings.pepper_file is not None:
+        return settings.pepper_file
+    return settings.sqlite_path.with_name("pepper") if settings.sqlite_path else None
+
+
 async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither.
 

@@ -6,6 +6,7 @@ from app import catalogue, database
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
+from app.audit.entry import Entry
 from app.catalogue import Plan
 from app.errors import FieldProblem, NotAllowed, PlanLimitReached, ValidationFailed
 from app.plans import store
@@ -20,6 +21,20 @@ async def meter(workspace: Workspace, now: int | None = None) -> Meter:
     """Of a workspace the caller has already been let into."""
     moment = now if now is not None else await database.now()
     return Meter(catalogue.current().plan(workspace.plan), await store.count_keys(workspace.id, moment))
+
+
+async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:
+    """Slug and meter of every workspace with more keys than its plan allows. Operator only."""
+    if actor.is_member:
+        raise NotAllowed("All workspaces are looked through by whoever runs Keydesk.")
+    counted = [(slug, Meter(catalogue.current().plan(plan), used)) for slug, plan, used in await store.counts(await database.now())]
+    return [(slug, meter) for slug, meter in counted if not meter.plan.allows(meter.used)]
+
+
+async def last_change(actor: Actor, slug: str) -> Entry | None:
+    """When and from which plan the workspace came to the one it has; None if it never had another."""
+    workspace = (await workspaces.reading(actor, slug, Action.READ_AUDIT)).workspace
+    return next((entry for entry in await audit.about(actor, slug, workspace.id) if entry.action == "plan.changed"), None)
 
 
 async def require_slot(change: Change) -> None:

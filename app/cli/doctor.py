@@ -1,0 +1,25 @@
+"""Is this installation as it should be?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from app.cli.frame import OPERATOR, Said, columns, command, settings
+from app.doctor.finding import Finding, Level
+from app.doctor.service import examine
+
+
+@command("doctor")
+async def doctor() -> Said:
+    """Look for what is wrong; print what matters.
+
+    Every setting that bears on security, and what the database says of itself: ok, warn or fail on each line, exit code 1
+    if anything fails.
+    """
+    findings = await examine(OPERATOR, settings())
+    failed = any(finding.level is Level.FAIL for finding in findings)
+    return Said([asdict(finding) for finding in findings], columns([_row(each) for each in findings]), exit_code=int(failed))
+
+
+def _row(finding: Finding) -> tuple[str, str, str]:
+    return finding.level, finding.what, finding.text

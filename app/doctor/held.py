@@ -1,0 +1,168 @@
+"""What the database holds, and whether it still keeps the promises that were made with it."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from app import catalogue, clock, database
+from app.access.actor import Actor
+from app.accounts import store as account_store
+from app.audit import service as audit
+from app.audit import store as audit_store
+from app.catalogue import Catalogue
+from app.database.facts import damage, facts
+from app.database.migrate import known_migrations
+from app.doctor.finding import Finding, fail, judged, ok, warn
+from app.gateways import store as gateway_store
+from app.keys import journal
+from app.keys import store as key_store
+from app.management import store as management_store
+from app.paths import DEFAULT_CATALOGUE
+from app.peppers import service as peppers
+from app.plans import service as plans
+from app.plans.plan import Meter
+from app.settings import Settings
+from app.workspaces.service import SYSTEM_CHAIN
+
+_WANTED: Final = {
+    "journal_mode": "wal",
+    "synchronous": "2",
+    "foreign_keys": "1",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "replica": "no",
+}
+_TOLERATED: Final = 2 * clock.SECOND
+_TOO_FAR: Final = clock.MINUTE
+
+
+async def of_database(actor: Actor, settings: Settings) -> list[Finding]:
+    """Raises Unavailable."""
+    return [
+        *await _engine(settings),
+        ok("migrations", f"all {len(known_migrations())} have been had"),
+        *await _peppers(),
+        await _journal(),
+        *await _audit(actor),
+        *await _limits(actor, settings),
+        *await _leavers(catalogue.current()),
+        *await _people_and_gateways(settings),
+        *await _clock(),
+    ]
+
+
+async def _engine(settings: Settings) -> list[Finding]:
+    """The kind, and whether an answered commit survives a loss of power."""
+    found = await facts()
+    kind = f"SQLite, {settings.sqlite_path}" if database.is_sqlite() else f"PostgreSQL {found['version']}"
+    findings = [ok("database", kind)]
+    findings += [
+        judged(found[name] == wanted, "database", f"{name} is {found[name]}", f"should be {wanted}")
+        for name, wanted in _WANTED.items()
+        if name in found
+    ]
+    findings += [_connection(found["connection"]), _commits(found["synchronous_commit"])] if "connection" in found else []
+    return findings + [fail("database", f"the file is damaged: {line}") for line in await damage()]
+
+
+def _connection(kind: str) -> Finding:
+    text = f"the connection is {kind}"
+    return (
+        warn("database", f"{text}: add sslmode=verify-full unless the network is yours alone")
+        if kind == "plain"
+        else ok("database", text)
+    )
+
+
+def _commits(setting: str) -> Finding:
+    text = f"synchronous_commit is {setting}"
+    return judged(setting != "off", "database", text, "an answered revocation could be lost. Turn it on.")
+
+
+async def _peppers() -> list[Finding]:
+    known = {pepper.version for pepper in peppers.current().all}
+    current = peppers.current().current.version
+    findings = [ok("pepper", f"version {current} is known to the database")]
+    for what, store in (("API keys", key_store), ("management keys", management_store), ("gateway tokens", gateway_store)):
+        for version, count in sorted((await store.count_by_pepper()).items()):
+            if version not in known:
+                findings.append(fail("pepper", f"{count} {what} lie under version {version}, which is not given: none is accepted"))
+            elif version != current:
+                findings.append(warn("pepper", f"{count} {what} are left under the previous pepper, until each is used once"))
+    return findings
+
+
+async def _journal() -> Finding:
+    """Starting has added what was lacking; what lacks still could not be written."""
+    bound = journal.current()
+    if bound.failing:
+        return fail("journal", f"cannot be written: {bound.failing}")
+    revoked = {key for key, _, _ in await key_store.revoked_since(0)}
+    lacking = len(revoked - set(journal.read(bound.path)))
+    return judged(
+        not lacking, "journal", f"{bound.path} has {len(revoked) - lacking} of {len(revoked)} revocations", "some are lacking"
+    )
+
+
+async def _audit(actor: Actor) -> list[Finding]:
+    chains = await audit.checked(actor)
+    broken = [fail("audit", f"the chain {chain} is broken at entry {at}") for chain, at in chains.items() if at is not None]
+    return broken or [ok("audit", f"{len(chains)} chains, all sound")]
+
+
+async def _limits(actor: Actor, settings: Settings) -> list[Finding]:
+    over = await plans.over_limit(actor)
+    return [await _explained(actor, settings, slug, meter) for slug, meter in over] or [
+        ok("plans", "no workspace has more keys than its plan allows")
+    ]
+
+
+async def _explained(actor: Actor, settings: Settings, slug: str, meter: Meter) -> Finding:
+    """A smaller plan, or a smaller limit in a catalogue of one's own, may leave more keys than allowed; nothing else may."""
+    text = f"{slug} has {meter.used} keys of {meter.limit} on the plan {meter.plan.name}"
+    if await plans.last_change(actor, slug):
+        return warn("plans", f"{text}, since its plan was changed")
+    if settings.catalogue != DEFAULT_CATALOGUE:
+        return warn("plans", f"{text}; has the catalogue's limit become smaller?")
+    return fail("plans", f"{text}, and its plan was never changed")
+
+
+async def _leavers(offered: Catalogue) -> list[Finding]:
+    """Keys that hold what the catalogue no longer offers: they verify as before, and nobody can make such a key again."""
+    findings = []
+    for key_id, environment, permissions in await key_store.held_names():
+        left = [name for name in permissions if name not in offered.permissions]
+        left += [environment] if environment not in offered.environments else []
+        if left:
+            findings.append(warn("catalogue", f"{key_id} holds {', '.join(left)}, no longer in the catalogue"))
+    return findings or [ok("catalogue", "offers everything that keys hold")]
+
+
+async def _people_and_gateways(settings: Settings) -> list[Finding]:
+    tokens = sum((await gateway_store.count_by_pepper()).values())
+    owned = await account_store.has_owner()
+    return [
+        ok("owner", "there is one")
+        if owned
+        else warn("owner", "nobody owns a workspace yet: keydesk create-owner, or the link of serve"),
+        ok("gateway tokens", f"{tokens} made by keydesk gateway-token")
+        if tokens or settings.gateway_tokens
+        else warn("gateway tokens", "there is none, so no service can ask /v1: keydesk gateway-token create"),
+    ]
+
+
+async def _clock() -> list[Finding]:
+    now, newest = await database.now(), await audit_store.newest(SYSTEM_CHAIN, limit=1)
+    apart = abs(now - time.time_ns() // 1000)
+    findings = [_apart(apart)]
+    if newest and newest[0].at > now + _TOLERATED:
+        findings.append(fail("clock", f"runs behind the newest audit entry, of {clock.rfc3339(newest[0].at)}: it was set back"))
+    return findings
+
+
+def _apart(apart: int) -> Finding:
+    text = f"this machine's and the database's are {apart / clock.SECOND:.3f} s apart"
+    if apart <= _TOLERATED:
+        return ok("clock", text)
+    return (fail if apart > _TOO_FAR else warn)("clock", f"{text}: expiry goes by the database's. Synchronise both.")

@@ -61,7 +61,7 @@ async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role) 
             return member
         await _leave_an_owner(change, member)
         await workspace_store.set_role(change.place.id, user_id, role)
-        await audit.record(change, "member.role_changed", user_id, before=str(member.role), after=str(role))
+        await audit.record(change, "member.role_changed", user_id, name=member.user.name, before=str(member.role), after=str(role))
         await inviting.withdraw_made_by(change, user_id)
     return replace(member, role=role)
 

@@ -63,7 +63,7 @@ async def test_a_new_role_binds_from_the_next_request_on_and_is_written_down_onc
         await make_key(replace(team, owner=team.editor))
     (entry,) = await audit.page(team.owner, team.slug, limit=9)
     assert (entry.action, entry.target) == ("member.role_changed", user_of(team.editor))
-    assert entry.detail == {"before": "editor", "after": "viewer"}
+    assert entry.detail == {"name": team.editor.name, "before": "editor", "after": "viewer"}
 
 
 async def test_only_owners_change_roles_and_remove(team: Team, other_team: Team) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from app.accounts import password as passwords
 from app.errors import TooManyAttempts, ValidationFailed
@@ -89,6 +91,25 @@ async def test_the_hash_is_argon2id_with_its_parameters_and_a_salt_of_its_own() 
 async def test_without_a_sound_hash_no_password_is_right(stored: str | None) -> None:
     for text in ("", GOOD, "\ud800", "\x00" * 20, "x" * 100_000):
         assert not await passwords.verify(stored, text)
+
+
+@pytest.mark.parametrize(
+    ("memory", "passes", "made_up"), [(19_456, 2, []), (19_456, 1, [19_456]), (8_192, 2, [22_528]), (65_536, 3, [])]
+)
+async def test_a_hash_of_lower_parameters_takes_as_much_work_as_one_of_today(
+    monkeypatch: pytest.MonkeyPatch, memory: int, passes: int, made_up: list[int]
+) -> None:
+    stored = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1).hash(GOOD)
+    work: list[int] = []
+    real = passwords.hash_secret_raw
+
+    def noted(secret: bytes, salt: bytes, time_cost: int, memory_cost: int, *rest: Any) -> bytes:
+        work.append(time_cost * memory_cost)
+        return real(secret, salt, time_cost, memory_cost, *rest)
+
+    monkeypatch.setattr(passwords, "hash_secret_raw", noted)
+    assert not await passwords.verify(stored, "another one, and long enough") and work == made_up
+    assert await passwords.verify(stored, GOOD) and work == made_up * 2
 
 
 async def test_a_flood_is_refused_beyond_the_queue_and_leaves_it_empty() -> None:

@@ -18,11 +18,12 @@ from app.errors import (
     NotAuthenticated,
     NotFound,
     PlanLimitReached,
+    SignInFailed,
     TooManyAttempts,
     Unavailable,
     ValidationFailed,
 )
-from app.web.page import Page, with_query
+from app.web.page import CONFIRMATION, Page, with_query
 
 _log = logging.getLogger("keydesk.web")
 
@@ -43,6 +44,7 @@ _TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
     PlanLimitReached: (409, "No free slot"),
     Conflict: (409, "Already otherwise"),
     ValidationFailed: (422, "That does not work"),
+    SignInFailed: (422, "That was not it"),
     TooManyAttempts: (429, "One moment"),
     Unavailable: (503, "Back in a moment"),
 }
@@ -61,10 +63,12 @@ def answer(page: Page, error: Exception) -> Response[str]:
     if isinstance(error, NotAuthenticated):
         wanted = page.path if page.method == "GET" and page.path != "/" else None
         return page.go(with_query("/sign-in", next=wanted))
-    if isinstance(error, ConfirmationNeeded):
-        return page.show("people/confirm.html", 403, wrong=None)
     told = tell(page, error)
-    response = page.show("errors/page.html", told.status, told=told)
+    response = (
+        _confirmation(page, told, error)
+        if _is_about_password(page, error)
+        else page.show("errors/page.html", told.status, told=told)
+    )
     if isinstance(error, TooManyAttempts | Unavailable):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response
@@ -81,3 +85,17 @@ def tell(page: Page, error: Exception) -> Told:
         return _OF_STATUS.get(error.status_code, _BAD_REQUEST)
     _log.error("%s %s failed", page.method, page.path, exc_info=error)
     return Told(500, "Something went wrong here", "We have written it down. Try again in a moment.")
+
+
+def _is_about_password(page: Page, error: Exception) -> bool:
+    """Whether the password must be given again, or was given again and is not right."""
+    given = page.form.has(CONFIRMATION)
+    return isinstance(error, ConfirmationNeeded) or (given and isinstance(error, SignInFailed | TooManyAttempts))
+
+
+def _confirmation(page: Page, told: Told, error: Exception) -> Response[str]:
+    """Asks for the password and sends the refused form once more with it, so that nothing typed is lost."""
+    wrong = None if isinstance(error, ConfirmationNeeded) else told.message
+    values = page.form.values.items()
+    repeated = [(name, text) for name, texts in values if name not in ("csrf", CONFIRMATION) for text in texts]
+    return page.show("people/confirm.html", told.status, wrong=wrong, repeated=repeated)

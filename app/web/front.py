@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from app import mail
 from app.accounts import service as accounts
 from app.accounts.person import email_key
-from app.errors import LinkExpired, Problem, SignInFailed, TooManyAttempts, ValidationFailed
+from app.errors import LinkExpired, NotAllowed, Problem, SignInFailed, TooManyAttempts, ValidationFailed
 from app.members import service as members
 from app.web.gate import Gate
 from app.web.page import Page, local_path, with_query
@@ -113,7 +113,7 @@ async def join(page: NamedDependency[Page], gate: NamedDependency[Gate], token: 
         signed_in = await members.accept_as_new(page.request, token, page.form.text("name"), page.form.text("password"))
     except LinkExpired:
         return _expired(page, "invitation")
-    except REFUSALS as problem:
+    except (*REFUSALS, NotAllowed) as problem:
         return await _invitation(page, token, problem)
     return enter(page, gate, signed_in, "/")
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Final
 
+from app import catalogue, clock
 from app.audit.entry import Entry
+from app.keys.key import Reason
+from app.web.formats import REASONS, exact
 
 _TOLD: Final = {
     "key.created": "Created the API key {name}",
-    "key.updated": "Changed {changed} of an API key",
+    "key.updated": "Changed the {changed} of an API key",
     "key.suspended": "Suspended the API key {name}",
     "key.resumed": "Resumed the API key {name}",
-    "key.revoked": "Revoked the API key {name}",
+    "key.revoked": "Revoked the API key {name}: {reason}",
     "plan.changed": "Changed the plan from {before} to {after}",
-    "workspace.created": "Founded this workspace",
-    "workspace.updated": "Changed {changed} of the workspace",
+    "workspace.created": "Founded the workspace {name}",
+    "workspace.updated": "Changed the {changed} of the workspace",
     "workspace.suspended": "Suspended the workspace",
     "workspace.resumed": "Resumed the workspace",
     "member.invited": "Invited {email} as {role}",
     "member.joined": "Joined as {role}",
-    "member.role_changed": "Made {name} {after}",
-    "member.removed": "Removed {name}",
+    "member.role_changed": "Changed the role of {name} from {before} to {after}",
+    "member.removed": "Ended the membership of {name}",
     "invitation.withdrawn": "Withdrew the invitation of {email}",
     "management_key.created": "Created the management key {name}",
     "management_key.revoked": "Revoked the management key {name}",
@@ -37,6 +42,17 @@ _OUTCOMES: Final = {
 }
 
 
+_NAMES: Final = {
+    "expires_at": "expiry",
+    "allowed_ips": "allowed addresses",
+    "timezone": "time zone",
+    "business_days": "business days",
+    "business_opens": "opening",
+    "business_closes": "closing",
+}
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:")
+
+
 class _Detail(dict[str, object]):
     """What an entry does not say is left out of its sentence."""
 
@@ -49,11 +65,38 @@ def told(entry: Entry) -> str:
     sentence = _TOLD.get(entry.action)
     if sentence is None:
         return entry.action.replace(".", " ").replace("_", " ").capitalize()
-    changed = ", ".join(name.replace("_", " ") for name, value in entry.detail.items() if isinstance(value, dict))
-    quoted = {name: f"“{value}”" if name == "name" else value for name, value in entry.detail.items()}
-    return sentence.format_map(_Detail(quoted, changed=changed))
+    names = dict.fromkeys(_NAMES.get(name, name) for name, value in entry.detail.items() if isinstance(value, dict))
+    return sentence.format_map(_Detail(_worded(entry), changed=", ".join(names)))
+
+
+def changes(entry: Entry, zone: str = "UTC") -> list[tuple[str, str, str]]:
+    """What was changed, as it was before and as it is since then."""
+    return [
+        (_NAMES.get(name, name), _value(value.get("before"), zone), _value(value.get("after"), zone))
+        for name, value in entry.detail.items()
+        if isinstance(value, dict)
+    ]
 
 
 def outcome(code: str) -> str:
     """Why requests failed, to stand behind their number."""
     return _OUTCOMES.get(code, code.lower().replace("_", " "))
+
+
+def _worded(entry: Entry) -> dict[str, object]:
+    """The entry's details as they stand in a sentence."""
+    words: dict[str, object] = dict(entry.detail)
+    if "name" in words:
+        words["name"] = f"“{words['name']}”"
+    if entry.action == "plan.changed":
+        words |= {name: catalogue.current().plan(str(words[name])).title for name in ("before", "after")}
+    if "reason" in words:
+        words["reason"] = REASONS.get(Reason(str(words["reason"])), "").lower()
+    return words
+
+
+def _value(value: object, zone: str) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    text = "none" if value is None else str(value)
+    return exact(clock.from_datetime(datetime.fromisoformat(text)), zone) if _INSTANT.match(text) else text

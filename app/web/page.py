@@ -20,6 +20,8 @@ from app.web.gate import Visitor
 from app.workspaces.service import Access
 
 MAIN: Final = "main"
+# The field by which any form can give the password again.
+CONFIRMATION: Final = "confirmPassword"
 
 
 @dataclass(slots=True)

@@ -8,30 +8,71 @@ from litestar import Response
 
 from app.access.actor import Role
 from app.accounts.session import SignedIn
-from app.errors import Conflict, NotAllowed, Problem, SignInFailed, TooManyAttempts, ValidationFailed
+from app.errors import Conflict, FieldProblem, NotAllowed, Problem, SignInFailed, TooManyAttempts, ValidationFailed
 from app.web.gate import Gate
 from app.web.page import Page
 
-REFUSALS: Final = (ValidationFailed, SignInFailed, Conflict, NotAllowed, TooManyAttempts)
+REFUSALS: Final = (ValidationFailed, SignInFailed, Conflict, TooManyAttempts)
 ROLES: Final = {
     Role.VIEWER: "Reads everything here, changes nothing.",
     Role.EDITOR: "Creates, changes and revokes API keys.",
     Role.OWNER: "Everything an editor may, and members, plan and settings.",
 }
+# How a use case's field is called in a form, where it is called otherwise.
+NAMES: Final = {"businessHours.days": "days", "businessHours.opens": "opens", "businessHours.closes": "closes"}
 # Of a refusal that belongs to no field of the form; it stands above them all.
 WHOLE: Final = "form"
+# In this order: browsers name each other.
+_BROWSERS: Final = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+_SYSTEMS: Final = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
 _STATUSES: Final[dict[type[Problem], int]] = {NotAllowed: 403, Conflict: 409, TooManyAttempts: 429}
 
 
-def again(page: Page, template: str, problem: Problem, **context: Any) -> Response[str]:
-    """The form with what was typed and what is wrong with it; with `Retry-After` for who has tried too often."""
-    page.form = page.form.refused(problem) if isinstance(problem, ValidationFailed) else page.form.wrong(WHOLE, problem.message)
+def again(page: Page, template: str, problem: Problem, *, at: str = WHOLE, **context: Any) -> Response[str]:
+    """The form with what was typed and what is wrong with it; with `Retry-After` for who has tried too often.
+
+    `at`: the field that a problem without fields belongs to.
+    """
+    page.form = page.form.refused(problem, NAMES) if isinstance(problem, ValidationFailed) else page.form.wrong(at, problem.message)
     response = page.show(template, _STATUSES.get(type(problem), 422), **context)
     if isinstance(problem, TooManyAttempts):
         response.headers["retry-after"] = str(problem.retry_after_seconds)
     return response
 
 
+def role_of(text: str) -> Role:
+    """Raises ValidationFailed at `role`."""
+    if text not in set(Role):
+        raise ValidationFailed(FieldProblem("role", "REQUIRED", "Choose a role."))
+    return Role(text)
+
+
 def enter(page: Page, gate: Gate, signed_in: SignedIn, address: str) -> Response[str]:
     """On to a page with the new session's cookie."""
     return page.go(address, set_cookie=gate.cookie(signed_in.token))
+
+
+def device(user_agent: str) -> str:
+    """`Firefox on Linux`, as far as the browser says; the whole of what it says is shown on hover."""
+    browser = _first(_BROWSERS, user_agent) or user_agent.partition("/")[0][:40] or "Unknown browser"
+    system = _first(_SYSTEMS, user_agent)
+    return f"{browser} on {system}" if system else browser
+
+
+def _first(marks: dict[str, str], user_agent: str) -> str | None:
+    return next((name for mark, name in marks.items() if mark in user_agent), None)

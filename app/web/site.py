@@ -19,17 +19,25 @@ from app.accounts import service as accounts
 from app.errors import KeydeskError, Problem
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
-from app.web import chart, errors, formats, front, history, home, keys
+from app.web import account, audit, chart, errors, formats, front, history, home, keys, members, plans, workspace
 from app.web.form import Form
 from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
-from app.web.page import Page
+from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
 
 BODY_LIMIT: Final = 64 * 1024
-CONFIRMATION: Final = "confirmPassword"
 _PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
-CONTROLLERS: Final = (*front.HANDLERS, *home.HANDLERS, *keys.HANDLERS)
+CONTROLLERS: Final = (
+    *front.HANDLERS,
+    *account.HANDLERS,
+    *home.HANDLERS,
+    *keys.HANDLERS,
+    *members.HANDLERS,
+    *plans.HANDLERS,
+    *workspace.HANDLERS,
+    *audit.HANDLERS,
+)
 
 
 class TooLarge(Problem):

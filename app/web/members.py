@@ -1,0 +1,104 @@
+"""Who belongs to a workspace: inviting, roles, removing and leaving."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app import mail
+from app.access.policy import Action
+from app.errors import Conflict, NotFound, Problem, ValidationFailed
+from app.management import service as management
+from app.members import service as members
+from app.web.page import Page
+from app.web.people_form import ROLES, WHOLE, again, role_of
+from app.workspaces.workspace import Member
+
+LIST: Final = "/w/{slug:str}/settings/members"
+
+
+@get(LIST)
+async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    return await _list(page)
+
+
+@post(LIST, status_code=200)
+async def invite(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    """The link is in this one answer; a mail brings it too, where mail is sent."""
+    try:
+        role = role_of(page.form.text("role"))
+        invitation, link = await members.invite(page.actor, page.slug, page.form.text("email"), role)
+    except (ValidationFailed, Conflict) as problem:
+        return await _list(page, problem, at="email")
+    return page.show(
+        "people/invited.html", 201, invitation=invitation, link=link, by_mail=mail.current().configured, role=ROLES[role]
+    )
+
+
+@post(f"{LIST}/invitations/{{invitation_id:str}}/withdrawal", status_code=200)
+async def withdraw(page: NamedDependency[Page], slug: FromPath[str], invitation_id: FromPath[str]) -> Response[str]:
+    await members.withdraw_invitation(page.actor, page.slug, invitation_id)
+    return page.go(_address(page))
+
+
+@post(f"{LIST}/{{user_id:str}}/role", status_code=200)
+async def change_role(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+    try:
+        await members.change_role(page.actor, page.slug, user_id, role_of(page.form.text("newRole")))
+    except Conflict as problem:
+        return await _list(page, problem)
+    return page.go(_address(page))
+
+
+@get(f"{LIST}/{{user_id:str}}/removal")
+async def removal_form(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+    return page.show("people/removal.html", **await _leaving(page, user_id))
+
+
+@post(f"{LIST}/{{user_id:str}}/removal", status_code=200)
+async def removal(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+    try:
+        await members.remove(page.actor, page.slug, user_id, page.form.texts("takeOver"))
+    except (ValidationFailed, Conflict) as problem:
+        return again(page, "people/removal.html", problem, **await _leaving(page, user_id))
+    return page.go("/account" if user_id == page.actor.id else _address(page))
+
+
+@get([f"{LIST}/{{user_id:str}}/role", f"{LIST}/invitations/{{user_id:str}}/withdrawal"])
+async def back(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+    """Whoever reloads a refused form."""
+    return page.go(_address(page))
+
+
+async def _list(page: Page, problem: Problem | None = None, *, at: str = WHOLE) -> Response[str]:
+    context: dict[str, Any] = {
+        "members": await members.members(page.actor, page.slug),
+        "invitations": await members.invitations(page.actor, page.slug),
+        "roles": ROLES,
+        "by_mail": mail.current().configured,
+    }
+    return again(page, "people/members.html", problem, at=at, **context) if problem else page.show("people/members.html", **context)
+
+
+async def _leaving(page: Page, user_id: str) -> dict[str, Any]:
+    """The member, and the management keys that end with them, as far as the reader may know of them."""
+    keys = await management.living_of(page.actor, page.slug, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else []
+    return {"member": await _member(page, user_id), "keys": keys, "leaving": user_id == page.actor.id}
+
+
+async def _member(page: Page, user_id: str) -> Member:
+    """Raises NotFound."""
+    found = next((each for each in await members.members(page.actor, page.slug) if each.user.id == user_id), None)
+    if found is None:
+        raise NotFound("member")
+    return found
+
+
+def _address(page: Page) -> str:
+    return page.to("settings", "members")
+
+
+HANDLERS = (listing, invite, withdraw, change_role, removal_form, removal, back)

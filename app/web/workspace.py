@@ -1,0 +1,64 @@
+"""The settings of a workspace: its name, its time zone, its business hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.errors import Problem, ValidationFailed
+from app.web.form import Form
+from app.web.page import Page
+from app.web.people_form import again
+from app.workspaces import rules
+from app.workspaces import service as workspaces
+from app.workspaces.workspace import DAYS, BusinessHours
+
+SETTINGS: Final = "/w/{slug:str}/settings/workspace"
+
+
+@get(SETTINGS)
+async def settings(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    return _settings(page)
+
+
+@post(SETTINGS, status_code=200)
+async def change(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    asked = page.form
+    try:
+        hours = business_hours(asked)
+        await workspaces.update(
+            page.actor, page.slug, name=asked.text("name"), timezone=asked.text("timezone"), business_hours=hours
+        )
+    except ValidationFailed as problem:
+        return _settings(page, problem)
+    return page.go(page.to("settings", "workspace", done="yes"))
+
+
+def business_hours(form: Form) -> BusinessHours | None:
+    """As they were typed; None where the form says that there are none."""
+    return BusinessHours(form.texts("days"), form.text("opens"), form.text("closes")) if form.has("hours") else None
+
+
+@cache
+def zones() -> Mapping[str, tuple[str, ...]]:
+    """Time zones by the part of the world that their names begin with; those without one come first."""
+    grouped: dict[str, list[str]] = {}
+    for name in sorted(rules.timezones(), key=lambda name: ("/" in name, name)):
+        grouped.setdefault(name.partition("/")[0] if "/" in name else "General", []).append(name)
+    return {region: tuple(names) for region, names in grouped.items()}
+
+
+def _settings(page: Page, problem: Problem | None = None) -> Response[str]:
+    place = page.here.workspace
+    hours = business_hours(page.form) if page.form.values else place.business_hours
+    if problem:
+        return again(page, "workspace/settings.html", problem, place=place, hours=hours, zones=zones(), days=DAYS)
+    return page.show("workspace/settings.html", place=place, hours=hours, zones=zones(), days=DAYS)
+
+
+HANDLERS = (settings, change)

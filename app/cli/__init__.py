@@ -5,7 +5,7 @@ A command parses, calls one use case and says what it answered; `frame.py` does 
 
 from __future__ import annotations
 
-from app.cli import accounts, audit, database, doctor, gateways, leaks, management, server, workspaces
+from app.cli import accounts, audit, database, demo, doctor, gateways, leaks, management, server, workspaces
 from app.cli.frame import Desk
 
 main = Desk(
@@ -16,6 +16,7 @@ main = Desk(
     commands=[
         server.serve,
         database.migrate,
+        demo.demo,
         doctor.doctor,
         accounts.create_owner,
         accounts.password_reset,

@@ -21,8 +21,9 @@ _DEV = "Development: cookies travel over plain http, and localhost and 127.0.0.1
 def serve(as_json: bool) -> None:
     """Serve until a signal ends it.
 
-    The dashboard, GraphQL and /v1, as KEYDESK_ROLE says. Migrates the database first, or makes one. As long as nobody owns a workspace, each start prints a link to make the
-    first account: it works once, for 15 minutes. SIGTERM lets the node finish what is under way; Ctrl-C ends it now.
+    The dashboard, GraphQL and /v1, as KEYDESK_ROLE says. Migrates the database first, or makes one. As long as nobody owns a
+    workspace, each start prints a link to make the first account: it works once, for 15 minutes. SIGTERM lets the node finish
+    what is under way; Ctrl-C ends it now.
     """
     # Imported here, because the other commands need neither web framework nor server and answer a second sooner.
     from app import server

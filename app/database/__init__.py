@@ -81,7 +81,7 @@ async def now() -> int:
 
 
 def freeze(instant: int | None) -> None:
-    """For tests: `now()` answers this until it is called with None."""
+    """For tests, and for the demo's past: `now()` answers this until it is called with None."""
     global _frozen
     _frozen = instant
 

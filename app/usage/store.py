@@ -53,6 +53,12 @@ async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts
     return {row["key"]: Counts(int(row["successful"]), int(row["total"]) - int(row["successful"])) for row in rows}
 
 
+async def newest_hour(key_id: str) -> int | None:
+    """The last hour in which anything of a key was counted."""
+    rows = await database.fetch("SELECT max(hour) AS hour FROM usage_hour WHERE key = {}", key_id)
+    return None if rows[0]["hour"] is None else int(rows[0]["hour"])
+
+
 async def known_keys(key_ids: list[str], workspace_id: str | None) -> set[str]:
     """Those of the ids that are keys, of this workspace if one is named."""
     if not key_ids:

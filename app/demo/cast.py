@@ -1,0 +1,130 @@
+"""Who and what the demo is about: eight living keys and one that was revoked, with the traffic each of them has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.catalogue import Catalogue
+from app.clock import DAY, HOUR
+from app.keys.key import Reason
+from app.keys.rules import KeyInput
+
+EMAIL: Final = "ada@example.com"
+NAME: Final = "Ada Lovelace"
+WORKSPACE: Final = "Acme"
+SLUG: Final = "acme"
+TIMEZONE: Final = "Europe/Berlin"
+FOUNDED_DAYS_AGO: Final = 125.4
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests in the busiest hour, the parts of them that remain at night and on weekends, the part that fails.
+
+    `asks` weighs the permissions that are asked for; `address` is where the requests come from.
+    """
+
+    peak: int
+    nights: float
+    failing: float
+    asks: tuple[tuple[str, int], ...]
+    address: str
+    weekends: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A key of the demo: `born` days ago, `expires` days ahead; suspended or revoked `ended` days ago."""
+
+    name: str
+    environment: str
+    permissions: tuple[str, ...]
+    born: float
+    traffic: Traffic | None = None
+    expires: float | None = None
+    allowed_ips: tuple[str, ...] = ()
+    ended: float | None = None
+    revoked: Reason | None = None
+    note: str | None = None
+
+    def asked(self, offered: Catalogue, now: int) -> tuple[int, KeyInput]:
+        """When it was made, and as what; bent to what a catalogue of one's own allows."""
+        environment = offered.environments.get(self.environment) or next(iter(offered.environments.values()))
+        permissions = tuple(name for name in self.permissions if name in offered.permissions) or (next(iter(offered.permissions)),)
+        born = now - int(self.born * DAY)
+        expires = now + int(self.expires * DAY) if self.expires is not None else None
+        if longest := environment.max_lifetime_days:
+            expires = expires or (now + longest * DAY // 2 if environment.must_expire else None)
+            born = max(born, (expires or 0) - longest * DAY + HOUR)
+        return born, KeyInput(self.name, environment.name, permissions, expires, self.allowed_ips)
+
+
+_WRITES: Final = (("pdf.generate", 6), ("pdf.read", 3))
+_READS: Final = (("pdf.read", 1),)
+
+CAST: Final = (
+    Part(
+        "Invoices (old server)",
+        "production",
+        ("pdf.generate", "pdf.read", "pdf.delete"),
+        born=118.31,
+        allowed_ips=("203.0.113.0/28",),
+        traffic=Traffic(42, 0.1, 0.012, _WRITES, "203.0.113.9"),
+    ),
+    Part(
+        "Nightly export",
+        "development",
+        ("pdf.read",),
+        born=103.64,
+        ended=12.33,
+        revoked=Reason.COMMITTED_TO_REPOSITORY,
+        note="Found by the secret scanner in infra/export.yml; the job has a key of its own now.",
+        traffic=Traffic(20, 0.9, 0.02, _READS, "198.51.100.40", weekends=1.0),
+    ),
+    Part(
+        "Shop checkout",
+        "production",
+        ("pdf.generate", "pdf.read"),
+        born=80.27,
+        traffic=Traffic(310, 0.18, 0.008, _WRITES, "203.0.113.21", weekends=0.7),
+    ),
+    Part(
+        "Northwind (partner)",
+        "production",
+        ("pdf.read", "template.read"),
+        born=61.55,
+        ended=2.41,
+        traffic=Traffic(28, 0.05, 0.05, (("pdf.read", 4), ("template.read", 1)), "192.0.2.77"),
+    ),
+    Part(
+        "Staging",
+        "staging",
+        ("pdf.generate", "pdf.read", "template.read"),
+        born=43.62,
+        traffic=Traffic(34, 0.02, 0.07, (*_WRITES, ("template.read", 2)), "198.51.100.8", weekends=0.03),
+    ),
+    Part(
+        "Template editor, Ada's machine",
+        "development",
+        ("pdf.generate", "pdf.read", "template.read", "template.write"),
+        born=32.4,
+        traffic=Traffic(11, 0.0, 0.11, (("template.read", 5), ("template.write", 3), ("pdf.generate", 2)), "198.51.100.12", 0.05),
+    ),
+    Part(
+        "CI pipeline",
+        "development",
+        ("pdf.read",),
+        born=27.35,
+        traffic=Traffic(60, 0.08, 0.03, _READS, "198.51.100.40", weekends=0.1),
+    ),
+    Part(
+        "Load test, spring campaign",
+        "temporary",
+        ("pdf.generate", "pdf.read"),
+        born=15.58,
+        expires=3.2,
+        traffic=Traffic(150, 0.0, 0.04, _WRITES, "198.51.100.60", weekends=0.0),
+    ),
+    Part("Monthly reports", "production", ("pdf.generate",), born=5.3),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -133,15 +133,13 @@ async def _named(page: Page, name: str) -> ApiKey | None:
 
 
 async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) -> Response[str]:
-    known = catalogue.current()
     return page.show(
         "keys/new.html",
         status,
-        catalogue=known,
+        catalogue=catalogue.current(),
         limit=limit,
-        larger=[known.plans[name] for name in limit.upgrade_to] if limit else [],
-        meter=await plans.meter(page.here.workspace),
         once=page.form.text("once") or secrets.token_urlsafe(16),
+        **await _room(page),
     )
 
 
@@ -152,8 +150,15 @@ async def _review(page: Page, asked: KeyInput) -> Response[str]:
         asked=asked,
         environment=known.environments[asked.environment],
         permissions=[known.permission(name) for name in asked.permissions],
-        meter=await plans.meter(page.here.workspace),
+        **await _room(page),
     )
+
+
+async def _room(page: Page) -> dict[str, Any]:
+    """The plan's meter, and the plans that would allow one more."""
+    meter = await plans.meter(page.here.workspace)
+    larger = [plan for plan in catalogue.current().plans_allowing(meter.used + 1) if plan.name != meter.plan.name]
+    return {"meter": meter, "larger": larger}
 
 
 def _first_use(secret: str) -> dict[str, str]:

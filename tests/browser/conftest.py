@@ -53,9 +53,9 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def graphql(self, token: str, name: str, **given: Any) -> Any:
+    def graphql(self, token: str, operation: str, /, **given: Any) -> Any:
         """A published operation by a management key; the answer of its one root field."""
-        query = Path(ROOT, "graphql", "operations", f"{name}.graphql").read_text(encoding="utf-8")
+        query = Path(ROOT, "graphql", "operations", f"{operation}.graphql").read_text(encoding="utf-8")
         asked = {"query": query, "variables": {"input": given} if "$input" in query else given}
         answer = httpx.post(f"{self.url}/graphql", json=asked, headers={"authorization": f"Bearer {token}"}).json()
         assert "errors" not in answer, answer

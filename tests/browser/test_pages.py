@@ -1,0 +1,109 @@
+"""Every page, as a person meets it: wide and narrow, light and dark, empty and full, with very long names; and nothing is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Desk, Person
+
+LONG = "Billing worker of the northern region, second shift, with a very long name that goes on and onandonandon"[:100]
+PLACES = (
+    "", "/settings/api-keys", "/settings/api-keys?q=nothing-has-this-name", "/settings/api-keys/new", "/settings/plan",
+    "/settings/members", "/settings/audit-log", "/settings/workspace",
+)  # fmt: skip
+OF_A_KEY = ("", "/edit", "/suspension", "/revocation")
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def look(person: Person, paths: list[str], **options: Any) -> None:
+    """Opens each page with these options of the browser and says what is wrong with it."""
+    browser = person.context.browser
+    assert browser is not None
+    context = browser.new_context(storage_state=person.context.storage_state(), **options)
+    page = context.new_page()
+    page.on("console", lambda message: person._hear(message.text))
+    wrong: list[str] = []
+    for path in paths:
+        answer = page.goto(person.url + path)
+        assert answer is not None and answer.status == 200, path
+        assert page.locator("h1").count() == 1, path
+        if (over := page.evaluate(TOO_WIDE)) > 0:
+            wrong.append(f"{path} is {over} px too wide")
+        found = Axe().run(page).response["violations"]
+        wrong += [f"{path}: {each['id']} {[node['target'] for node in each['nodes']][:3]}" for each in found]
+    context.close()
+    assert wrong == []
+
+
+def paths_of(desk: Desk, keys: list[str]) -> list[str]:
+    of_keys = [f"/w/acme-pdf/settings/api-keys/{key}{end}" for key in keys for end in OF_A_KEY]
+    return [f"/w/acme-pdf{place}" for place in PLACES] + of_keys + ["/account"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 360), ("dark", 360)])
+def test_every_page_is_whole_and_accessible_empty_and_full(ada: Person, desk: Desk, scheme: str, width: int) -> None:
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    look(ada, paths_of(desk, []), **options)
+    desk.run("set-plan", "acme-pdf", "scale_enterprise")
+    token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
+    keys = [_made(desk, token, name) for name in (LONG, "x", "<script>alert(1)</script>", "' hx-get=/sign-out hx-trigger=load x='")]
+    for n in range(30):
+        _made(desk, token, f"Key {n}")
+    desk.graphql(token, "keys/suspend", id=keys[1])
+    look(ada, [*paths_of(desk, keys[:2]), *(f"/w/acme-pdf/settings/api-keys/{key}" for key in keys[2:])], **options)
+
+
+def test_the_list_is_searched_while_typing_and_a_whole_key_is_cut_to_its_prefix(ada: Person, desk: Desk) -> None:
+    desk.run("set-plan", "acme-pdf", "growth")
+    secret = ada.create_key("Production server")
+    ada.create_key("Staging server", preset="Staging")
+    asked: list[str] = []
+    ada.page.on("request", lambda request: asked.append(request.url))
+    ada.open("/w/acme-pdf/settings/api-keys")
+    ada.page.get_by_label("Search by name or prefix").press_sequentially("stag")
+    expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
+    assert ada.page.url.endswith("q=stag&environment=&status=&permission=")
+    ada.page.get_by_label("Search by name or prefix").fill(secret)
+    expect(ada.page.locator("#keys tbody tr")).to_have_text([re.compile("Production server")])
+    assert [url for url in asked if secret[12:] in url] == []
+
+
+def test_with_the_keyboard_alone_one_skips_to_the_content(ada: Person, desk: Desk) -> None:
+    ada.open("/w/acme-pdf/settings/api-keys")
+    ada.page.keyboard.press("Tab")
+    expect(ada.page.get_by_text("To the content")).to_be_focused()
+    ada.page.keyboard.press("Enter")
+    ada.page.keyboard.press("Tab")
+    expect(ada.page.get_by_role("link", name="Create API key")).to_be_focused()
+
+
+def test_a_fault_is_told_at_its_field_and_nothing_typed_is_lost(ada: Person, desk: Desk) -> None:
+    ada.open("/w/acme-pdf/settings/api-keys/new")
+    ada.fill(name="Contractor", allowedIps="203.0.113.9\nnot-an-address")
+    ada.page.locator("[name=environment][value=temporary]").check()
+    ada.press("Review")
+    expect(ada.page.locator("#expiresAt-fault")).to_contain_text("Temporary keys must expire")
+    expect(ada.page.locator("#allowedIps-fault")).to_contain_text("'not-an-address' is not an address")
+    expect(ada.page.locator("#permissions-fault")).to_contain_text("Choose at least one permission")
+    expect(ada.page.locator("[name=name]")).to_have_value("Contractor")
+    expect(ada.page.locator("[name=environment][value=temporary]")).to_be_checked()
+    expect(ada.page.locator("[name=allowedIps]")).to_have_value("203.0.113.9\nnot-an-address")
+
+
+def test_the_explorer_runs_a_query_as_the_person_and_keeps_nothing(ada: Person, desk: Desk) -> None:
+    ada.open("/graphql")
+    ada.page.get_by_label("Execute query").click()
+    expect(ada.page.locator(".result-window")).to_contain_text('"name": "Ada Example"')
+    assert ada.page.evaluate("() => localStorage.length + sessionStorage.length") == 0
+    # The one thing that its style sheet's policy refuses is a style GraphiQL does without.
+    ada.complaints = [text for text in ada.complaints if "inline style" not in text]
+
+
+def _made(desk: Desk, token: str, name: str) -> str:
+    made = desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"])
+    return str(made["apiKey"]["id"])

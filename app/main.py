@@ -25,7 +25,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_PATIENCE_SECONDS: Final = 10
+# The server has waited for them before; this is for one that does not.
+_PATIENCE_SECONDS: Final = 1
 
 
 class Keydesk:

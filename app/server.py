@@ -1,19 +1,21 @@
 """Granian inside this process: one process to start, to stop and, at worst, to kill.
 
 On SIGTERM a server alone would refuse new connections at once, while a balancer still sends them. Here the node first says
-on `/readyz` that it is stopping, goes on answering for `drain_seconds`, and then stops; a second signal stops it now,
-and so does Ctrl-C.
+on `/readyz` that it is stopping, goes on answering for `drain_seconds`, and then stops: no new connections, and a few
+seconds for what is under way. Ctrl-C leaves the draining out, and a second signal ends whatever is being waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Final
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -22,6 +24,8 @@ from app.errors import StartRefused
 from app.main import Keydesk
 from app.settings import Settings
 
+# What is under way when the node stops has this long to get its answer.
+PATIENCE_SECONDS: Final = 2.5
 _log = logging.getLogger("keydesk.server")
 
 
@@ -43,38 +47,68 @@ async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]
 
     `opened` is awaited when the database is there; what it answers is called when requests can come.
     """
-    settings = app.settings
     async with app.running():
         listening = await opened()
-        server = Server(
-            app,
-            # The server wants a number where people write localhost.
-            address=str(socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]),
-            port=settings.port,
-            interface=Interfaces.ASGINL,
-            backlog=1024,
-            websockets=False,
-            log_enabled=False,
-        )
-        server.on_startup(listening)
-        stopping = asyncio.create_task(_stop_when_told(app, server), name="waiting for a signal")
+        server = _server(app)
+        serving = asyncio.create_task(server.serve(), name="serving")
+        others = [
+            asyncio.create_task(_when_reachable(app.settings, listening)),
+            asyncio.create_task(_until_told(app, server, serving)),
+        ]
         try:
-            await server.serve()
-        except RuntimeError as error:
-            # It speaks of the operating system's refusal in its first line, and of its own insides in forty more.
-            raise StartRefused(f"Keydesk cannot listen: {str(error).splitlines()[0]}") from None
+            await asyncio.wait([serving])
         finally:
-            stopping.cancel()
+            for task in (serving, *others):
+                task.cancel()
+        if not serving.cancelled() and (failure := serving.exception()):
+            # It speaks of the operating system's refusal in its first line, and of its own insides in forty more.
+            raise StartRefused(f"Keydesk cannot listen: {str(failure).splitlines()[0]}")
 
 
-async def _stop_when_told(app: Keydesk, server: Server) -> None:
+def _server(app: Keydesk) -> Server:
+    settings = app.settings
+    return Server(
+        app,
+        # It wants a number where people write localhost.
+        address=str(socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]),
+        port=settings.port,
+        interface=Interfaces.ASGINL,
+        backlog=1024,
+        websockets=False,
+        log_enabled=False,
+    )
+
+
+async def _when_reachable(settings: Settings, listening: Callable[[], None]) -> None:
+    """The server does not tell when its port is open; so we knock."""
+    for attempt in itertools.count():
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(settings.host, settings.port)
+            writer.close()
+            listening()
+            return
+        await asyncio.sleep(min(0.01 * attempt, 0.1))
+
+
+async def _until_told(app: Keydesk, server: Server, serving: asyncio.Task[None]) -> None:
+    """Drains, stops, and in the end lets go of whoever has not sent the rest of their request by then."""
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.put_nowait, number)
     if await told.get() is signal.SIGTERM:
         app.health.draining = True
         _log.info("answering for another %g s, then stopping", app.settings.drain_seconds)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(app.settings.drain_seconds):
-                await told.get()
+        await _told_again(told, app.settings.drain_seconds)
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+    await _told_again(told, PATIENCE_SECONDS)
+    _log.warning("stopping with connections still open")
+    # The server's own complaints about being left would say nothing new.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    serving.cancel()
+
+
+async def _told_again(told: asyncio.Queue[signal.Signals], seconds: float) -> None:
+    """Waits; a second signal ends the waiting."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await told.get()

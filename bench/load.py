@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -27,26 +28,29 @@ class Route:
 
 @dataclass(frozen=True)
 class Figures:
-    """Requests per second and milliseconds."""
+    """Requests per second, milliseconds, and microseconds of the server's CPU for one request (None where nobody knows)."""
 
     rate: float
     p50: float
     p99: float
-    requests: int = 0
+    cpu: float | None = None
 
     @classmethod
     def median(cls, rounds: list[Figures]) -> Figures:
-        return cls(*(statistics.median(getattr(one, name) for one in rounds) for name in ("rate", "p50", "p99")))
+        cpu = [one.cpu for one in rounds if one.cpu is not None]
+        middle = [statistics.median(getattr(one, name) for one in rounds) for name in ("rate", "p50", "p99")]
+        return cls(*middle, statistics.median(cpu) if cpu else None)
 
 
 class Load:
     """wrk against one server. Raises SystemExit with what to install if there is no wrk."""
 
-    def __init__(self, port: int, folder: Path, connections: int) -> None:
+    def __init__(self, port: int, server: int, folder: Path, connections: int) -> None:
         self._wrk = shutil.which("wrk")
         if self._wrk is None:
             raise SystemExit("The benchmarks need wrk. On Debian: apt-get install wrk; on a Mac: brew install wrk")
-        self._url, self._folder, self._connections = f"http://127.0.0.1:{port}/", folder, connections
+        self._url, self._server = f"http://127.0.0.1:{port}/", server
+        self._folder, self._connections = folder, connections
 
     def interleaved(self, routes: list[Route], rounds: int, seconds: int) -> dict[str, list[Figures]]:
         """Every route once in every round, each round in another order, after each was warmed up."""
@@ -65,8 +69,12 @@ class Load:
             file.write_bytes(b"".join(request + b"\0" for request in route.requests))
         options = ["-t1", f"-c{self._connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), self._url]
         command = [str(self._wrk), *options, "--", str(file), str(randrange(1 << 20))]
+        before = _cpu_seconds(self._server)
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return _checked(route, json.loads(said.rpartition("RESULT ")[2]))
+        used = _cpu_seconds(self._server) - before
+        result = _checked(route, json.loads(said.rpartition("RESULT ")[2]))
+        cpu = used / result["requests"] * 1e6 if used else None
+        return Figures(result["requests"] / result["seconds"], result["p50"], result["p99"], cpu)
 
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
@@ -81,9 +89,18 @@ def post(path: str, headers: dict[str, str], content: Any) -> bytes:
     return request("POST", path, headers, json.dumps(content, separators=(",", ":")).encode())
 
 
-def _checked(route: Route, result: dict[str, Any]) -> Figures:
+def _cpu_seconds(process: int) -> float:
+    """What a process has used until now; 0 where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _checked(route: Route, result: dict[str, Any]) -> dict[str, Any]:
     """A benchmark that measured refusals by mistake, or a server that breaks down, is no measurement."""
     share = result["refused"] / max(1, result["requests"])
     if result["broken"] or abs(share - route.refused) > 0.03:
         raise SystemExit(f"{route.name}: {share:.1%} refused where {route.refused:.0%} should be, {result['broken']} broken")
-    return Figures(result["requests"] / result["seconds"], result["p50"], result["p99"], result["requests"])
+    return result

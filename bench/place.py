@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import cores
-from bench.load import HOST, request
+from bench.load import HOST, Load, request
 from bench.sample import Sample
 from tests.support.postgres import Postgres
 
@@ -32,8 +32,12 @@ class Place:
     """Where the server listens, what it holds, and a folder for whoever asks it."""
 
     port: int
+    process: int
     sample: Sample
     folder: Path
+
+    def load(self, connections: int) -> Load:
+        return Load(self.port, self.process, self.folder, connections)
 
     def counted(self) -> int:
         """Requests that the database has counted."""
@@ -75,7 +79,7 @@ def _served(url: str, folder: Path, keys: int) -> Iterator[Place]:
     process = subprocess.Popen([sys.executable, "-m", "bench.server", str(keys), str(file)], cwd=ROOT, env=kept | own)
     try:
         _wait(process, file, port)
-        yield Place(port, Sample(**json.loads(file.read_text())), folder)
+        yield Place(port, process.pid, Sample(**json.loads(file.read_text())), folder)
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -29,6 +29,8 @@ class Report:
     def _route(self, found: dict[str, list[Figures]], name: str, rounds: list[Figures]) -> dict[str, Any]:
         middle = Figures.median(rounds)
         told: dict[str, Any] = {"rate": round(middle.rate), "p50": round(middle.p50, 2), "p99": round(middle.p99, 2)}
+        if middle.cpu is not None:
+            told["cpuMicroseconds"] = round(middle.cpu)
         if yardstick := self.against.get(name):
             pairs = list(zip(rounds, found[yardstick], strict=True))
             ratio = statistics.median(own.rate / other.rate for own, other in pairs)
@@ -41,9 +43,9 @@ class Report:
 
 def show(result: dict[str, Any]) -> None:
     """A table."""
-    print(f"\n{result['database']}\n{'':34}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'ratio':>8}{'p99 ratio':>11}")
+    print(f"\n{result['database']}\n{'':34}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'cpu µs':>8}{'ratio':>8}{'p99 ratio':>11}")
     for name, route in result["routes"].items():
-        line = f"{name:34}{route['rate']:>8,}{route['p50']:>9.2f}{route['p99']:>9.2f}"
+        line = f"{name:34}{route['rate']:>8,}{route['p50']:>9.2f}{route['p99']:>9.2f}{route.get('cpuMicroseconds', '?'):>8}"
         if "ratio" in route:
             line += f"{route['ratio']:>8.2f}{route['p99Ratio']:>11.2f}  of {route['against']}"
         print(line + (f", at least {route['target']} wanted" if "target" in route else ""))

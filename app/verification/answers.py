@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.clock import rfc3339
-from app.verification.asgi import Headers, Refused
+from app.verification.asgi import Headers, Refused, new_request_id
 from app.verification.requests import CHALLENGE
 from app.verification.verify import MESSAGES, Asked, Code, HeldKey, Verdict
 
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
 
 
-def as_json(verdict: Verdict, asked: Asked, request_id: str) -> dict[str, Any]:
+def as_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:
     """The body of `/v1/verify`'s 200."""
     if verdict.valid and verdict.key is not None:
         key = verdict.key
@@ -26,14 +26,14 @@ def as_json(verdict: Verdict, asked: Asked, request_id: str) -> dict[str, Any]:
             "environment": key.environment,
             "permissions": key.permissions,
             "expiresAt": _instant(key.expires_at),
-            "requestId": request_id,
+            "requestId": new_request_id(),
         }
     return {
         "valid": False,
         "code": verdict.code,
         "message": MESSAGES[verdict.code],
         **explanation(verdict, asked),
-        "requestId": request_id,
+        "requestId": new_request_id(),
     }
 
 

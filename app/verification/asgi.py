@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
+
+from app import ids
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -27,6 +30,14 @@ JSON: Final = b"application/json"
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
+# As `ids.new` makes them, with 32 of the 256 values of a byte for each letter.
+_LETTERS: Final = bytes(ord(ids.ALPHABET[byte % 32]) for byte in range(256))
+
+
+def new_request_id() -> str:
+    return "req_" + os.urandom(20).translate(_LETTERS).decode("ascii")
+
+
 class Refused(Exception):
     """An RFC 9457 answer: status, stable code, a sentence, and headers."""
 
@@ -34,14 +45,14 @@ class Refused(Exception):
         super().__init__(detail)
         self.status, self.code, self.detail, self.headers, self.more = status, code, detail, headers, more
 
-    async def send(self, send: Send, request_id: str) -> None:
+    async def send(self, send: Send, request_id: str | None = None) -> None:
         problem = {
             "type": f"urn:keydesk:problem:{self.code.lower().replace('_', '-')}",
             "title": TITLES[self.status],
             "status": self.status,
             "code": self.code,
             "detail": self.detail,
-            "instance": f"urn:keydesk:request:{request_id}",
+            "instance": f"urn:keydesk:request:{request_id or new_request_id()}",
             **self.more,
         }
         await send_json(send, self.status, problem, list(self.headers), b"application/problem+json")

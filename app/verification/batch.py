@@ -12,7 +12,7 @@ import contextlib
 import contextvars
 import hmac
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from app import database, metrics
@@ -21,25 +21,26 @@ from app.errors import KeydeskError, NotAuthenticated, Unavailable
 from app.peppers.pepper import Peppers
 from app.usage.counting import Tally
 from app.verification import store
+from app.verification.digest import digesters
 from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judge
 
 LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
 PATIENCE_SECONDS: Final = {"sqlite": 0.5, "postgres": 1.0}
 _TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
+_NO_GATEWAY: Final = "The gateway token is unknown or revoked."
 _log = logging.getLogger("keydesk.verification")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Question:
     """One verification: `secret` is None for text that is not a key at all, which is never looked up."""
 
     token: str
     secret: str | None
     asked: Asked
-    address: str | None
     follows: bool
-    answer: asyncio.Future[Verdict] = field(repr=False)
+    answer: asyncio.Future[Verdict]
     digests: tuple[bytes, ...] = ()
 
 
@@ -47,26 +48,31 @@ class Batches:
     """Questions in, verdicts out. `tokens` are the gateway tokens of the settings."""
 
     def __init__(self, hot: Hot, peppers: Peppers, tokens: tuple[str, ...]) -> None:
-        self._hot, self._peppers = hot, peppers
+        self._hot, self._digesters, self._pepper_version = hot, digesters(peppers), peppers.current.version
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
         self._patience = PATIENCE_SECONDS["sqlite" if database.is_sqlite() else "postgres"]
         self._waiting: list[Question] = []
         self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
 
-    async def verify(self, token: str, secret: str | None, asked: Asked, *, address: str | None, follows: bool) -> Verdict:
-        """Raises NotAuthenticated for a gateway token that is unknown or revoked, Unavailable when nothing is known."""
+    def ask(self, token: str, secret: str | None, asked: Asked, *, follows: bool) -> asyncio.Future[Verdict]:
+        """The verdict to come. Raises, now or in it, Unavailable when nothing is known, and in it NotAuthenticated for a
+        gateway token that is unknown or revoked."""
         if len(self._waiting) >= MOST_WAITING:
+            metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
-        question = Question(token, secret, asked, address, follows, asyncio.get_running_loop().create_future())
+        question = Question(token, secret, asked, follows, asyncio.get_running_loop().create_future())
         self._waiting.append(question)
         self._start()
-        return await question.answer
+        return question.answer
 
     async def authenticate(self, token: str) -> Gateway:
         """The gateway of a token, read now. Raises NotAuthenticated, Unavailable."""
-        found = await store.read(self._hot, [], list(self._peppers.digests(token)))
-        return self._gateway(token, found)
+        digests = self._digests(token)
+        gateway = self._gateway(digests, await store.read(self._hot, [], list(digests)))
+        if gateway is None:
+            raise NotAuthenticated(_NO_GATEWAY)
+        return gateway
 
     async def close(self) -> None:
         """Waits for what is under way."""
@@ -105,53 +111,44 @@ class Batches:
             self._renew(question, verdict)
 
     async def _decide(self, batch: list[Question]) -> list[tuple[Question, Verdict | KeydeskError]]:
-        found = await self._read(batch)
-        tally, verdicts = Tally(), []
+        tokens = {token: self._digests(token) for token in {question.token for question in batch}}
+        found = await self._read(batch, tokens)
+        gateways = {token: self._gateway(digests, found) for token, digests in tokens.items()}
+        now, tally, verdicts = found.now or 0, Tally(), []
         for question in batch:
-            verdict = self._judge(question, found)
+            verdict = _judge(question, gateways[question.token], found.keys, now)
             verdicts.append((question, verdict))
             if isinstance(verdict, Verdict) and verdict.key is not None:
-                _count(tally, question, verdict, verdict.key, found.now or 0)
+                _count(tally, question, verdict, verdict.key, now)
         if upserts := tally.upserts():
             await self._hot.write(upserts)
         return verdicts
 
-    async def _read(self, batch: list[Question]) -> store.Found:
+    async def _read(self, batch: list[Question], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
         wanted: dict[bytes, None] = {}
         for question in batch:
             if question.secret is not None:
-                question.digests = self._peppers.digests(question.secret)
+                question.digests = self._digests(question.secret)
                 wanted.update(dict.fromkeys(question.digests))
-        tokens = dict.fromkeys(
-            digest for token in {question.token for question in batch} for digest in self._peppers.digests(token)
-        )
-        return await store.read(self._hot, list(wanted), list(tokens))
+        return await store.read(self._hot, list(wanted), [digest for digests in tokens.values() for digest in digests])
 
-    def _judge(self, question: Question, found: store.Found) -> Verdict | KeydeskError:
-        try:
-            gateway = self._gateway(question.token, found)
-        except NotAuthenticated as refusal:
-            return refusal
-        if question.secret is None:
-            return Verdict(Code.MALFORMED)
-        digest = next((digest for digest in question.digests if digest in found.keys), None)
-        key = found.keys[digest] if digest is not None else None
-        return judge(question.asked, key, gateway, found.now or 0)
+    def _digests(self, secret: str) -> tuple[bytes, ...]:
+        return tuple([digester.digest(secret) for digester in self._digesters])
 
-    def _gateway(self, token: str, found: store.Found) -> Gateway:
-        for digest in self._peppers.digests(token):
+    def _gateway(self, digests: tuple[bytes, ...], found: store.Found) -> Gateway | None:
+        for digest in digests:
             for configured, gateway in self._configured:
                 if hmac.compare_digest(digest, configured):
                     return gateway
             if digest in found.gateways:
                 return found.gateways[digest]
-        raise NotAuthenticated("The gateway token is unknown or revoked.")
+        return None
 
     def _renew(self, question: Question, verdict: Verdict | KeydeskError) -> None:
         """A key that was good and still lies under the previous pepper moves to the current one, after its answer."""
         if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid:
             return
-        if verdict.key.pepper_version < self._peppers.current.version:
+        if verdict.key.pepper_version < self._pepper_version:
             work = self._redigest(verdict.key, question.digests[0])
             task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
             self._afterwards.add(task)
@@ -161,15 +158,26 @@ class Batches:
         # Its failure costs nothing: the next verification tries again.
         with contextlib.suppress(Unavailable):
             async with database.transaction():
-                await store.redigest(key.id, digest, self._peppers.current.version)
+                await store.redigest(key.id, digest, self._pepper_version)
+
+
+def _judge(question: Question, gateway: Gateway | None, keys: dict[bytes, HeldKey], now: int) -> Verdict | KeydeskError:
+    if gateway is None:
+        return NotAuthenticated(_NO_GATEWAY)
+    if question.secret is None:
+        return Verdict(Code.MALFORMED)
+    for digest in question.digests:
+        if digest in keys:
+            return judge(question.asked, keys[digest], gateway, now)
+    return judge(question.asked, None, gateway, now)
 
 
 def _count(tally: Tally, question: Question, verdict: Verdict, key: HeldKey, now: int) -> None:
     """Allowed with an outcome to follow: the report will count it. Everything else about a known key counts now."""
     if not (verdict.valid and question.follows):
-        tally.count(key.id, now, question.asked.permission, verdict.code)
+        tally.count(key.id, now, question.asked.permission, verdict.code.value)
     if verdict.shows_use:
-        tally.use(key.id, now, question.address)
+        tally.use(key.id, now, question.asked.address)
 
 
 def _measure(verdicts: list[tuple[Question, Verdict | KeydeskError]]) -> None:

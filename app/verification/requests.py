@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -16,7 +18,7 @@ from app.usage import reports
 from app.usage.reports import Event, Fault
 from app.verification import store
 from app.verification.asgi import Refused
-from app.verification.verify import Address, parse_address
+from app.verification.verify import Asked, parse_address
 
 T = TypeVar("T")
 CHALLENGE: Final = b'Bearer realm="keydesk"'
@@ -24,6 +26,7 @@ INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_re
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _LONGEST_REASON: Final = 200
+_LONGEST_KNOWN_QUERY: Final = 200
 _QUERY: Final = frozenset({"permission", "environment"})
 
 
@@ -56,10 +59,23 @@ class UsageRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     events: list[msgspec.Raw]
 
 
-def decode(body: bytes, kind: type[T]) -> T:
+_verify_request: Final = msgspec.json.Decoder(VerifyRequest)
+_usage_request: Final = msgspec.json.Decoder(UsageRequest)
+_usage_event: Final = msgspec.json.Decoder(UsageEvent)
+
+
+def verify_request(body: bytes) -> VerifyRequest:
+    return _decoded(body, _verify_request)
+
+
+def usage_request(body: bytes) -> UsageRequest:
+    return _decoded(body, _usage_request)
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Raises Refused 400 with the place and the reason; never with the value, which may be a secret."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid("BAD_REQUEST", f"The body is not what was expected: {_told(error)}") from None
 
@@ -76,13 +92,17 @@ def _told(error: Exception) -> str:
 
 def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
     """By lower-case name. Several `X-Forwarded-For` lines are one list; a credential given twice is refused, 400."""
+    lines = scope["headers"]
+    found: dict[bytes, bytes] = dict(lines)
+    return found if len(found) == len(lines) else _joined(lines)
+
+
+def _joined(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in found:
-            if name in _CREDENTIALS:
-                raise invalid("REPEATED_HEADER", f"The header {name.decode('latin-1')} is given twice.")
-            value = found[name] + b"," + value
-        found[name] = value
+    for name, value in lines:
+        if name in found and name in _CREDENTIALS:
+            raise invalid("REPEATED_HEADER", f"The header {name.decode('latin-1')} is given twice.")
+        found[name] = found[name] + b"," + value if name in found else value
     return found
 
 
@@ -115,11 +135,17 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
     return text
 
 
-def query_of(scope: Mapping[str, Any]) -> dict[str, str]:
+def query_of(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """`permission` and `environment`, each at most once; anything else is refused, a key with a hint."""
     raw = scope["query_string"]
     if not raw:
-        return {}
+        return None, None
+    return _parsed(raw) if len(raw) <= _LONGEST_KNOWN_QUERY else _parsed.__wrapped__(raw)
+
+
+@lru_cache(maxsize=256)
+def _parsed(raw: bytes) -> tuple[str | None, str | None]:
+    """The same for the same text, which is the gateway's own configuration: so it is parsed once. Refusals are not kept."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
         if PATTERN.search(value) or PATTERN.search(name):
@@ -129,23 +155,23 @@ def query_of(scope: Mapping[str, Any]) -> dict[str, str]:
         if name in found:
             raise invalid("REPEATED_PARAMETER", f"The parameter {name} is given twice.")
         found[name] = value
-    return found
+    return found.get("permission"), found.get("environment")
 
 
-def are_offered(permission: str | None, environment: str | None) -> bool:
-    """Whether the catalogue has both names; only for others is the database asked, and never for a stranger."""
+def are_offered(asked: Asked) -> bool:
+    """Whether the catalogue has both names."""
     offered = catalogue.current()
-    return (permission is None or permission in offered.permissions) and (
-        environment is None or environment in offered.environments
+    return (asked.permission is None or asked.permission in offered.permissions) and (
+        asked.environment is None or asked.environment in offered.environments
     )
 
 
-async def check_names(permission: str | None, environment: str | None) -> None:
+async def check_names(asked: Asked) -> None:
     """Refused 400 for names nobody knows: a typing mistake must not look like a denial, let alone like a permission."""
-    if permission is not None and not await is_permission_known(permission):
-        raise invalid("UNKNOWN_PERMISSION", no_permission(permission))
-    if environment is not None and not await is_environment_known(environment):
-        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {environment[:60]!r}.")
+    if asked.permission is not None and not await is_permission_known(asked.permission):
+        raise invalid("UNKNOWN_PERMISSION", no_permission(asked.permission))
+    if asked.environment is not None and not await is_environment_known(asked.environment):
+        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {asked.environment[:60]!r}.")
 
 
 async def is_permission_known(name: str) -> bool:
@@ -161,7 +187,7 @@ def no_permission(name: str) -> str:
     return f"There is no permission {name[:60]!r}."
 
 
-def address_of(text: str | None) -> Address | None:
+def address_of(text: str | None) -> str | None:
     """Refused 400 for text that is not an address."""
     try:
         return parse_address(text) if text is not None else None
@@ -169,7 +195,7 @@ def address_of(text: str | None) -> Address | None:
         raise invalid("BAD_REQUEST", "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.") from None
 
 
-def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> Address | None:
+def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str | None:
     """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or used up.
 
     Only what our own proxies appended can be believed, so the list is read from its end.
@@ -179,9 +205,14 @@ def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> Addr
             address = parse_address(entry.strip().decode("ascii"))
         except ValueError:
             return None
-        if not any(address in network for network in trusted):
+        if not trusted or not _is_trusted(address, trusted):
             return address
     return None
+
+
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    place = ipaddress.ip_address(address)
+    return any(place in network for network in trusted)
 
 
 async def events_of(report: UsageRequest) -> list[Event | Fault]:
@@ -193,7 +224,7 @@ async def events_of(report: UsageRequest) -> list[Event | Fault]:
 async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
     """`known` holds what was found out about permissions since the report came in."""
     try:
-        given = msgspec.json.decode(raw, type=UsageEvent)
+        given = _usage_event.decode(raw)
         address = parse_address(given.ip) if given.ip is not None else None
         at = reports.parse_instant(given.at)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
@@ -205,4 +236,4 @@ async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
             known[permission] = await is_permission_known(permission)
         if not known[permission]:
             return Fault("UNKNOWN_PERMISSION", no_permission(permission))
-    return Event(given.key_id, at, given.status, permission, str(address) if address is not None else None)
+    return Event(given.key_id, at, given.status, permission, address)

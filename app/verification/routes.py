@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from app import database
 from app.database import hot
@@ -14,17 +13,17 @@ from app.peppers import service as peppers
 from app.settings import Network, Settings
 from app.usage import reports
 from app.verification import answers, requests
-from app.verification.asgi import ClientGone, Receive, Refused, Scope, Send, read_body, send_empty, send_json
+from app.verification.asgi import ClientGone, Receive, Refused, Scope, Send, new_request_id, read_body, send_empty, send_json
 from app.verification.batch import Batches
-from app.verification.requests import CHALLENGE, UsageRequest, VerifyRequest
-from app.verification.verify import Asked, Verdict
+from app.verification.requests import CHALLENGE
+from app.verification.verify import Asked
 
 VERIFY_LIMIT: Final = 64 * 1024
 USAGE_LIMIT: Final = 1024 * 1024
 _MISSING_TOKEN: Final = "Send the gateway token: Authorization: Bearer fl_gate_…"
 _log = logging.getLogger("keydesk.verification")
 
-Handler = Callable[[Scope, Receive, Send, dict[bytes, bytes], str], Awaitable[None]]
+Handler = Callable[[Scope, Receive, Send, dict[bytes, bytes]], Awaitable[None]]
 
 
 class Verification:
@@ -49,92 +48,87 @@ class Verification:
         await self._hot.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = "req_" + secrets.token_hex(10)
         try:
-            await self._route(scope, receive, send, request_id)
+            handler, methods = self._routes.get(scope["path"]) or _unknown()
+            if methods and scope["method"] not in methods:
+                raise Refused(405, "METHOD_NOT_ALLOWED", "This is asked with POST.", (b"allow", b"POST"))
+            await handler(scope, receive, send, requests.headers_of(scope))
         except Refused as refusal:
-            await refusal.send(send, request_id)
+            await refusal.send(send)
         except ClientGone:
             return
         except NotAuthenticated as refusal:
-            await self._unauthorised(refusal.message, CHALLENGE + b', error="invalid_token"').send(send, request_id)
+            await _unauthorised(refusal.message, CHALLENGE + b', error="invalid_token"').send(send)
         except Unavailable as failure:
             retry = (b"retry-after", b"%d" % failure.retry_after_seconds)
-            await Refused(503, "UNAVAILABLE", failure.message, retry).send(send, request_id)
+            await Refused(503, "UNAVAILABLE", failure.message, retry).send(send)
         except Exception:
+            request_id = new_request_id()
             _log.exception("request %s failed", request_id)
             await Refused(500, "INTERNAL", f"Something went wrong here. Mention {request_id}.").send(send, request_id)
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        route = self._routes.get(scope["path"])
-        if route is None:
-            raise Refused(404, "NOT_FOUND", "There is /v1/verify, /v1/forward-auth and /v1/usage.")
-        handler, methods = route
-        if methods and scope["method"] not in methods:
-            raise Refused(405, "METHOD_NOT_ALLOWED", "This is asked with POST.", (b"allow", b"POST"))
-        await handler(scope, receive, send, requests.headers_of(scope), request_id)
-
-    async def _verify(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+    async def _verify(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         token = _token(requests.bearer(headers.get(b"authorization")))
         try:
             if scope["query_string"]:
                 raise requests.invalid("UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
             body = await read_body(receive, headers.get(b"content-length"), VERIFY_LIMIT)
-            given = requests.decode(body, VerifyRequest)
-            await self._check_names(token, given.permission, given.environment)
+            given = requests.verify_request(body)
             asked = Asked(given.permission, given.environment, requests.address_of(given.ip))
+            if not requests.are_offered(asked):
+                await self._check_names(token, asked)
         except Refused:
             await self._batches.authenticate(token)  # strangers are not told what is wrong with their request
             raise
-        verdict = await self._ask(token, given.key, asked, follows=given.outcome_follows)
-        await send_json(send, 200, answers.as_json(verdict, asked, request_id))
+        verdict = await self._batches.ask(token, requests.secret_of(given.key), asked, follows=given.outcome_follows)
+        await send_json(send, 200, answers.as_json(verdict, asked))
 
-    async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+    async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-gateway-token")
         token = _token(requests.text_of(given) if given is not None else None)
         try:
-            query = requests.query_of(scope)
-            await self._check_names(token, query.get("permission"), query.get("environment"))
+            address = requests.forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
+            asked = Asked(*requests.query_of(scope), address)
+            if not requests.are_offered(asked):
+                await self._check_names(token, asked)
             key = requests.presented_key(headers)
             if key is None:
-                raise self._unauthorised("Send the API key: X-API-Key, or Authorization: Bearer.", CHALLENGE)
+                raise _unauthorised("Send the API key: X-API-Key, or Authorization: Bearer.", CHALLENGE)
         except Refused:
             await self._batches.authenticate(token)
             raise
-        address = requests.forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
-        asked = Asked(query.get("permission"), query.get("environment"), address)
-        verdict = await self._ask(token, key, asked, follows=False)
+        verdict = await self._batches.ask(token, requests.secret_of(key), asked, follows=False)
         if not verdict.valid or verdict.key is None:
             raise answers.as_refusal(verdict, asked)
         await send_empty(send, answers.as_headers(verdict.key))
 
-    async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request_id: str) -> None:
+    async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))
         if scope["query_string"]:
             raise requests.invalid("UNKNOWN_PARAMETER", "/v1/usage takes no parameters in the address.")
         body = await read_body(receive, headers.get(b"content-length"), USAGE_LIMIT)
-        report = requests.decode(body, UsageRequest)
+        report = requests.usage_request(body)
         try:
             answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))
         except ValidationFailed as refusal:
             raise requests.invalid("BAD_REQUEST", refusal.message) from None
         await send_json(send, 200, answer)
 
-    async def _check_names(self, token: str, permission: str | None, environment: str | None) -> None:
-        if not requests.are_offered(permission, environment):
-            await self._batches.authenticate(token)
-            await requests.check_names(permission, environment)
+    async def _check_names(self, token: str, asked: Asked) -> None:
+        """Of names that are not offered only the database knows more, and no stranger makes it search."""
+        await self._batches.authenticate(token)
+        await requests.check_names(asked)
 
-    async def _ask(self, token: str, key: str, asked: Asked, *, follows: bool) -> Verdict:
-        address = str(asked.address) if asked.address is not None else None
-        return await self._batches.verify(token, requests.secret_of(key), asked, address=address, follows=follows)
 
-    @staticmethod
-    def _unauthorised(message: str, challenge: bytes) -> Refused:
-        return Refused(401, "NOT_AUTHENTICATED", message, (b"www-authenticate", challenge))
+def _unauthorised(message: str, challenge: bytes) -> Refused:
+    return Refused(401, "NOT_AUTHENTICATED", message, (b"www-authenticate", challenge))
+
+
+def _unknown() -> NoReturn:
+    raise Refused(404, "NOT_FOUND", "There is /v1/verify, /v1/forward-auth and /v1/usage.")
 
 
 def _token(given: str | None) -> str:
     if not given:
-        raise Refused(401, "NOT_AUTHENTICATED", _MISSING_TOKEN, (b"www-authenticate", CHALLENGE))
+        raise _unauthorised(_MISSING_TOKEN, CHALLENGE)
     return given

@@ -75,7 +75,7 @@ def _key(row: Row) -> HeldKey:
         allowed_ips=tuple(ips.split()),
         expires_at=expires_at,
         # A suspended workspace suspends its keys; the earlier of the two is since when.
-        suspended_at=min((at for at in (own, whole) if at is not None), default=None),
+        suspended_at=own if whole is None or (own is not None and own < whole) else whole,
         revoked_at=revoked_at,
         pepper_version=version,
     )

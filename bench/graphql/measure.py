@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import report
-from bench.load import Load, Route, post
+from bench.load import Route, post
 from bench.place import Place, running
 
 KEYS = 300
@@ -34,7 +34,7 @@ def routes(place: Place) -> list[Route]:
 def measure(database: str, rounds: int, seconds: int, connections: int) -> dict[str, Any]:
     with running(database, KEYS) as place:
         _require_data(place)
-        found = Load(place.port, place.folder, connections).interleaved(routes(place), rounds, seconds)
+        found = place.load(connections).interleaved(routes(place), rounds, seconds)
     return report.Report(AGAINST).of(database, found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import report
-from bench.load import Load, Route, post, request
+from bench.load import Route, post, request
 from bench.place import Place, running
 from bench.sample import PERMISSION
 
@@ -33,7 +33,7 @@ def routes(place: Place) -> list[Route]:
 
 def measure(database: str, rounds: int, seconds: int, connections: int) -> dict[str, Any]:
     with running(database, KEYS) as place:
-        found = Load(place.port, place.folder, connections).interleaved(routes(place), rounds, seconds)
+        found = place.load(connections).interleaved(routes(place), rounds, seconds)
         counted = place.counted()
     return report.Report(AGAINST, TARGETS[database]).of(database, found) | {"counted": counted}
 

@@ -20,6 +20,14 @@ class UsageHourRow(Table, tablename="usage_hour"):
     requests = BigInt()
 
 
+class KeyLastUsedRow(Table, tablename="key_last_used"):
+    """When a good key was last presented. Made with the key, so that it can be locked."""
+
+    key = Varchar(length=24, primary_key=True)
+    last_used_at = BigInt(null=True, default=None)
+    last_used_ip = Varchar(length=60, null=True, default=None)
+
+
 class UsageBatchRow(Table, tablename="usage_batch"):
     """Answers already given to `/v1/usage`, kept 31 days. Primary key: gateway and batch."""
 

@@ -55,7 +55,10 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """All instants in microseconds. `prefix` has no ellipsis; `allowed_ips` are networks in canonical text, none: anywhere."""
+    """All instants in microseconds. `prefix` has no ellipsis; `allowed_ips` are networks in canonical text, none: anywhere.
+
+    `line_started_at` is when the first key was made of the line of rotations that led to this one; None: this is the first.
+    """
 
     id: str
     workspace_id: str
@@ -71,6 +74,12 @@ class ApiKey:
     revocation: Revocation | None
     last_used_at: int | None
     last_used_ip: str | None
+    line_started_at: int | None = None
+
+    @property
+    def born(self) -> int:
+        """When the life began that its environment limits: with the first key of the line, however often it was rotated."""
+        return self.created_at if self.line_started_at is None else self.line_started_at
 
     def status(self, now: int) -> Status:
         if self.revocation is not None:
@@ -82,6 +91,12 @@ class ApiKey:
     def is_over(self, now: int) -> bool:
         """Whether it can never be used again."""
         return self.status(now) in (Status.REVOKED, Status.EXPIRED)
+
+    def over_since(self, now: int) -> int | None:
+        """When it came to its end, whichever came first; None while it lives."""
+        revoked = self.revocation.at if self.revocation is not None else None
+        expired = self.expires_at if self.expires_at is not None and now >= self.expires_at else None
+        return min((instant for instant in (revoked, expired) if instant is not None), default=None)
 
     def rotate_by(self, rotate_every_days: int | None) -> int | None:
         """When its environment asks for a successor; None where it asks for none."""

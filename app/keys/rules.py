@@ -13,7 +13,6 @@ from app.keys.key import normalised_network
 
 LONGEST_NAME: Final = 100
 LONGEST_NOTE: Final = 1_000
-LONGEST_IDEMPOTENCY_KEY: Final = 200
 MOST_NETWORKS: Final = 50
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -13,10 +11,12 @@ from app import catalogue, clock, database, ids
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Conflict, FieldProblem, NotFound, ValidationFailed
+from app.errors import Conflict, NotFound
 from app.keys import journal, rules, store
 from app.keys.key import ApiKey, Reason, Revocation
 from app.keys.listing import KeyFilter, KeyPage, Order, Window
+from app.keys.repeat import LASTS as IDEMPOTENCY_LASTS
+from app.keys.repeat import Repeat
 from app.keys.rules import KeyInput
 from app.keys.secret import cut, generate, prefix_of
 from app.peppers import service as peppers
@@ -24,7 +24,6 @@ from app.plans import service as plans
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
-IDEMPOTENCY_LASTS: Final = 24 * clock.HOUR
 _WHAT: Final = "API key"
 
 
@@ -54,12 +53,12 @@ async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency
     same idempotency key with the same input within 24 hours answers the key it made, without the secret.
     """
     async with workspaces.changing(actor, slug, Action.CREATE_API_KEY) as change:
-        repeat = _Repeat.of(change, "createApiKey", idempotency_key, asked) if idempotency_key is not None else None
-        if repeat and (made := await repeat.find(change)):
+        repeat = Repeat.of(change, "createApiKey", idempotency_key, _wanted(asked))
+        if repeat and (made := await _made_before(change, repeat)):
             return Created(_found(await store.find(change.place.id, made)), None)
         checked = rules.checked(asked, catalogue.current(), change.now)
         await plans.require_slot(change)
-        created = await _add(change, checked)
+        created = await add_in(change, checked)
         if repeat:
             await store.remember(repeat.scope, repeat.input, created.key.id, change.now)
         return created
@@ -101,7 +100,7 @@ async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter())
 
 async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None = None) -> ApiKey:
     """Raises ValidationFailed, or Conflict for a revoked or expired key: both are final."""
-    async with _changing(actor, key_id, Action.UPDATE_API_KEY, slug) as (change, key):
+    async with changing(actor, key_id, Action.UPDATE_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
         asked = KeyInput(
             name=key.name if edit.name is None else edit.name,
@@ -111,13 +110,13 @@ async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None =
             allowed_ips=key.allowed_ips if edit.allowed_ips is None else edit.allowed_ips,
         )
         held = frozenset(key.permissions)
-        new = rules.checked(asked, catalogue.current(), change.now, born=key.created_at, held=held)
+        new = rules.checked(asked, catalogue.current(), change.now, born=key.born, held=held)
         return await _apply_edit(change, key, new)
 
 
 async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
     """Refused from the next request on, until it is resumed. Suspending twice is suspending once."""
-    async with _changing(actor, key_id, Action.SUSPEND_API_KEY, slug) as (change, key):
+    async with changing(actor, key_id, Action.SUSPEND_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
         if key.suspended_at is None:
             await store.update(key.id, {"suspended_at": change.now})
@@ -128,7 +127,7 @@ async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiK
 
 async def resume(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
     """Works again from the next request on."""
-    async with _changing(actor, key_id, Action.RESUME_API_KEY, slug) as (change, key):
+    async with changing(actor, key_id, Action.RESUME_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
         if key.suspended_at is not None:
             await store.update(key.id, {"suspended_at": None})
@@ -139,12 +138,23 @@ async def resume(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKe
 
 async def revoke(actor: Actor, key_id: str, reason: Reason, note: str | None = None, *, slug: str | None = None) -> ApiKey:
     """Immediate and permanent; never refused to who may do it, and repeated it answers the first revocation."""
-    async with _changing(actor, key_id, Action.REVOKE_API_KEY, slug) as (change, key):
+    async with changing(actor, key_id, Action.REVOKE_API_KEY, slug) as (change, key):
         if key.revocation is not None:
             return key
         key = await revoke_in(change, key, reason, rules.note(note))
     await written_down(key)
     return key
+
+
+@contextlib.asynccontextmanager
+async def changing(actor: Actor, key_id: str, action: Action, slug: str | None = None) -> AsyncIterator[tuple[Change, ApiKey]]:
+    """The transaction in which a key changes, and the key as its lock found it. Raises NotFound, NotAllowed."""
+    workspace_id = await _workspace_of(key_id)
+    async with contextlib.AsyncExitStack() as stack:
+        with _as_not_found():
+            door = workspaces.changing(actor, slug, action, workspace_id=None if slug else workspace_id)
+            change = await stack.enter_async_context(door)
+        yield change, _found(await store.find(change.place.id, key_id))
 
 
 async def revoke_in(change: Change, key: ApiKey, reason: Reason, note: str | None) -> ApiKey:
@@ -182,37 +192,11 @@ async def forget_old_repeats() -> None:
         await store.forget_before(await database.now() - IDEMPOTENCY_LASTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeat:
-    """One idempotency key: `scope` digests who uses it for what, `input` what was asked."""
+async def add_in(change: Change, asked: KeyInput, *, line_started_at: int | None = None) -> Created:
+    """A new key inside an open change. The caller has checked the input and decided that the plan has room for it.
 
-    scope: bytes
-    input: bytes
-
-    @classmethod
-    def of(cls, change: Change, operation: str, key: str, asked: KeyInput) -> _Repeat:
-        if not 0 < len(key) <= rules.LONGEST_IDEMPOTENCY_KEY:
-            message = f"An idempotency key has 1 to {rules.LONGEST_IDEMPOTENCY_KEY} characters."
-            raise ValidationFailed(FieldProblem("idempotencyKey", "INVALID", message))
-        actor = change.actor
-        wanted = [asked.name, asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
-        return cls(_digest([change.place.id, actor.kind, actor.id, operation, key]), _digest(wanted))
-
-    async def find(self, change: Change) -> str | None:
-        """The id of what it made before; Conflict if that was asked for differently."""
-        found = await store.find_repeat(self.scope, change.now - IDEMPOTENCY_LASTS)
-        if found is None:
-            return None
-        if found[0] != self.input:
-            raise Conflict("This idempotency key was used before with another input.")
-        return found[1]
-
-
-def _digest(value: Any) -> bytes:
-    return hashlib.sha256(json.dumps(value).encode()).digest()
-
-
-async def _add(change: Change, asked: KeyInput) -> Created:
+    `line_started_at`: when the first key was made of the line that it continues.
+    """
     environment = catalogue.current().environments[asked.environment]
     secret = generate(catalogue.current().key_prefix, environment.prefix)
     pepper = peppers.current().current
@@ -231,10 +215,25 @@ async def _add(change: Change, asked: KeyInput) -> Created:
         revocation=None,
         last_used_at=None,
         last_used_ip=None,
+        line_started_at=line_started_at,
     )
     await store.add(key, pepper.digest(secret), pepper.version)
     await audit.record(change, "key.created", key.id, prefix=key.prefix, **_shape(asked))
     return Created(key, secret)
+
+
+def _wanted(asked: KeyInput) -> list[Any]:
+    """What makes two requests the same."""
+    return [asked.name, asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
+
+
+async def _made_before(change: Change, repeat: Repeat) -> str | None:
+    """The id of the key that the same request made; Conflict if the idempotency key was used for another one."""
+    found = await store.find_repeat(repeat.scope, change.now - IDEMPOTENCY_LASTS)
+    if found is None:
+        return None
+    repeat.require_same(found[0])
+    return found[1]
 
 
 async def _apply_edit(change: Change, key: ApiKey, new: KeyInput) -> ApiKey:
@@ -272,16 +271,6 @@ async def _workspace_of(key_id: str) -> str:
     if found is None:
         raise NotFound(_WHAT)
     return found
-
-
-@contextlib.asynccontextmanager
-async def _changing(actor: Actor, key_id: str, action: Action, slug: str | None) -> AsyncIterator[tuple[Change, ApiKey]]:
-    workspace_id = await _workspace_of(key_id)
-    async with contextlib.AsyncExitStack() as stack:
-        with _as_not_found():
-            door = workspaces.changing(actor, slug, action, workspace_id=None if slug else workspace_id)
-            change = await stack.enter_async_context(door)
-        yield change, _found(await store.find(change.place.id, key_id))
 
 
 @contextlib.contextmanager

@@ -9,13 +9,12 @@ from app.access.actor import ActorKind, ActorRef
 from app.keys.key import ApiKey, Reason, Revocation, Status
 from app.keys.listing import LAST_INSTANT, KeyFilter, KeyPage, Order, Window, name_key
 from app.keys.rules import KeyInput
-from app.keys.tables import ApiKeyRow, IdempotencyRow
-from app.usage.tables import KeyLastUsedRow
+from app.keys.tables import ApiKeyRow, IdempotencyRow, KeyLastUsedRow
 
 _SELECT = (
     "SELECT k.id, k.workspace, k.name, k.prefix, k.environment, k.permissions, k.allowed_ips, k.created_at,"
     " k.created_by_kind, k.created_by_id, k.created_by_name, k.expires_at, k.suspended_at, k.revoked_at, k.revoked_by_kind,"
-    " k.revoked_by_id, k.revoked_by_name, k.revocation_reason, k.revocation_note, u.last_used_at, u.last_used_ip"
+    " k.revoked_by_id, k.revoked_by_name, k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip"
     " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id"
 )
 _SORT = {
@@ -51,6 +50,7 @@ async def add(key: ApiKey, digest: bytes, pepper_version: int) -> None:
         created_by_id=key.created_by.id,
         created_by_name=key.created_by.name,
         expires_at=key.expires_at,
+        line_started_at=key.line_started_at,
     )
     await ApiKeyRow.insert(row).run()
     await KeyLastUsedRow.insert(KeyLastUsedRow(key=key.id)).run()
@@ -121,6 +121,15 @@ async def update_edited(key_id: str, new: KeyInput) -> None:
         "expires_at": new.expires_at,
     }
     await update(key_id, values)
+
+
+async def lock_use(key_id: str) -> int | None:
+    """When the key was last used. Until the change ends no verification of it can be counted, so this stays true."""
+    # An update that changes nothing takes the row's lock on both engines.
+    rows = await database.fetch(
+        "UPDATE key_last_used SET last_used_at = last_used_at WHERE key = {} RETURNING last_used_at", key_id
+    )
+    return rows[0]["last_used_at"] if rows else None
 
 
 async def revoked_since(instant: int) -> list[tuple[str, int, str]]:
@@ -205,6 +214,7 @@ def _key(row: dict[str, Any]) -> ApiKey:
         revocation=_revocation(row) if row["revoked_at"] is not None else None,
         last_used_at=row["last_used_at"],
         last_used_ip=row["last_used_ip"],
+        line_started_at=row["line_started_at"],
     )
 
 

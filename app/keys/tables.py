@@ -31,6 +31,7 @@ class ApiKeyRow(Table, tablename="api_key"):
     revoked_by_name = Varchar(length=400, null=True, default=None)
     revocation_reason = Varchar(length=40, null=True, default=None)
     revocation_note = Text(null=True, default=None)
+    line_started_at = BigInt(null=True, default=None)
 
 
 class IdempotencyRow(Table, tablename="idempotency"):
@@ -40,3 +41,11 @@ class IdempotencyRow(Table, tablename="idempotency"):
     input = Bytea()
     result = Varchar(length=24)
     created_at = BigInt(index=True)
+
+
+class KeyLastUsedRow(Table, tablename="key_last_used"):
+    """When a good key was last presented. Made with the key, so that it can be locked."""
+
+    key = Varchar(length=24, primary_key=True)
+    last_used_at = BigInt(null=True, default=None)
+    last_used_ip = Varchar(length=60, null=True, default=None)

@@ -20,14 +20,6 @@ class UsageHourRow(Table, tablename="usage_hour"):
     requests = BigInt()
 
 
-class KeyLastUsedRow(Table, tablename="key_last_used"):
-    """When a good key was last presented. Made with the key, so that it can be locked."""
-
-    key = Varchar(length=24, primary_key=True)
-    last_used_at = BigInt(null=True, default=None)
-    last_used_ip = Varchar(length=60, null=True, default=None)
-
-
 class UsageBatchRow(Table, tablename="usage_batch"):
     """Answers already given to `/v1/usage`, kept 31 days. Primary key: gateway and batch."""
 
@@ -35,3 +27,16 @@ class UsageBatchRow(Table, tablename="usage_batch"):
     batch = Varchar(length=40)
     answer = Text()
     received_at = BigInt()
+
+
+class CallerRow(Table, tablename="caller"):
+    """Requests of one key from one network by one family of programs with one permission. Primary key: these four."""
+
+    key = Varchar(length=24, primary_key=True)
+    network = Varchar(length=50)
+    user_agent = Varchar(length=60)
+    permission = Varchar(length=120)
+    id = Varchar(length=24, index=True)
+    first_seen_at = BigInt()
+    last_seen_at = BigInt()
+    requests = BigInt()

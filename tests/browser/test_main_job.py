@@ -71,8 +71,7 @@ def test_on_the_free_plan_the_second_key_is_refused_with_the_plans_that_would_al
 
     token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
     answer = desk.graphql(token, "keys/create", name="Two", environment="staging", permissions=["pdf.read"])
-    assert answer["__typename"] == "PlanLimitReached"
-    assert [plan["name"] for plan in answer["upgradeTo"]][:2] == ["starter", "growth"]
+    assert (answer["code"], [plan["name"] for plan in answer["upgradeTo"]][:2]) == ("PLAN_LIMIT_REACHED", ["starter", "growth"])
 
 
 def _pdf_of(api: str, answer: bytes, secret: str) -> str:

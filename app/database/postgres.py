@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,15 @@ from app.errors import Unavailable
 POOL_SIZE = 10
 ACQUIRE_SECONDS = 2.0
 # asyncpg's own errors for a connection that is gone, a server that is starting or stopping, and a pool that is closed.
-GONE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+# InternalClientError is what it says of a connection that the server ended between two statements.
+GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+)
 GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
 # A database that was dropped or renamed, a password that was changed.
 REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -103,7 +112,10 @@ async def acquire(engine: PostgresEngine) -> Any:
 
 
 async def _give_back(engine: PostgresEngine, connection: Any) -> None:
-    if engine.pool is not None:
+    if engine.pool is None:
+        return
+    # What was committed stays committed: a connection that is lost afterwards is the pool's own affair.
+    with contextlib.suppress(*UNAVAILABLE):
         await engine.pool.release(connection)
 
 

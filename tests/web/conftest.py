@@ -1,0 +1,143 @@
+"""The dashboard as people meet it: the real application over ASGI, and a browser without JavaScript that sends real forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app import database
+from app.access.actor import Actor
+from app.accounts import sessions
+from app.clock import MINUTE
+from app.main import Keydesk, create_app
+from app.settings import Settings
+from app.web.site import CONTROLLERS
+from app.workspaces import service as workspaces
+from app.workspaces import store as workspace_store
+from tests.accounts.conftest import smtp  # a fixture of these tests too
+from tests.conftest import Team
+from tests.support.forms import Form, forms_of
+
+__all__ = ["smtp"]
+
+COOKIE = "keydesk-session"
+ADDRESS = "203.0.113.9"
+
+
+class Browser:
+    """Keeps cookies, remembers the page it shows, and says where its requests come from."""
+
+    def __init__(self, app: Keydesk, address: str = ADDRESS) -> None:
+        self.origin = app.settings.origin
+        transport = httpx.ASGITransport(app, client=(address, 50_000))  # type: ignore[arg-type]
+        self.client = httpx.AsyncClient(transport=transport, base_url=self.origin)
+        self.shown: httpx.Response | None = None
+
+    @property
+    def page(self) -> str:
+        assert self.shown is not None
+        return self.shown.text
+
+    @property
+    def token(self) -> str | None:
+        """What the session's cookie holds."""
+        return self.client.cookies.get(COOKIE)
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self.client.cookies.set(COOKIE, token, domain=str(self.client.base_url.host), path="/")
+
+    async def open(self, path: str, **headers: str) -> httpx.Response:
+        """The answer to this very address; a redirection is followed only by `follow`."""
+        self.shown = await self.client.get(path, headers=headers)
+        return self.shown
+
+    async def follow(self) -> httpx.Response:
+        """To where the last answer leads, on and on."""
+        while self.shown is not None and self.shown.status_code == 303:
+            await self.open(self.shown.headers["location"])
+        assert self.shown is not None
+        return self.shown
+
+    def form(self, action: str) -> Form:
+        """The form of the page shown that leads there."""
+        found = [form for form in forms_of(self.page) if form.action == action]
+        assert found, f"no form leads to {action}: {[form.action for form in forms_of(self.page)]}"
+        return found[0]
+
+    async def send(self, action: str, **fields: str | list[str]) -> httpx.Response:
+        """Fills in the form of the page shown that leads there, and sends it as a browser does."""
+        return await self.post(action, self.form(action).filled(**fields), **self.from_here)
+
+    async def post(self, path: str, fields: Any, **headers: str) -> httpx.Response:
+        """Any fields with any headers."""
+        body = httpx.QueryParams(fields)
+        headers = {"content-type": "application/x-www-form-urlencoded"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        self.shown = await self.client.post(path, content=str(body), headers=headers)
+        return self.shown
+
+    @property
+    def from_here(self) -> dict[str, str]:
+        """The headers by which a browser says that one of our own pages sent this."""
+        return {"origin": self.origin, "sec_fetch_site": "same-origin"}
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Keydesk:
+    return create_app(settings)
+
+
+@pytest.fixture
+def browse(app: Keydesk, db: None) -> Callable[..., Browser]:
+    """Another browser, at this address, with nobody signed in."""
+    return lambda address=ADDRESS: Browser(app, address)
+
+
+@pytest.fixture
+def browser(browse: Callable[..., Browser]) -> Browser:
+    return browse()
+
+
+@pytest.fixture
+async def owner(browse: Callable[..., Browser], team: Team) -> Browser:
+    return await signed_in(browse(), team.owner)
+
+
+@pytest.fixture
+async def editor(browse: Callable[..., Browser], team: Team) -> Browser:
+    return await signed_in(browse(), team.editor)
+
+
+@pytest.fixture
+async def viewer(browse: Callable[..., Browser], team: Team) -> Browser:
+    return await signed_in(browse(), team.viewer)
+
+
+async def signed_in(browser: Browser, actor: Actor) -> Browser:
+    """With a session that has just begun."""
+    user = await workspace_store.find_user(actor.id)
+    assert user is not None
+    async with workspaces.changing_installation(actor) as change:
+        browser.token = (await sessions.begin(change, user)).token
+    return browser
+
+
+async def later(minutes: int) -> None:
+    """The database's clock goes on by so much, and stands still then."""
+    database.freeze(await database.now() + minutes * MINUTE)
+
+
+async def rows(table: str) -> int:
+    (found,) = await database.fetch(f"SELECT COUNT(*) AS n FROM {table}")
+    return int(found["n"])
+
+
+def routes(method: str, team: Team) -> list[str]:
+    """Every address of the dashboard that takes this method, with things of the team where it names one."""
+    given = {"slug": team.slug, "user_id": team.viewer.id, "name": "free", "key_id": "key_x", "token": "x", "session_id": "ses_x"}
+    found = [path for handler in CONTROLLERS if method in handler.http_methods for path in handler.paths]
+    return sorted({re.sub(r"\{(\w+):str\}", lambda match: given.get(match.group(1), "x"), path) for path in found})

@@ -1,0 +1,95 @@
+"""One's own account: name, password, sessions, workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.access.actor import Actor, Role
+from app.accounts import service as accounts
+from app.members import service as members
+from tests.conftest import Team
+from tests.support.forms import forms_of
+from tests.support.people import OTHER_PASSWORD, PASSWORD, make_owner
+from tests.web.conftest import Browser, signed_in
+
+
+async def enter(browser: Browser, password: str = PASSWORD) -> Browser:
+    await browser.open("/sign-in")
+    assert (await browser.send("/sign-in", email="ann@example.org", password=password)).status_code == 303
+    await browser.open("/account")
+    return browser
+
+
+async def test_a_new_name_is_everywhere_from_the_next_page_on(owner: Browser) -> None:
+    await owner.open("/account")
+    assert (await owner.send("/account/name", name="  Ann Lee ")).headers["location"] == "/account?done=name"
+    await owner.follow()
+    assert owner.page.count("Ann Lee") == 2
+    assert (await owner.send("/account/name", name=" ")).status_code == 422
+    assert 'id="name-fault"' in owner.page
+
+
+async def test_a_new_password_ends_every_other_session_and_this_one_goes_on(browse: Callable[..., Browser]) -> None:
+    await make_owner()
+    here, there = await enter(browse()), await enter(browse())
+    old = here.token
+    answer = await here.send("/account/password", currentPassword=PASSWORD, newPassword=OTHER_PASSWORD)
+    assert answer.headers["location"] == "/account?done=password"
+    assert here.token != old
+    assert (await here.follow()).status_code == 200
+    fragment = await there.open("/w/acme", **{"HX-Request": "true"})
+    assert fragment.headers["hx-redirect"] == "/sign-in?next=%2Fw%2Facme"
+    assert (await there.open("/account")).status_code == 303
+    await enter(browse(), OTHER_PASSWORD)
+
+
+async def test_a_refused_password_stands_at_its_field_and_is_not_shown_again(browser: Browser) -> None:
+    await make_owner()
+    await enter(browser)
+    answer = await browser.send("/account/password", currentPassword="not my password at all", newPassword=OTHER_PASSWORD)
+    assert answer.status_code == 422
+    assert 'id="currentPassword-fault"' in browser.page
+    assert (await browser.send("/account/password", currentPassword=PASSWORD, newPassword="short")).status_code == 422
+    assert 'id="newPassword-fault"' in browser.page
+    assert not [text for text in (PASSWORD, OTHER_PASSWORD, "short", "not my password at all") if f'"{text}"' in browser.page]
+
+
+async def test_one_session_is_ended_from_another(browse: Callable[..., Browser]) -> None:
+    await make_owner()
+    here, there = await enter(browse()), await enter(browse("198.51.100.7"))
+    await here.open("/account")
+    assert "198.51.100.7" in here.page and "This one" in here.page
+    (action,) = [form.action for form in forms_of(here.page) if form.action.endswith("/end")]
+    assert (await here.send(action)).status_code == 303
+    assert (await there.open("/account")).status_code == 303
+    assert (await here.open("/account")).status_code == 200
+
+
+async def test_nobody_ends_the_session_of_somebody_else(owner: Browser, viewer: Browser) -> None:
+    await viewer.open("/account")
+    csrf = {"csrf": dict(viewer.form("/account/name").values)["csrf"]}
+    theirs = await accounts.session_of(str(owner.token))
+    assert theirs is not None
+    for session in (theirs.id, "ses_x", "x"):
+        assert (await viewer.post(f"/account/sessions/{session}/end", csrf, **viewer.from_here)).status_code == 404
+    assert (await owner.open("/account")).status_code == 200
+
+
+async def test_who_belongs_nowhere_still_has_an_account_and_a_way_out(viewer: Browser, team: Team) -> None:
+    await members.remove(Actor.operator(), team.slug, team.viewer.id)
+    await signed_in(viewer, team.viewer)
+    assert (await viewer.open("/")).headers["location"] == "/account"
+    await viewer.follow()
+    assert "None yet." in viewer.page
+    assert (await viewer.send("/sign-out")).headers["location"] == "/sign-in"
+
+
+async def test_the_switcher_leads_to_every_workspace_one_belongs_to(owner: Browser, team: Team, other_team: Team) -> None:
+    _, link = await members.invite(other_team.owner, other_team.slug, "owner@acme.example", Role.VIEWER)
+    await members.accept(team.owner, link.rsplit("/", 1)[1])
+    await owner.open("/w/acme")
+    assert 'href="/w/rival"' in owner.page
+    await owner.open("/w/rival")
+    assert (await owner.open("/")).headers["location"] == "/w/rival"
+    await owner.open("/account")
+    assert owner.page.count('href="/w/rival"') >= 2

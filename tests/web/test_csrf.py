@@ -1,0 +1,90 @@
+"""No other site's page does anything here: where a request comes from, and the token of this very session (OWASP CSRF)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.accounts import service as accounts
+from tests.conftest import Team
+from tests.support.people import PASSWORD, make_owner
+from tests.web.conftest import Browser, routes, rows, signed_in
+
+ORIGIN = "{origin}"
+FOREIGN = {
+    "a cross-site form": {"origin": "https://evil.example", "sec_fetch_site": "cross-site"},
+    "a cross-site form that hides its origin": {"sec_fetch_site": "cross-site"},
+    "a subdomain": {"origin": "http://evil.127.0.0.1:8000", "sec_fetch_site": "same-site"},
+    "an address typed by hand": {"sec_fetch_site": "none"},
+    "no origin": {},
+    "an origin of null": {"origin": "null"},
+    "null though same-origin": {"origin": "null", "sec_fetch_site": "same-origin"},
+    "another port": {"origin": "http://127.0.0.1:1"},
+    "our origin as a beginning": {"origin": ORIGIN + ".evil.example"},
+    "a forged HTMX header": {"origin": "https://evil.example", "hx_request": "true"},
+    "a forged HTMX header and no origin": {"hx_request": "true", "hx_target": "main"},
+    "the referrer alone": {"referer": ORIGIN + "/account"},
+    "text/plain by fetch": {"origin": "https://evil.example", "content_type": "text/plain"},
+}
+
+
+@pytest.mark.parametrize("way", FOREIGN)
+async def test_what_another_site_sends_with_the_right_token_is_refused(owner: Browser, team: Team, way: str) -> None:
+    headers = {name: text.replace(ORIGIN, owner.origin) for name, text in FOREIGN[way].items()}
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    before = await rows("audit_entry")
+    answer = await owner.post(path, owner.form(path).filled(name="Taken over"), **headers)
+    assert answer.status_code == 403
+    assert await rows("audit_entry") == before
+
+
+@pytest.mark.parametrize("way", FOREIGN)
+async def test_no_other_site_signs_anybody_in(browser: Browser, way: str) -> None:
+    await make_owner()
+    headers = {name: text.replace(ORIGIN, browser.origin) for name, text in FOREIGN[way].items()}
+    await browser.open("/sign-in")
+    form = browser.form("/sign-in").filled(email="ann@example.org", password=PASSWORD)
+    assert (await browser.post("/sign-in", form, **headers)).status_code == 403
+    assert (browser.token, await rows("session")) == (None, 0)
+
+
+async def test_the_token_of_another_person_of_an_older_session_or_none_is_refused(
+    owner: Browser, editor: Browser, browse: Callable[..., Browser], team: Team
+) -> None:
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    form = owner.form(path).filled(name="Taken over")
+    old = dict(form)["csrf"]
+    await editor.open("/account")
+    others = dict(editor.form("/account/name").values)["csrf"]
+    newer = await signed_in(browse(), team.owner)
+    before = await rows("audit_entry")
+    for token in (old, others, "", old[:-1], "é"):
+        fields = [(name, token if name == "csrf" else value) for name, value in form]
+        assert (await newer.post(path, fields, **newer.from_here)).status_code == 403
+    assert await rows("audit_entry") == before
+
+
+async def test_a_planted_pair_of_cookie_and_token_is_refused(owner: Browser, team: Team) -> None:
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    owner.client.cookies.set("csrftoken", "planted")
+    fields = [*[pair for pair in owner.form(path).filled(name="Taken over") if pair[0] != "csrf"], ("csrf", "planted")]
+    assert (await owner.post(path, fields, **owner.from_here, x_csrf_token="planted")).status_code == 403
+
+
+async def test_an_old_browser_that_says_only_its_origin_is_heard(owner: Browser, team: Team) -> None:
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    answer = await owner.post(path, owner.form(path).filled(name="New name"), origin=owner.origin)
+    assert answer.status_code == 303
+
+
+async def test_every_unsafe_route_wants_the_token_of_the_session(owner: Browser, team: Team) -> None:
+    before = await rows("audit_entry")
+    for path in routes("POST", team):
+        assert (await owner.post(path, {}, **owner.from_here)).status_code == 403, path
+    assert await rows("audit_entry") == before
+    assert await accounts.session_of(str(owner.token)) is not None

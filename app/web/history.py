@@ -10,6 +10,7 @@ from app import catalogue, clock
 from app.audit.entry import Entry
 from app.keys.key import Reason
 from app.web.formats import REASONS, exact
+from app.workspaces.workspace import DAYS
 
 _TOLD: Final = {
     "key.created": "Created the API key {name}",
@@ -99,4 +100,6 @@ def _value(value: object, zone: str) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     text = "none" if value is None else str(value)
+    if set(text.split()) <= set(DAYS):
+        return ", ".join(day.capitalize() for day in text.split())
     return exact(clock.from_datetime(datetime.fromisoformat(text)), zone) if _INSTANT.match(text) else text

@@ -9,13 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app import mail
+from app.access.actor import Role
 from app.access.policy import Action
 from app.errors import Conflict, NotFound, Problem, ValidationFailed
 from app.management import service as management
 from app.members import service as members
 from app.web.page import Page
 from app.web.people_form import ROLES, WHOLE, again, role_of
-from app.workspaces.workspace import Member
 
 LIST: Final = "/w/{slug:str}/settings/members"
 
@@ -84,17 +84,17 @@ async def _list(page: Page, problem: Problem | None = None, *, at: str = WHOLE) 
 
 
 async def _leaving(page: Page, user_id: str) -> dict[str, Any]:
-    """The member, and the management keys that end with them, as far as the reader may know of them."""
-    keys = await management.living_of(page.actor, page.slug, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else []
-    return {"member": await _member(page, user_id), "keys": keys, "leaving": user_id == page.actor.id}
-
-
-async def _member(page: Page, user_id: str) -> Member:
-    """Raises NotFound."""
-    found = next((each for each in await members.members(page.actor, page.slug) if each.user.id == user_id), None)
-    if found is None:
+    """The member, and the management keys that end with them, as far as the reader may know of them. Raises NotFound."""
+    everybody = await members.members(page.actor, page.slug)
+    member = next((each for each in everybody if each.user.id == user_id), None)
+    if member is None:
         raise NotFound("member")
-    return found
+    return {
+        "member": member,
+        "leaving": user_id == page.actor.id,
+        "is_last_owner": [each for each in everybody if each.role is Role.OWNER] == [member],
+        "keys": await management.living_of(page.actor, page.slug, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else [],
+    }
 
 
 def _address(page: Page) -> str:

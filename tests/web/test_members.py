@@ -82,9 +82,11 @@ async def test_the_last_owner_stays_owner_and_is_told_why(owner: Browser, team: 
     answer = await owner.send(f"{PATH}/{team.owner.id}/role", newRole="viewer")
     assert answer.status_code == 409
     assert "the last owner" in owner.page
-    await owner.open(f"{PATH}/{team.owner.id}/removal")
-    assert (await owner.send(f"{PATH}/{team.owner.id}/removal")).status_code == 409
-    assert "the last owner" in owner.page
+    path = f"{PATH}/{team.owner.id}/removal"
+    await owner.open(path)
+    assert "You are the only owner of Acme" in owner.page and f'action="{path}"' not in owner.page
+    csrf = {"csrf": dict(owner.form("/sign-out").values)["csrf"]}
+    assert (await owner.post(path, csrf, **owner.from_here)).status_code == 409
     assert await role_of(team, team.owner) == "owner"
 
 

@@ -121,52 +121,58 @@ class HotSQLite:
         return True
 
 
-class _Stateless(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """Two statements are all it ever runs, so nothing has to be reset (a round trip) when it is given back."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
 class HotPostgres:
-    """Pooled connections; a write is one statement, so that it is one round trip and one transaction."""
+    """A few connections of its own; a write is one statement, so that it is one round trip and one transaction.
 
-    batches = 2
+    asyncpg's pool starts a task and asks the server to reset whatever is given back, which here costs more than the
+    statements; these connections run nothing else and have nothing to reset.
+    """
+
+    # While some wait for the disk or the network, others are read.
+    batches = 3
 
     def __init__(self, engine: PooledPostgresEngine) -> None:
         self._engine = engine
 
     async def open(self) -> None:
-        self._pool = await asyncpg.create_pool(
-            **self._engine.config,
-            min_size=0,
-            max_size=self.batches * 2,
-            statement_cache_size=200,
-            connection_class=_Stateless,
-        )
+        self._idle: list[asyncpg.Connection] = []
+        self._free = asyncio.Semaphore(self.batches * 2)
 
     async def close(self) -> None:
-        # `close` waits for connections that may never come back from a server that is gone.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await self._pool.close()
-            return
-        self._pool.terminate()
+        # Not `close`, which waits for an answer that a server that is gone will never give.
+        while self._idle:
+            self._idle.pop().terminate()
 
     async def read(self, lookup: Lookup, *lists: list[bytes]) -> list[Row]:
-        try:
-            async with self._pool.acquire() as connection:
-                return list(await connection.fetch(_postgres_select(lookup), database.frozen(), *lists))
-        except UNAVAILABLE as error:
-            raise Unavailable(internal=f"reading: {error!r}") from error
+        return await self._fetch("reading", _postgres_select(lookup), database.frozen(), *lists)
 
     async def write(self, upserts: list[Upsert]) -> None:
         columns = [list(column) for upsert in upserts for column in zip(*upsert.rows, strict=True)]
-        try:
-            async with self._pool.acquire() as connection:
-                await connection.fetch(_postgres_upserts(tuple(upserts)), *columns)
-        except UNAVAILABLE as error:
-            raise Unavailable(internal=f"counting: {error!r}") from error
+        await self._fetch("counting", _postgres_upserts(tuple(upserts)), *columns)
+
+    async def _fetch(self, what: str, statement: str, *arguments: Any) -> list[Row]:
+        async with self._free:
+            try:
+                connection = await self._connection()
+            except UNAVAILABLE as error:
+                raise Unavailable(internal=f"connecting: {error!r}") from error
+            try:
+                rows: list[Row] = await connection.fetch(statement, *arguments)
+            except BaseException as error:
+                # In whatever state it is, nobody else shall meet it.
+                connection.terminate()
+                if isinstance(error, UNAVAILABLE):
+                    raise Unavailable(internal=f"{what}: {error!r}") from error
+                raise
+            self._idle.append(connection)
+            return rows
+
+    async def _connection(self) -> asyncpg.Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return await asyncpg.connect(**self._engine.config, statement_cache_size=200)
 
 
 def _connect(path: str, *pragmas: str) -> sqlite3.Connection:

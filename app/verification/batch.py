@@ -51,6 +51,8 @@ class Batches:
         self._hot, self._digesters, self._pepper_version = hot, digesters(peppers), peppers.current.version
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
         self._patience = PATIENCE_SECONDS["sqlite" if database.is_sqlite() else "postgres"]
+        # Kept, because Python 3.11 asks the system for the process id whenever it looks for the running loop.
+        self._loop = asyncio.get_running_loop()
         self._waiting: list[Question] = []
         self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
@@ -61,7 +63,7 @@ class Batches:
         if len(self._waiting) >= MOST_WAITING:
             metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
-        question = Question(token, secret, asked, follows, asyncio.get_running_loop().create_future())
+        question = Question(token, secret, asked, follows, self._loop.create_future())
         self._waiting.append(question)
         self._start()
         return question.answer
@@ -69,7 +71,12 @@ class Batches:
     async def authenticate(self, token: str) -> Gateway:
         """The gateway of a token, read now. Raises NotAuthenticated, Unavailable."""
         digests = self._digests(token)
-        gateway = self._gateway(digests, await store.read(self._hot, [], list(digests)))
+        try:
+            async with asyncio.timeout(self._patience):
+                found = await store.read(self._hot, [], list(digests))
+        except TimeoutError:
+            raise Unavailable(internal="a gateway token could not be read in time") from None
+        gateway = self._gateway(digests, found)
         if gateway is None:
             raise NotAuthenticated(_NO_GATEWAY)
         return gateway
@@ -82,7 +89,7 @@ class Batches:
     def _start(self) -> None:
         if len(self._running) < self._hot.batches:
             # A task of its own with nothing inherited: whoever hangs up cancels only the waiting, never the batch.
-            task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
+            task = self._loop.create_task(self._work(), context=contextvars.Context())
             self._running.add(task)
 
     async def _work(self) -> None:
@@ -150,7 +157,7 @@ class Batches:
             return
         if verdict.key.pepper_version < self._pepper_version:
             work = self._redigest(verdict.key, question.digests[0])
-            task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+            task = self._loop.create_task(work, context=contextvars.Context())
             self._afterwards.add(task)
             task.add_done_callback(self._afterwards.discard)
 

@@ -71,10 +71,10 @@ def _length(requests: int, top: int) -> float:
 
 
 def _round_up(most: int) -> int:
-    """The next of 1, 2, 5, 10, 20, 50, …: a line that people can read."""
+    """The next of 1, 2, 3, 4, 5, 6, 8, 10, 20, …: a line that people can read and whose half they can too."""
     size = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 3, 4, 5, 6, 8):
             if most <= factor * size:
                 return factor * size
         size *= 10

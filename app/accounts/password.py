@@ -29,12 +29,11 @@ THREADS: Final = 2
 LONGEST_QUEUE: Final = 32
 _LEAST_MEMORY: Final = 8  # KiB; Argon2 takes no less
 
-# Words about this place; a password of nothing else is refused. The last one is the password of a famous comic strip.
+# Words about this place; a password of nothing else is refused.
 CONTEXT: Final = frozenset(
     {"keydesk", "api", "apikey", "key", "keys", "live", "test", "freelance", "dashboard", "admin", "owner", "login"}
     | {"password", "passphrase", "secret"}
 )
-FAMOUS: Final = frozenset({"correcthorsebatterystaple"})
 _LIST: Final = Path(__file__).with_name("common_passwords.txt")
 _ROWS: Final = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p")
 
@@ -78,7 +77,7 @@ def is_sequence(text: str) -> bool:
 
 def is_common(text: str, about: Collection[str] = ()) -> bool:
     """Whether a common password or a word about this place or person was stretched into it."""
-    near = {*CONTEXT, *FAMOUS, *(part for whole in about for part in _parts(whole))}
+    near = {*CONTEXT, *(part for whole in about for part in _parts(whole))}
     words = set(_words(text.casefold()))
     if words and words <= near:
         return True

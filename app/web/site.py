@@ -81,6 +81,7 @@ class Site:
         """The page of a request, and what refuses it, if anything does."""
         page = self._blank(scope)
         try:
+            _refuse_nul(page)
             page.visitor = await self._gate.who(scope)
             page.now = await database.now()
             if page.visitor is not None:
@@ -155,6 +156,12 @@ def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response
     if "page" not in state:
         return Response("Not here.\n", status_code=404, media_type="text/plain")
     return errors.answer(state["page"], error)
+
+
+def _refuse_nul(page: Page) -> None:
+    """PostgreSQL keeps no NUL in texts, SQLite does: refused for both. Raises ValueError."""
+    if any("\0" in text for text in (page.path, *page.query, *page.query.values())):
+        raise ValueError("NUL")
 
 
 async def _enter(page: Page) -> None:

@@ -120,11 +120,18 @@ async def test_the_log_is_paged_both_ways_and_nothing_is_lost_between(owner: Bro
 
 @pytest.mark.parametrize(
     "query",
-    ["before=x", "before=-1", "before=99999999999999999999", "target=%00", "target=%ff", "after=0", "before=0", "target=key_x"],
+    ["before=x", "before=-1", "before=99999999999999999999", "target=%ff", "after=0", "before=0", "target=key_x"],
 )
 async def test_whatever_is_asked_of_the_log_is_answered(owner: Browser, team: Team, query: str) -> None:
     await make_key(team)
     assert (await owner.open(f"{LOG}?{query}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", [f"{LOG}?target=%00", f"{LOG}?%00", "/w/acme/settings/api-keys?q=a%00b", "/sign-in?next=%00", "/w/acme%00"]
+)
+async def test_a_nul_in_an_address_is_refused_before_any_database_sees_it(owner: Browser, path: str) -> None:
+    assert (await owner.open(path)).status_code == 400
 
 
 async def test_members_of_every_role_read_the_log(viewer: Browser, team: Team) -> None:

@@ -19,7 +19,7 @@ from app.accounts.person import email_key
 from app.clock import DAY, HOUR, MINUTE
 from app.demo.cast import CAST, EMAIL, FOUNDED_DAYS_AGO, NAME, SLUG, TIMEZONE, WORKSPACE, Part, Traffic
 from app.demo.traffic import tallies
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotAllowed, NotFound
 from app.keys import service as keys
 from app.keys.key import ApiKey
 from app.keys.listing import Window
@@ -45,6 +45,8 @@ class Demo:
 
 async def make(actor: Actor) -> Demo:
     """The workspace and everything in it, up to now. Operator only. Raises Conflict if somebody else has its address."""
+    if actor.is_member:
+        raise NotAllowed("The demo is made by whoever runs Keydesk.")
     now = await database.now()
     found = await _find(actor)
     password = None if found or await accounts.is_known(actor, EMAIL) else secrets.token_urlsafe(18)
@@ -121,8 +123,9 @@ async def _count(traffic: Traffic, key: ApiKey, now: int) -> None:
 @contextlib.contextmanager
 def _past(at: int) -> Iterator[None]:
     """Everything inside happens then."""
+    before = database.frozen()
     database.freeze(at)
     try:
         yield
     finally:
-        database.freeze(None)
+        database.freeze(before)

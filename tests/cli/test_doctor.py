@@ -1,0 +1,28 @@
+"""`doctor` on the command line: its lines, its exit code, beside a node at work."""
+
+from __future__ import annotations
+
+from app import database
+from tests.cli.conftest import Keydesk
+from tests.conftest import GATEWAY_TOKEN, PEPPER, Team, make_key
+from tests.support.server import Server
+
+
+async def test_it_prints_one_line_for_each_thing_and_ends_well(keydesk: Keydesk, team: Team, node: Server) -> None:
+    await make_key(team)
+    lines = keydesk("doctor").splitlines()
+    assert {line.split()[0] for line in lines} == {"ok", "warn"}
+    assert not [line for line in lines if PEPPER in line or GATEWAY_TOKEN in line]
+    findings = keydesk.json("doctor")
+    assert len(findings) == len(lines)
+    assert {frozenset(finding) for finding in findings} == {frozenset({"level", "what", "text"})}
+    assert [finding["what"] for finding in findings if finding["level"] != "ok"] == ["cookies"]
+
+
+async def test_a_failure_is_exit_code_one(keydesk: Keydesk, team: Team) -> None:
+    await make_key(team)
+    async with database.transaction():
+        await database.fetch("UPDATE audit_entry SET target = 'nothing' WHERE chain = {}", team.workspace.id)
+    done = keydesk.run("doctor")
+    assert done.returncode == 1
+    assert f"fail  audit           the chain {team.workspace.id} is broken at entry 1" in done.stdout.splitlines()

@@ -1,0 +1,126 @@
+"""The night something leaks: `find`, `revoke`, `suspend-workspace`, against a node at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app import database
+from app.access.actor import Actor
+from app.clock import DAY
+from app.errors import NotAllowed, NotFound
+from app.gateways import service as gateways
+from app.keys import journal
+from app.keys import service as keys
+from app.keys.key import Reason
+from app.management import service as management
+from app.management.key import Asked
+from tests.cli.conftest import Keydesk
+from tests.conftest import GATEWAY_TOKEN, Team, make_key
+from tests.support.server import Server
+
+OPERATOR = Actor.operator()
+
+
+async def leaked(kind: str, team: Team) -> tuple[str, str]:
+    """Id and secret of a new credential of this kind."""
+    if kind == "API_KEY":
+        created = await make_key(team, "Shop")
+        return created.key.id, created.secret or ""
+    if kind == "MANAGEMENT_KEY":
+        key, secret = await management.create(team.owner, team.slug, Asked("CI", ("keys.read",), await database.now() + DAY))
+        return key.id, secret
+    made = await gateways.create(OPERATOR, "edge", workspace=team.slug)
+    return made.token.id, made.secret
+
+
+KINDS = ("API_KEY", "MANAGEMENT_KEY", "GATEWAY_TOKEN")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_whatever_leaked_is_found_in_the_line_it_leaked_in_and_ended(kind: str, keydesk: Keydesk, team: Team) -> None:
+    id, secret = await leaked(kind, team)
+    line = f"2027-05-12 GET /pdfs X-API-Key: {secret} 200\n"
+    found = keydesk.json("find", stdin=line)
+    assert (found["id"], found["kind"], found["workspace"], found["status"]) == (id, kind, "acme", "ACTIVE")
+    ended = keydesk.json("revoke", "--reason", "EXPOSED_IN_LOGS", stdin=line)
+    assert ended == found | {"status": "REVOKED", "revokedAt": ended["revokedAt"]} | (
+        {"revocationReason": "EXPOSED_IN_LOGS"} if kind == "API_KEY" else {}
+    )
+    assert keydesk.json("find", stdin=secret) == ended
+
+
+async def test_it_is_said_in_words_too_and_never_the_secret(keydesk: Keydesk, team: Team) -> None:
+    created = await make_key(team, "Shop")
+    done = keydesk.under(KEYDESK_LOG_LEVEL="DEBUG").run("find", stdin=created.secret or "")
+    lines = dict(line.split("  ", 1) for line in done.stdout.splitlines())
+    said = {name: value.strip() for name, value in lines.items()}
+    assert said["workspace"] == "acme"
+    assert said["name"] == "Shop"
+    assert said["prefix"] == created.key.prefix
+    assert said["status"] == "ACTIVE"
+    assert said["last used at"] == "never"
+    assert (created.secret or "") not in done.stdout + done.stderr
+
+
+async def test_when_revoke_has_answered_the_node_refuses_and_the_journal_has_it(
+    keydesk: Keydesk, team: Team, node: Server, environment: dict[str, str]
+) -> None:
+    created = await make_key(team)
+
+    def ask() -> dict[str, Any]:
+        bearer = {"authorization": f"Bearer {GATEWAY_TOKEN}"}
+        answer: dict[str, Any] = httpx.post(f"{node.url}/v1/verify", json={"key": created.secret}, headers=bearer).json()
+        return answer
+
+    assert ask()["code"] == "VALID"
+    keydesk("revoke", "--reason", "COMMITTED_TO_REPOSITORY", "--note", "in infra", stdin=created.secret or "")
+    assert ask()["code"] == "REVOKED"
+    assert created.key.id in journal.read(Path(environment["KEYDESK_REVOCATION_JOURNAL"]))
+    revoked = (await keys.get(team.owner, created.key.id)).revocation
+    assert revoked is not None
+    assert (revoked.reason, revoked.note, revoked.by.kind) == (Reason.COMMITTED_TO_REPOSITORY, "in infra", "OPERATOR")
+
+
+async def test_by_its_id_and_twice_changes_nothing_the_second_time(keydesk: Keydesk, team: Team) -> None:
+    created = await make_key(team)
+    first = keydesk.json("revoke", "--reason", "OTHER", "--key", created.key.id)
+    assert keydesk.json("revoke", "--reason", "MEMBER_LEFT", "--key", created.key.id) == first
+
+
+def test_a_token_of_the_settings_is_pointed_at(keydesk: Keydesk) -> None:
+    assert keydesk.refused("find", stdin=GATEWAY_TOKEN) == (
+        "This is one of KEYDESK_GATEWAY_TOKENS. Take it out there and restart every node."
+    )
+
+
+def test_what_opens_nothing_is_said_to(keydesk: Keydesk) -> None:
+    assert keydesk.refused("find", stdin="fl_live_" + "a" * 38) == "There is no such key or token."
+    assert keydesk.refused("revoke", "--reason", "OTHER", "--key", "key_aaaaaaaaaaaaaaaaaaaa") == "There is no such API key."
+    assert "Missing option '--reason'" in keydesk.run("revoke", stdin="x").stderr
+    assert keydesk.refused("find", code=2) == "Secret: expected as one line on stdin."
+
+
+async def test_a_suspended_workspaces_keys_are_refused_until_it_is_resumed(keydesk: Keydesk, team: Team, node: Server) -> None:
+    created = await make_key(team)
+
+    def code() -> str:
+        bearer = {"authorization": f"Bearer {GATEWAY_TOKEN}"}
+        return str(httpx.post(f"{node.url}/v1/verify", json={"key": created.secret}, headers=bearer).json()["code"])
+
+    assert code() == "VALID"
+    assert keydesk.json("suspend-workspace", "acme")["suspendedAt"] is not None
+    assert code() == "SUSPENDED"
+    assert keydesk.json("resume-workspace", "acme")["suspendedAt"] is None
+    assert code() == "VALID"
+    assert keydesk.refused("suspend-workspace", "none") == "There is no such workspace."
+
+
+async def test_nobody_else_may_ask_whose_secret_it_is(team: Team) -> None:
+    _, secret = await leaked("MANAGEMENT_KEY", team)
+    for look in (keys.find_by_secret, management.find_by_secret, gateways.find_by_secret):
+        with pytest.raises((NotFound, NotAllowed)):
+            await look(team.owner, secret)

@@ -1,0 +1,218 @@
+"""The demo: what is in it, that it is made once, and that its past is as true as if it had been lived through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from app import catalogue, clock, database
+from app.access.actor import Actor
+from app.accounts import service as accounts
+from app.audit import service as audit
+from app.audit import store as audit_store
+from app.clock import DAY, HOUR, MINUTE
+from app.demo import service as demo
+from app.demo.cast import CAST, EMAIL
+from app.demo.traffic import DAYS, tallies
+from app.errors import Conflict, NotAllowed
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason, RotationDue, Status
+from app.keys.listing import Window
+from app.keys.service import KeyEdit
+from app.plans import service as plans
+from app.usage import service as usage
+from app.usage.usage import Granularity
+from app.workspaces import store as workspace_store
+from tests.conftest import make_team
+from tests.support.people import sign_in, token_of
+
+OPERATOR = Actor.operator()
+# A Wednesday, 10:40 in Berlin.
+NOW = clock.from_datetime(datetime(2027, 4, 14, 8, 40, tzinfo=UTC))
+MIDNIGHT = NOW - NOW % DAY
+LIMIT = "Load test, spring campaign"
+
+
+@pytest.fixture
+async def made(db: None) -> demo.Demo:
+    database.freeze(NOW)
+    return await demo.make(OPERATOR)
+
+
+async def all_keys() -> dict[str, ApiKey]:
+    return {key.name: key for key in (await keys.page(OPERATOR, "acme", Window(100))).keys}
+
+
+async def total() -> int:
+    return (await usage.of_workspace(OPERATOR, "acme", NOW - 70 * DAY, NOW + 20 * DAY)).counts.total
+
+
+async def test_every_kind_of_key_that_one_wants_to_see_is_there(made: demo.Demo) -> None:
+    found = list((await all_keys()).values())
+    assert {key.environment for key in found} == set(catalogue.current().environments)
+    assert Counter(key.status(NOW) for key in found) == {Status.ACTIVE: 7, Status.SUSPENDED: 1, Status.REVOKED: 1}
+    every = {name: environment.rotate_every_days for name, environment in catalogue.current().environments.items()}
+    due = Counter(key.rotation_due(every[key.environment], NOW) for key in found)
+    assert due[RotationDue.OVERDUE] == due[RotationDue.DUE_SOON] == 1
+    assert [key.name for key in found if key.expires_at and NOW < key.expires_at < NOW + 4 * DAY] == [LIMIT]
+    assert [key.name for key in found if key.last_used_at is None] == ["Monthly reports"]
+    (revoked,) = [key.revocation for key in found if key.revocation]
+    assert (revoked.reason, revoked.by.name) == (Reason.COMMITTED_TO_REPOSITORY, "Ada Lovelace")
+    assert revoked.note
+
+
+async def test_its_keys_fit_its_plan_with_room_for_another(made: demo.Demo) -> None:
+    meter = await plans.meter(made.workspace, NOW)
+    assert (meter.plan.name, meter.used, meter.has_room) == ("scale", 8, True)
+
+
+async def test_requests_fill_sixty_days_more_on_working_days_and_by_day_and_some_fail(made: demo.Demo) -> None:
+    found = await usage.of_workspace(OPERATOR, "acme", MIDNIGHT - DAYS * DAY, NOW)
+    days = {point.at: point.counts.total for point in found.series}
+    assert min(days.values()) > 0
+    weekend = [count for at, count in days.items() if clock.to_datetime(at).weekday() >= 5]
+    working = [count for at, count in days.items() if clock.to_datetime(at).weekday() < 5 and at < MIDNIGHT]
+    assert max(weekend) < min(working)
+    hours = (await usage.of_workspace(OPERATOR, "acme", MIDNIGHT - DAY, MIDNIGHT, Granularity.HOUR)).series
+    assert hours[11].counts.total > 3 * hours[1].counts.total > 0
+    assert 0.005 < found.counts.failed / found.counts.total < 0.1
+    outcomes = dict(found.by_outcome)
+    assert {"SUCCEEDED", "FAILED", "PERMISSION_DENIED", "REVOKED", "SUSPENDED"} == set(outcomes)
+
+
+async def test_keys_at_work_were_used_minutes_ago_and_the_others_not_after_their_end(made: demo.Demo) -> None:
+    for key in (await all_keys()).values():
+        end = key.revocation.at if key.revocation else key.suspended_at
+        if end is not None:
+            assert key.last_used_at is not None
+            assert end - DAY < key.last_used_at <= end
+        elif key.last_used_at is not None:
+            assert NOW - 10 * MINUTE < key.last_used_at < NOW
+
+
+async def test_nothing_is_counted_before_a_key_was_made_or_after_now(made: demo.Demo) -> None:
+    for key in (await all_keys()).values():
+        before = clock.hour_of(key.created_at)
+        if before > NOW - DAYS * DAY:
+            assert (await usage.of_key(OPERATOR, key.id, before - 30 * DAY, before, Granularity.HOUR)).counts.total == 0
+        assert (await usage.of_key(OPERATOR, key.id, clock.hour_of(NOW) + HOUR, NOW + DAY, Granularity.HOUR)).counts.total == 0
+
+
+async def test_its_past_is_in_the_audit_log_in_order_and_its_chain_is_sound(made: demo.Demo) -> None:
+    assert set((await audit.checked(OPERATOR)).values()) == {None}
+    entries = await audit_store.oldest(made.workspace.id, limit=100)
+    assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
+    assert Counter(entry.action for entry in entries) == {
+        "workspace.created": 1, "plan.changed": 1, "workspace.updated": 1, "key.created": 9, "key.revoked": 1, "key.suspended": 1,
+    }  # fmt: skip
+
+
+async def test_its_password_signs_in_and_later_a_link_chooses_another(made: demo.Demo) -> None:
+    assert made.password is not None
+    assert made.link is None
+    assert (await sign_in(EMAIL, made.password)).session.user == made.owner
+    again = await demo.make(OPERATOR)
+    assert again.password is None
+    assert await accounts.find_password_reset(token_of(again.link)) == made.owner
+
+
+async def test_made_again_it_makes_nothing_twice(made: demo.Demo) -> None:
+    before, counted = await all_keys(), await total()
+    again = await demo.make(OPERATOR)
+    assert again.workspace == made.workspace
+    assert (await all_keys(), await total()) == (before, counted)
+
+
+async def test_made_again_it_leaves_alone_what_somebody_changed_since(made: demo.Demo) -> None:
+    found = await all_keys()
+    await keys.update(OPERATOR, found["Staging"].id, KeyEdit(name="Staging, new cluster"))
+    await keys.resume(OPERATOR, found["Northwind (partner)"].id)
+    await demo.make(OPERATOR)
+    again = await all_keys()
+    assert set(again) == set(found) - {"Staging"} | {"Staging, new cluster"}
+    assert again["Northwind (partner)"].suspended_at is None
+
+
+async def test_made_again_days_later_its_traffic_has_gone_on_and_what_expired_is_refused(made: demo.Demo) -> None:
+    key = (await all_keys())[LIMIT]
+    counted = await total()
+    database.freeze(NOW + 5 * DAY)
+    await demo.make(OPERATOR)
+    assert (await usage.of_workspace(OPERATOR, "acme", NOW - 70 * DAY, clock.hour_of(NOW) + HOUR, Granularity.DAY)).counts.total > 0
+    assert await total() > counted
+    late = await usage.of_key(OPERATOR, key.id, clock.hour_of(key.expires_at or 0) + HOUR, NOW + 5 * DAY, Granularity.HOUR)
+    assert {outcome for outcome, _ in late.by_outcome} <= {"EXPIRED"}
+    assert (await all_keys())["Shop checkout"].last_used_at == pytest.approx(NOW + 5 * DAY, abs=10 * MINUTE)
+
+
+async def test_killed_in_the_middle_it_is_finished_by_the_next_run(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.freeze(NOW)
+    create, left = keys.create, iter(range(4))
+
+    async def killed(*arguments: Any, **more: Any) -> Any:
+        next(left)
+        return await create(*arguments, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(keys, "create", killed)
+        await demo.make(OPERATOR)
+    half = await all_keys()
+    assert len(half) == 4
+    await demo.make(OPERATOR)
+    found = await all_keys()
+    assert set(found) == {part.name for part in CAST}
+    assert {name: found[name].id for name in half} == {name: key.id for name, key in half.items()}
+
+
+async def test_the_same_hours_are_always_the_same_and_written_in_small_pieces(made: demo.Demo) -> None:
+    key = (await all_keys())["Shop checkout"]
+    (traffic,) = [part.traffic for part in CAST if part.name == key.name]
+    assert traffic is not None
+    first, second = (list(tallies(traffic, key, key.created_at, NOW)) for _ in range(2))
+    assert first == second
+    assert max(len(tally.hours) for tally in first) < 120
+    assert len(first) > 20
+
+
+async def test_a_workspace_of_somebody_else_is_left_alone(db: None) -> None:
+    await make_team("acme")
+    with pytest.raises(Conflict):
+        await demo.make(OPERATOR)
+    assert await workspace_store.find_user_by_email(EMAIL) is None
+    assert await all_keys() == {}
+
+
+async def test_it_is_the_operators(db: None) -> None:
+    team = await make_team("rival")
+    with pytest.raises(NotAllowed):
+        await demo.make(team.owner)
+    assert await workspace_store.find_by_slug("acme") is None
+
+
+@pytest.fixture
+def other_catalogue(db: None) -> Iterator[None]:
+    """Of an API that has nothing to do with PDFs: other permissions, other environments, all of whose keys expire."""
+    before = catalogue.current()
+    temporary = before.environments["temporary"]
+    permissions = {"mail.send": replace(before.permissions["pdf.read"], name="mail.send")}
+    environments = {"trial": replace(temporary, name="trial", max_lifetime_days=30)}
+    catalogue.bind(
+        replace(before, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments))
+    )  # fmt: skip
+    yield
+    catalogue.bind(before)
+
+
+async def test_it_works_with_a_catalogue_of_ones_own(other_catalogue: None) -> None:
+    database.freeze(NOW)
+    await demo.make(OPERATOR)
+    found = await all_keys()
+    assert set(found) == {part.name for part in CAST}
+    assert {(key.environment, key.permissions) for key in found.values()} == {("trial", ("mail.send",))}
+    assert await total() > 0

@@ -1,0 +1,168 @@
+"""What `doctor` says of the database and of what lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from app import catalogue, database
+from app.access.actor import Actor
+from app.clock import DAY
+from app.doctor.finding import Finding, Level
+from app.doctor.held import of_database
+from app.doctor.service import examine
+from app.errors import NotAllowed
+from app.gateways import service as gateways
+from app.keys import journal
+from app.keys import service as keys
+from app.keys.key import Reason
+from app.peppers import service as peppers
+from app.peppers.pepper import Pepper, Peppers
+from app.plans import service as plans
+from app.settings import Settings
+from tests.conftest import KIND, Team, make_key
+
+OPERATOR = Actor.operator()
+
+
+async def found(settings: Settings) -> list[Finding]:
+    """What is not as it should be."""
+    return [finding for finding in await of_database(OPERATOR, settings) if finding.level is not Level.OK]
+
+
+async def one(settings: Settings) -> tuple[Level, str, str]:
+    (finding,) = await found(settings)
+    return finding.level, finding.what, finding.text
+
+
+@pytest.fixture
+def offered(db: None) -> Iterator[catalogue.Catalogue]:
+    """The catalogue, put back at the end."""
+    before = catalogue.current()
+    yield before
+    catalogue.bind(before)
+
+
+async def test_a_sound_installation_has_nothing_to_be_said_against_it(settings: Settings, team: Team) -> None:
+    await make_key(team)
+    assert await found(settings) == []
+    texts = [finding.text for finding in await of_database(OPERATOR, settings)]
+    kept = ["journal_mode is wal", "synchronous is 2", "foreign_keys is 1"] if KIND == "sqlite" else ["fsync is on"]
+    assert set(kept) <= set(texts)
+    assert "2 chains, all sound" in texts
+
+
+async def test_a_broken_chain_fails(settings: Settings, team: Team) -> None:
+    await make_key(team)
+    async with database.transaction():
+        await database.fetch("UPDATE audit_entry SET action = 'nothing' WHERE chain = {}", team.workspace.id)
+    assert await one(settings) == (Level.FAIL, "audit", f"the chain {team.workspace.id} is broken at entry 1")
+
+
+async def test_more_keys_than_the_plan_allows_are_explained_by_a_smaller_plan(settings: Settings, team: Team) -> None:
+    await make_key(team, "one")
+    await make_key(team, "two")
+    await plans.change_plan(OPERATOR, team.slug, "free")
+    level, what, text = await one(settings)
+    assert (level, what, text) == (Level.WARN, "plans", "acme has 2 keys of 1 on the plan free, since its plan was changed")
+
+
+async def test_more_keys_than_the_plan_allows_without_a_reason_fail(settings: Settings, team: Team, tmp_path: Path) -> None:
+    await make_key(team, "one")
+    await make_key(team, "two")
+    async with database.transaction():
+        await database.fetch("UPDATE workspace SET plan = 'free' WHERE id = {}", team.workspace.id)
+    assert await one(settings) == (Level.FAIL, "plans", "acme has 2 keys of 1 on the plan free, and its plan was never changed")
+    own = replace(settings, catalogue=tmp_path / "catalogue.toml")
+    level, _, text = await one(own)
+    assert (level, text) == (Level.WARN, "acme has 2 keys of 1 on the plan free; has the catalogue's limit become smaller?")
+
+
+async def test_keys_that_hold_what_left_the_catalogue_are_named(
+    settings: Settings, team: Team, offered: catalogue.Catalogue
+) -> None:
+    created = await make_key(team, environment="staging", permissions=("pdf.read", "pdf.delete"))
+    await make_key(team, "another")
+    environments = {name: environment for name, environment in offered.environments.items() if name != "staging"}
+    permissions = {name: permission for name, permission in offered.permissions.items() if name != "pdf.delete"}
+    smaller = replace(offered, environments=MappingProxyType(environments), permissions=MappingProxyType(permissions))
+    catalogue.bind(smaller)
+    assert await one(settings) == (
+        Level.WARN, "catalogue", f"{created.key.id} holds pdf.delete, staging, no longer in the catalogue",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pepper(db: None) -> Iterator[Peppers]:
+    before = peppers.current()
+    yield before
+    peppers.bind(before)
+
+
+async def test_what_is_left_under_the_previous_pepper_is_counted_and_what_no_pepper_opens_fails(
+    settings: Settings, team: Team, pepper: Peppers
+) -> None:
+    await make_key(team)
+    await gateways.create(OPERATOR, "edge")
+    old = pepper.current
+    peppers.bind(Peppers(Pepper(old.version + 1, b"the pepper that comes after the other"), old))
+    left = "left under the previous pepper, until each is used once"
+    assert [finding.text for finding in await found(settings)] == [f"1 API keys are {left}", f"1 gateway tokens are {left}"]
+    # Nothing but the counts: the chains' keys are still wrapped by the first one.
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET pepper_version = 99")
+    peppers.bind(pepper)
+    assert await one(settings) == (Level.FAIL, "pepper", "1 API keys lie under version 99, which is not given: none is accepted")
+
+
+@pytest.fixture
+def written(db: None, tmp_path: Path) -> Iterator[journal.Journal]:
+    """A journal of this test's own."""
+    before = journal.current()
+    yield journal.bind(tmp_path / "own" / "revocations.jsonl")
+    journal.bind(before.path)
+
+
+async def test_a_journal_that_lacks_revocations_or_cannot_be_written_fails(
+    settings: Settings, team: Team, written: journal.Journal, tmp_path: Path
+) -> None:
+    created = await make_key(team)
+    await keys.revoke(team.owner, created.key.id, Reason.OTHER)
+    assert await found(settings) == []
+    written.path.unlink()
+    assert await one(settings) == (Level.FAIL, "journal", f"{written.path} has 0 of 1 revocations: some are lacking")
+    written.path.mkdir()
+    await written.catch_up()
+    level, what, text = await one(settings)
+    assert (level, what) == (Level.FAIL, "journal")
+    assert text.startswith(f"cannot be written: {written.path}")
+
+
+async def test_a_clock_that_was_set_back_fails(settings: Settings, team: Team) -> None:
+    database.freeze(await database.now() + DAY)
+    await gateways.create(OPERATOR, "edge")
+    database.freeze(None)
+    level, what, text = await one(settings)
+    assert (level, what) == (Level.FAIL, "clock")
+    assert text.endswith("it was set back")
+
+
+async def test_a_clock_that_differs_from_the_databases_fails(settings: Settings, team: Team) -> None:
+    database.freeze(await database.now() + DAY)
+    level, what, text = await one(settings)
+    assert (level, what) == (Level.FAIL, "clock")
+    assert text.endswith("expiry goes by the database's. Synchronise both.")
+
+
+async def test_an_empty_installation_is_told_what_to_do_next(settings: Settings, db: None) -> None:
+    levels = {finding.what: finding.level for finding in await found(replace(settings, gateway_tokens=()))}
+    assert levels == {"owner": Level.WARN, "gateway tokens": Level.WARN}
+
+
+async def test_it_is_the_operators(settings: Settings, team: Team) -> None:
+    with pytest.raises(NotAllowed):
+        await examine(team.owner, settings)

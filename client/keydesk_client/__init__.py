@@ -1,0 +1,31 @@
+"""Protects any ASGI application with API keys that a Keydesk issues, checks and counts.
+
+`KeydeskMiddleware` goes around a Starlette, FastAPI or Litestar app; `Keydesk` asks and reports by hand.
+"""
+
+from keydesk_client.client import Keydesk
+from keydesk_client.declared import declared, permission
+from keydesk_client.errors import KeydeskError, KeydeskRefused, KeydeskUnavailable
+from keydesk_client.middleware import KeydeskMiddleware
+from keydesk_client.outcome import Batch, Outcome, Receipt
+from keydesk_client.rules import ANY_KEY, CLOSED, PUBLIC, Requirement
+from keydesk_client.verdict import KeydeskKey, Verdict
+
+__all__ = [
+    "ANY_KEY",
+    "CLOSED",
+    "PUBLIC",
+    "Batch",
+    "Keydesk",
+    "KeydeskError",
+    "KeydeskKey",
+    "KeydeskMiddleware",
+    "KeydeskRefused",
+    "KeydeskUnavailable",
+    "Outcome",
+    "Receipt",
+    "Requirement",
+    "Verdict",
+    "declared",
+    "permission",
+]

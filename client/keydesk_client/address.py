@@ -1,0 +1,54 @@
+"""The caller's address, as far as it can be known."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from keydesk_client.asgi import Scope
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+UNIX_SOCKET = "unix"
+
+
+class TrustedProxies:
+    """The networks whose `X-Forwarded-For` is believed; `unix` stands for a peer on a Unix socket, which has no address.
+
+    Without any, the caller is the peer. Behind a proxy, it is the rightmost entry that is not itself a trusted proxy:
+    what stands further left was written by the caller, who may write anything.
+    """
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        names = list(networks)
+        self._socket = UNIX_SOCKET in names
+        self._networks = [ipaddress.ip_network(name) for name in names if name != UNIX_SOCKET]
+
+    def caller(self, scope: Scope) -> str | None:
+        """The caller's address; None if it is missing, malformed or lost behind proxies."""
+        peer = scope.get("client")
+        address = _parse(peer[0]) if peer else None
+        if self._socket if peer is None else self._trusts(address):
+            address = self._forwarded(scope)
+        return None if address is None else str(address)
+
+    def _forwarded(self, scope: Scope) -> Address | None:
+        lines = (value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"x-forwarded-for")
+        for entry in reversed(",".join(lines).split(",")):
+            address = _parse(entry.strip())
+            if not self._trusts(address):
+                return address
+        return None
+
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _parse(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        # An IPv4 caller on a dual-stack socket; and a zone means nothing on another machine.
+        return address.ipv4_mapped or (None if address.scope_id else address)
+    return address

@@ -1,0 +1,131 @@
+"""The door: no request reaches the application unless Keydesk, asked about this very one, lets it pass."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final, TypedDict
+
+import httpx
+
+from keydesk_client.address import TrustedProxies
+from keydesk_client.asgi import ASGIApp, Receive, Scope, Send
+from keydesk_client.client import Keydesk
+from keydesk_client.credential import BadCredential, find_key, header
+from keydesk_client.declared import declared
+from keydesk_client.errors import KeydeskRefused, KeydeskUnavailable
+from keydesk_client.exchange import Exchange
+from keydesk_client.lifespan import Lifespan
+from keydesk_client.outcome import Outcome, tidy_user_agent
+from keydesk_client.refusal import Refusal
+from keydesk_client.reporter import Reporter
+from keydesk_client.rules import CLOSED, PUBLIC, Access, Requirement, Rules
+from keydesk_client.verdict import KeydeskKey, Verdict
+
+logger = logging.getLogger("keydesk_client")
+
+_FULL_RETRY_AFTER_SECONDS: Final = 5
+
+
+class About(TypedDict):
+    """What is asked about a request, and reported of it."""
+
+    permission: str | None
+    ip: str | None
+    user_agent: str | None
+
+
+class KeydeskMiddleware:
+    """Around any ASGI application: `app = KeydeskMiddleware(app, url=…, token=…, permissions={"GET /pdfs": "pdf.read"})`.
+
+    `permissions` maps a method and a path to a permission, PUBLIC, ANY_KEY or CLOSED; the first that fits decides and what
+    none names is refused. Without it, the app's handlers are asked for their `@permission`. `environment`: only keys of
+    this one pass. `trusted_proxies`: networks (or `unix`) whose X-Forwarded-For is believed. A question takes
+    `timeout_seconds` at most, the last reports at a shutdown `drain_seconds`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        url: str,
+        token: str,
+        permissions: Mapping[str, Requirement] | None = None,
+        environment: str | None = None,
+        trusted_proxies: Iterable[str] = (),
+        timeout_seconds: float = 2.0,
+        drain_seconds: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Raises ValueError for settings that could not mean what they say, TypeError for an app that cannot be asked."""
+        self.app = app
+        self._rules = Rules(declared(app) if permissions is None else permissions)
+        self._environment = environment
+        self._proxies = TrustedProxies(trusted_proxies)
+        self._keydesk = Keydesk(url, token, timeout_seconds=timeout_seconds, transport=transport)
+        self._reporter = Reporter(self._keydesk.report)
+        self._drain_seconds = drain_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http" | "websocket":
+                await self._guard(scope, receive, send)
+            case "lifespan":
+                await Lifespan(receive, send, self.aclose).run(self.app, scope)
+            case kind:
+                raise RuntimeError(f"{kind!r} is no kind of request that could be checked")
+
+    async def aclose(self) -> None:
+        """Reports everything there is, for servers without a lifespan; with one, this has happened when it ends."""
+        if left := await self._reporter.flush(self._drain_seconds):
+            logger.error("%d outcomes could not be reported before the end", left)
+        await self._keydesk.aclose()
+
+    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        requirement = self._rules.requirement(scope)
+        if requirement is PUBLIC:
+            await self.app(scope, receive, send)
+            return
+        about = self._about(scope, requirement)
+        try:
+            key = await self._admit(scope, requirement, about)
+        except Refusal as refusal:
+            await refusal.send(scope, send)
+            return
+        exchange = Exchange(receive, send, lambda status: self._reporter.add(Outcome(key_id=key.id, status=status, **about)))
+        # A copy, as the protocol asks: what stands around us does not get to see the key of this request.
+        await exchange.run(self.app, {**scope, "keydesk": key})
+
+    def _about(self, scope: Scope, requirement: Requirement) -> About:
+        return {
+            "permission": None if isinstance(requirement, Access) else requirement,
+            "ip": self._proxies.caller(scope),
+            "user_agent": tidy_user_agent(header(scope, b"user-agent") or ""),
+        }
+
+    async def _admit(self, scope: Scope, requirement: Requirement, about: About) -> KeydeskKey:
+        """The key that opens this request; Refusal for everything else."""
+        if requirement is CLOSED:
+            raise Refusal.closed()
+        try:
+            key = find_key(scope)
+        except BadCredential as error:
+            raise Refusal.bad_credential(error) from None
+        if key is None:
+            raise Refusal.without_key()
+        if self._reporter.full:
+            raise Refusal.unavailable(_FULL_RETRY_AFTER_SECONDS)
+        verdict = await self._ask(key, about)
+        if verdict.key is None:
+            raise Refusal.denied(verdict)
+        return verdict.key
+
+    async def _ask(self, key: str, about: About) -> Verdict:
+        try:
+            return await self._keydesk.verify(key, environment=self._environment, outcome_follows=True, **about)
+        except KeydeskRefused as error:
+            logger.error("requests are refused until this is mended: %s", error)
+            raise Refusal.unavailable(error.retry_after_seconds) from None
+        except KeydeskUnavailable as error:
+            logger.warning("a request is refused: %s", error)
+            raise Refusal.unavailable(error.retry_after_seconds) from None

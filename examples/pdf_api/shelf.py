@@ -1,0 +1,43 @@
+"""Finished PDFs, in memory: the oldest make room, and a restart forgets them all."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """One document and the workspace whose keys may read it."""
+
+    workspace_id: str
+    title: str
+    template: str
+    pages: int
+    content: bytes = field(repr=False)
+    id: str = field(default_factory=lambda: "pdf_" + secrets.token_hex(10))
+
+
+class Shelf:
+    """Holds `most_bytes` of PDFs at most."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._pdfs: OrderedDict[str, Pdf] = OrderedDict()
+
+    def put(self, pdf: Pdf) -> None:
+        self._pdfs[pdf.id] = pdf
+        self._bytes += len(pdf.content)
+        while self._bytes > self._most_bytes:
+            _, oldest = self._pdfs.popitem(last=False)
+            self._bytes -= len(oldest.content)
+
+    def find(self, workspace_id: str, pdf_id: str) -> Pdf | None:
+        """None as well for another workspace's: whoever guesses an id learns nothing."""
+        pdf = self._pdfs.get(pdf_id)
+        return pdf if pdf is not None and pdf.workspace_id == workspace_id else None

@@ -23,6 +23,7 @@ from app.errors import (
     Unavailable,
     ValidationFailed,
 )
+from app.web.form import TooLarge, Unreadable
 from app.web.page import CONFIRMATION, Page, with_query
 
 _log = logging.getLogger("keydesk.web")
@@ -46,6 +47,8 @@ _TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
     ValidationFailed: (422, "That does not work"),
     SignInFailed: (422, "That was not it"),
     TooManyAttempts: (429, "One moment"),
+    Unreadable: (400, "That did not arrive well"),
+    TooLarge: (413, "Too much at once"),
     Unavailable: (503, "Back in a moment"),
 }
 _OF_STATUS: Final = {

@@ -6,9 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from app.errors import FieldProblem, ValidationFailed
+from app.errors import FieldProblem, Problem, ValidationFailed
 
 MOST_FIELDS = 500
+
+
+class Unreadable(Problem):
+    """What no browser sends from a page of ours."""
+
+    code = "UNREADABLE"
+
+    def __init__(self) -> None:
+        super().__init__("The request could not be read. Go back, reload the page, and try again.")
+
+
+class TooLarge(Problem):
+    """More than a form can hold."""
+
+    code = "TOO_LARGE"
+
+    def __init__(self) -> None:
+        super().__init__("The request is more than a form can hold.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +38,14 @@ class Form:
 
     @classmethod
     def parse(cls, body: bytes) -> Form:
-        """Raises ValueError for what no browser sends."""
-        values = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-        if "\0" in body.decode() or any("\0" in text for texts in values.values() for text in texts):
-            raise ValueError("NUL")
+        """Raises Unreadable."""
+        try:
+            values = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise Unreadable from None
+        # PostgreSQL keeps no NUL in texts, SQLite does: refused for both.
+        if any("\0" in text for name, texts in values.items() for text in (name, *texts)):
+            raise Unreadable
         return cls({name: [text.replace("\r\n", "\n") for text in texts] for name, texts in values.items()})
 
     def text(self, name: str, default: str = "") -> str:

@@ -16,11 +16,11 @@ from litestar.static_files import create_static_files_router
 
 from app import database
 from app.accounts import service as accounts
-from app.errors import KeydeskError, Problem
+from app.errors import KeydeskError
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
 from app.web import account, audit, chart, errors, formats, front, history, home, keys, members, plans, workspace
-from app.web.form import Form
+from app.web.form import Form, TooLarge, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
@@ -38,12 +38,6 @@ CONTROLLERS: Final = (
     *workspace.HANDLERS,
     *audit.HANDLERS,
 )
-
-
-class TooLarge(Problem):
-    """More than a form can hold."""
-
-    code = "TOO_LARGE"
 
 
 class Site:
@@ -91,7 +85,7 @@ class Site:
             page.form = await _read_form(scope, receive)
             self._require_ours(scope, page)
             return page, None, await self._confirm(page)
-        except (KeydeskError, ValueError) as failure:
+        except KeydeskError as failure:
             return page, failure, None
 
     def _blank(self, scope: Scope) -> Page:
@@ -159,9 +153,9 @@ def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response
 
 
 def _refuse_nul(page: Page) -> None:
-    """PostgreSQL keeps no NUL in texts, SQLite does: refused for both. Raises ValueError."""
+    """As in forms. Raises Unreadable."""
     if any("\0" in text for text in (page.path, *page.query, *page.query.values())):
-        raise ValueError("NUL")
+        raise Unreadable
 
 
 async def _enter(page: Page) -> None:
@@ -171,15 +165,15 @@ async def _enter(page: Page) -> None:
 
 
 async def _read_form(scope: Scope, receive: Receive) -> Form:
-    """Raises TooLarge, ValueError for what is not a form."""
+    """Raises TooLarge, Unreadable."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ValueError("the browser hung up")
+            raise Unreadable
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
-            raise TooLarge("A form holds 64 KiB at most.")
+            raise TooLarge
         if not message.get("more_body"):
             return Form.parse(bytes(body))
 

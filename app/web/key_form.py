@@ -12,6 +12,7 @@ from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey, Status
 from app.keys.listing import KeyFilter
 from app.keys.rules import KeyInput
+from app.keys.secret import cut
 from app.web.form import Form
 
 FILTERS: Final = ("q", "environment", "status", "permission", "sort")
@@ -59,7 +60,7 @@ def filter_of(query: Mapping[str, str]) -> KeyFilter:
     status = query.get("status", "").upper()
     environment, permission = query.get("environment", ""), query.get("permission", "")
     return KeyFilter(
-        search=query.get("q", ""),
+        search=_search(query),
         statuses=(Status(status),) if status in set(Status) else (),
         environment=environment if environment in known.environments else None,
         permission=permission if permission in known.permissions else None,
@@ -68,4 +69,9 @@ def filter_of(query: Mapping[str, str]) -> KeyFilter:
 
 def plain(query: Mapping[str, str]) -> dict[str, str | None]:
     """The part of the address that says which list this is, without the place in it."""
-    return {name: query[name] for name in FILTERS if query.get(name)}
+    return {**{name: query[name] for name in FILTERS if query.get(name)}, "q": _search(query)}
+
+
+def _search(query: Mapping[str, str]) -> str:
+    """Of a whole key only its prefix, so that no page or link repeats what somebody should not have sent."""
+    return cut(query.get("q", ""))

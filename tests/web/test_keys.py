@@ -1,0 +1,268 @@
+"""The pages of API keys: what is listed, how one is made and shown once, changed, suspended and revoked, and by whom."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from app import clock, database
+from app.keys import service as keys
+from app.keys.key import ApiKey, Status
+from app.keys.listing import Window
+from app.plans import service as plans
+from tests.conftest import Team, make_key, make_team
+from tests.web.conftest import Browser, later, rows, signed_in
+
+LIST = "/w/acme/settings/api-keys"
+NEW = f"{LIST}/new"
+SECRET = re.compile(r"fl_(?:live|test)_[0-9A-Za-z]{38}")
+
+
+def names(browser: Browser) -> list[str]:
+    """The names in the list, from its top."""
+    return [html.unescape(name) for name in re.findall(r'class="name".*?<span class="clip">(.*?)</span>', browser.page)]
+
+
+async def fill(browser: Browser, **changes: str | list[str]) -> int:
+    """The form for a new key, filled in and sent to its review."""
+    await browser.open(NEW)
+    fields: dict[str, str | list[str]] = {"name": "Server", "environment": "production", "permissions": ["pdf.read"]} | changes
+    return (await browser.send(NEW, **fields)).status_code
+
+
+async def test_a_key_is_reviewed_made_and_shown_once(editor: Browser, team: Team) -> None:
+    assert await fill(editor, permissions=["pdf.read", "pdf.generate"]) == 200
+    assert "Create “Server”?" in editor.page and await keys.count(team.owner, team.slug) == 0
+    made = await editor.send(NEW, confirmed="yes")
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+    (secret,) = set(SECRET.findall(html.unescape(editor.page)))
+    assert f"FL_API_KEY={secret}" in editor.page and "curl" in editor.page
+    for path in (LIST, "/w/acme", re.findall(rf'href="({LIST}/key_\w+)"', editor.page)[0], "/w/acme/settings/audit-log"):
+        assert (await editor.open(path)).status_code == 200
+        assert secret[12:] not in editor.page and "Server" in editor.page
+
+
+async def test_a_form_sent_twice_lands_on_already_made_and_a_lost_answer_is_made_good(editor: Browser, team: Team) -> None:
+    await fill(editor)
+    sent = editor.form(NEW).filled(confirmed="yes")
+    await editor.post(NEW, sent, **editor.from_here)
+    first = SECRET.findall(editor.page)[0]
+    again = await editor.post(NEW, sent, **editor.from_here)
+    assert again.status_code == 200 and "Already made" in again.text and not SECRET.search(again.text)
+    assert await keys.count(team.owner, team.slug) == 1
+    replacement = next(form for form in re.findall(r'action="([^"]+/replacement)"', again.text))
+    made = await editor.send(replacement)
+    second = SECRET.findall(made.text)[0]
+    assert made.status_code == 201 and second != first
+    states = [key.status(await database.now()) for key in (await _all(team))]
+    assert sorted(states) == [Status.ACTIVE, Status.REVOKED]
+
+
+async def test_what_was_lost_is_not_replaced_once_somebody_uses_it(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    async with database.transaction():
+        await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", await database.now(), key.id)
+    answer = await editor.post(f"{LIST}/{key.id}/replacement", await _csrf(editor), **editor.from_here)
+    assert answer.status_code == 409 and await keys.count(team.owner, team.slug) == 1
+
+
+async def test_every_fault_is_told_at_its_field_and_nothing_typed_is_lost(editor: Browser) -> None:
+    status = await fill(
+        editor,
+        name="x" * 101,
+        environment="temporary",
+        permissions=["pdf.read"],
+        allowedIps="203.0.113.9\nnowhere",
+        expiresAt="soon",
+    )
+    assert status == 422
+    assert 'id="expiresAt-fault"' in editor.page and 'aria-invalid="true"' in editor.page
+    status = await fill(editor, name="x" * 101, environment="temporary", allowedIps="203.0.113.9\nnowhere")
+    assert status == 422
+    for field in ("name", "expiresAt", "allowedIps"):
+        assert f'id="{field}-fault"' in editor.page
+    held = dict(editor.form(NEW).values)
+    assert (held["name"], held["environment"], held["permissions"]) == ("x" * 101, "temporary", "pdf.read")
+    assert held["allowedIps"] == "203.0.113.9\nnowhere"
+    assert await rows("api_key") == 0
+
+
+async def test_a_full_plan_names_the_larger_ones_and_keeps_what_was_typed(browser: Browser, db: None) -> None:
+    free = await make_team("small", plan="free")
+    await make_key(free)
+    owner = await signed_in(browser, free.owner)
+    await owner.open("/w/small/settings/api-keys/new")
+    fields = {"name": "Second", "environment": "staging", "permissions": ["pdf.read"]}
+    await owner.send("/w/small/settings/api-keys/new", **fields)
+    answer = await owner.send("/w/small/settings/api-keys/new", confirmed="yes")
+    assert answer.status_code == 409
+    for title in ("Starter", "Growth", "Scale Business", "Scale Enterprise"):
+        assert f"<strong>{title}</strong>" in owner.page
+    assert dict(owner.form("/w/small/settings/api-keys/new").values)["name"] == "Second"
+    assert (await plans.meter(free.workspace)).used == 1
+
+
+async def test_the_list_is_searched_filtered_sorted_and_paged(viewer: Browser, team: Team) -> None:
+    for n in range(9):
+        await make_key(team, f"Key {n}", environment="staging" if n % 2 else "production")
+    await keys.suspend(team.owner, (await make_key(team, "Zebra 100%", permissions=("template.read",))).key.id)
+    await viewer.open(LIST)
+    assert names(viewer) == ["Zebra 100%", *(f"Key {n}" for n in reversed(range(9)))]
+    for query, found in (
+        ("q=key+3", ["Key 3"]),
+        ("q=100%25", ["Zebra 100%"]),
+        ("q=_", []),
+        ("environment=staging&sort=name", ["Key 1", "Key 3", "Key 5", "Key 7"]),
+        ("status=suspended", ["Zebra 100%"]),
+        ("permission=template.read", ["Zebra 100%"]),
+        ("status=nonsense&environment=moon&sort=upwards&q=zebra", ["Zebra 100%"]),
+        ("sort=name-z&q=key", [f"Key {n}" for n in reversed(range(9))]),
+    ):
+        await viewer.open(f"{LIST}?{query}")
+        assert names(viewer) == found, query
+    assert "No key matches" in (await viewer.open(f"{LIST}?q=nothing")).text
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat_there_and_back(viewer: Browser, db: None) -> None:
+    team = await make_team("acme-two", plan="scale_enterprise")
+    for n in range(60):
+        await make_key(team, f"Key {n:02}")
+    browser, path = await signed_in(viewer, team.viewer), "/w/acme-two/settings/api-keys?sort=name"
+    seen = []
+    for size in (25, 25, 10):
+        await browser.open(path)
+        assert len(names(browser)) == size
+        seen += names(browser)
+        onward = re.findall(r'rel="next" href="([^"]+)"', browser.page)
+        path = html.unescape(onward[0]) if onward else ""
+    assert path == "" and seen == [f"Key {n:02}" for n in range(60)]
+    (back,) = re.findall(r'rel="prev" href="([^"]+)"', browser.page)
+    await browser.open(html.unescape(back))
+    assert names(browser) == [f"Key {n:02}" for n in range(25, 50)]
+
+
+async def test_a_whole_secret_in_the_search_finds_its_key_by_the_prefix_alone(viewer: Browser, team: Team) -> None:
+    made = await make_key(team)
+    await make_key(team, "Other")
+    answer = await viewer.open(f"{LIST}?q={made.secret}")
+    assert names(viewer) == ["Production server"]
+    assert made.secret is not None and made.secret[12:] not in answer.text
+
+
+async def test_a_fragment_is_the_part_that_was_asked_for(viewer: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    listed = await viewer.open(f"{LIST}?q=prod", **{"hx-request": "true", "hx-target": "div#keys"})
+    assert (
+        listed.text.lstrip().startswith('<div id="keys">') and "<html" not in listed.text and names(viewer) == ["Production server"]
+    )
+    figures = await viewer.open(f"{LIST}/{key.id}", **{"hx-request": "true", "hx-target": "div#figures"})
+    assert figures.text.lstrip().startswith('<div id="figures"') and figures.headers["vary"] == "HX-Request"
+    whole = await viewer.open(f"{LIST}/{key.id}", **{"hx-request": "true", "hx-target": "main#main"})
+    assert "<html" not in whole.text and "What was done to it" in whole.text
+
+
+async def test_an_edit_changes_what_it_says_and_keeps_the_seconds_of_an_expiry(editor: Browser, team: Team) -> None:
+    expires = await database.now() + 9 * clock.DAY + 12_345_678
+    key = (await make_key(team, expires_at=expires)).key
+    await editor.open(f"{LIST}/{key.id}/edit")
+    answer = await editor.send(f"{LIST}/{key.id}/edit", name="Renamed", permissions=["pdf.read"], allowedIps="203.0.113.0/24")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{LIST}/{key.id}")
+    changed = await keys.get(team.owner, key.id)
+    assert (changed.name, changed.permissions, changed.allowed_ips) == ("Renamed", ("pdf.read",), ("203.0.113.0/24",))
+    assert changed.expires_at == expires
+    await editor.open(f"{LIST}/{key.id}/edit")
+    refused = await editor.send(f"{LIST}/{key.id}/edit", name=" ", expiresAt="2020-01-01T00:00")
+    assert refused.status_code == 422 and 'id="name-fault"' in refused.text and 'id="expiresAt-fault"' in refused.text
+    assert await keys.get(team.owner, key.id) == changed
+
+
+async def test_unticking_every_permission_is_a_fault_and_shows_them_unticked(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    await editor.open(f"{LIST}/{key.id}/edit")
+    refused = await editor.send(f"{LIST}/{key.id}/edit", permissions=[])
+    assert refused.status_code == 422 and 'id="permissions-fault"' in refused.text
+    assert "permissions" not in dict(editor.form(f"{LIST}/{key.id}/edit").values)
+
+
+async def test_suspending_and_resuming_say_how_it_shall_be_and_repeat_harmlessly(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    path = f"{LIST}/{key.id}/suspension"
+    for state, expected in (("suspended", Status.SUSPENDED), ("suspended", Status.SUSPENDED), ("active", Status.ACTIVE)):
+        await editor.post(path, [*await _csrf(editor), ("state", state)], **editor.from_here)
+        assert (await keys.get(team.owner, key.id)).status(await database.now()) is expected
+    await editor.open(path)
+    assert "Suspend this key" in editor.page
+
+
+async def test_revoking_wants_a_reason_is_final_and_the_page_says_who_and_why(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    path = f"{LIST}/{key.id}/revocation"
+    await editor.open(path)
+    assert "Nobody uses it" in editor.page
+    refused = await editor.send(path, note="found in a paste")
+    assert refused.status_code == 422 and 'id="reason-fault"' in refused.text
+    assert dict(editor.form(path).values)["note"] == "found in a paste"
+    assert (await editor.send(path, reason="EXPOSED_IN_LOGS")).status_code == 303
+    await editor.follow()
+    assert "Revoked for ever" in editor.page and "exposed in logs" in editor.page and "found in a paste" in editor.page
+    assert f"{LIST}/{key.id}/edit" not in editor.page
+    assert (await editor.open(f"{LIST}/{key.id}/edit")).status_code == 409
+    assert (await editor.open(path)).status_code == 303
+
+
+async def test_a_viewer_reads_and_is_offered_nothing_else(viewer: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    await viewer.open(LIST)
+    assert "Production server" in viewer.page and "Create API key" not in viewer.page
+    await viewer.open(f"{LIST}/{key.id}")
+    assert not re.search(r"/(edit|suspension|revocation)\"", viewer.page)
+    token = await _csrf(viewer)
+    for end, fields in (("edit", [("name", "x")]), ("suspension", []), ("revocation", [("reason", "OTHER")]), ("replacement", [])):
+        answer = await viewer.post(f"{LIST}/{key.id}/{end}", [*token, *fields], **viewer.from_here)
+        assert answer.status_code == 403, end
+    assert (await keys.get(team.owner, key.id)).status(await database.now()) is Status.ACTIVE
+
+
+@pytest.mark.parametrize("end", ["", "/edit", "/suspension", "/revocation"])
+async def test_anothers_key_answers_as_one_that_does_not_exist(owner: Browser, other_team: Team, end: str) -> None:
+    theirs = (await make_key(other_team)).key.id
+    answers = [await owner.open(f"{LIST}/{key_id}{end}") for key_id in (theirs, "key_aaaaaaaaaaaaaaaaaaaa", "usr_x", "x")]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert len({re.sub(r'value="[^"]+"', "", answer.text) for answer in answers}) == 1
+
+
+async def test_the_overview_says_what_needs_attention_the_most_urgent_first(owner: Browser, team: Team) -> None:
+    now = await database.now()
+    await owner.open("/w/acme")
+    assert "No API keys yet" in owner.page
+    await make_key(team, "Expiring", expires_at=now + 3 * clock.DAY)
+    old = (await make_key(team, "Old")).key
+    calm = (await make_key(team, "Calm")).key
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET created_at = {} WHERE id = {}", now - 91 * clock.DAY, old.id)
+    await owner.open("/w/acme")
+    attention = owner.page[owner.page.index("Needs attention") : owner.page.index("Latest changes")]
+    assert re.findall(r"<strong class=\"clip\">(\w+)", attention) == ["Old", "Expiring"]
+    assert "Rotation overdue" in attention and "Expires in 2 days" in attention and calm.id not in attention
+
+
+async def test_the_address_without_a_workspace_leads_to_the_last_one(owner: Browser, team: Team) -> None:
+    assert (await owner.open("/settings/api-keys?q=x")).headers["location"] == "/w/acme/settings/api-keys?q=x"
+    assert (await owner.open("/")).headers["location"] == "/w/acme"
+
+
+async def test_a_session_left_alone_leads_to_the_sign_in_and_from_there_back(owner: Browser) -> None:
+    await later(31)
+    assert (await owner.open(LIST)).headers["location"] == "/sign-in?next=%2Fw%2Facme%2Fsettings%2Fapi-keys"
+    assert (await owner.open(LIST, **{"hx-request": "true"})).headers["hx-redirect"].startswith("/sign-in?next=")
+
+
+async def _csrf(browser: Browser) -> list[tuple[str, str]]:
+    await browser.open("/account")
+    return [(name, value) for name, value in browser.form("/sign-out").values if name == "csrf"]
+
+
+async def _all(team: Team) -> list[ApiKey]:
+    return list((await keys.page(team.owner, team.slug, Window(100))).keys)

@@ -8,6 +8,7 @@
     │   │   └── ConfirmationNeeded  you may, once you have given your password again
     │   ├── Conflict            it has changed, or was already done otherwise
     │   ├── PlanLimitReached    the plan has no free slot
+    │   ├── RotationNotReady    completing now would cut somebody off
     │   ├── LinkExpired         a one-time link that is used, too old, or never was one
     │   ├── SignInFailed        the address or the password is wrong; which of them is never said
     │   └── TooManyAttempts     wait `retry_after_seconds`
@@ -21,7 +22,7 @@ Transports map the tree in one place each: `api/errors.py`, `web/errors.py`, `ve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class KeydeskError(Exception):
@@ -95,6 +96,16 @@ class PlanLimitReached(Problem):
         keys = "key" if limit == 1 else "keys"
         super().__init__(f"The plan allows {limit} API {keys} and {used} are in use. Revoke one, or choose a larger plan.")
         self.plan, self.limit, self.used, self.upgrade_to = plan, limit, used, upgrade_to
+
+
+class RotationNotReady(Problem):
+    """The evidence is not there yet: `callers` (of `rotations.rotation.Moving`) would be cut off; it may be nobody known."""
+
+    code = "ROTATION_NOT_READY"
+
+    def __init__(self, message: str, callers: tuple[Any, ...]) -> None:
+        super().__init__(message)
+        self.callers = callers
 
 
 class LinkExpired(Problem):

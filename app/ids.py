@@ -17,6 +17,8 @@ SESSION: Final = "ses"
 MANAGEMENT_KEY: Final = "mgk"
 GATEWAY_TOKEN: Final = "gtk"
 AUDIT_ENTRY: Final = "aud"
+ROTATION: Final = "rot"
+CALLER: Final = "cal"
 REQUEST: Final = "req"
 
 _SHAPE = re.compile(rf"[a-z]{{3}}_[{ALPHABET}]{{20}}")

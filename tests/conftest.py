@@ -81,8 +81,8 @@ async def db(opened: None) -> AsyncIterator[None]:
 async def empty() -> None:
     """Every table but the migrations', the peppers' and the installation's own row."""
     tables = (
-        "usage_hour", "usage_batch", "key_last_used", "idempotency", "api_key", "management_key", "gateway_token",
-        "audit_entry", "session", "link", "throttle", "member", "account", "workspace",
+        "usage_hour", "usage_batch", "caller", "key_last_used", "idempotency", "job", "rotation_dismissal", "rotation", "api_key",
+        "management_key", "gateway_token", "audit_entry", "session", "link", "throttle", "member", "account", "workspace",
     )  # fmt: skip
     async with database.transaction():
         for table in tables:

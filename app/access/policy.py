@@ -30,6 +30,12 @@ class Action(StrEnum):
     SUSPEND_API_KEY = auto()
     RESUME_API_KEY = auto()
     REVOKE_API_KEY = auto()
+    READ_ROTATIONS = auto()
+    ROTATE_API_KEY = auto()
+    COMPLETE_ROTATION = auto()
+    CANCEL_ROTATION = auto()
+    EXTEND_ROTATION = auto()
+    DISMISS_CALLER = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
     INVITE_MEMBER = auto()
@@ -64,6 +70,12 @@ RULES: Final[dict[Action, Rule]] = {
     Action.SUSPEND_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.RESUME_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.REVOKE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.READ_ROTATIONS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
+    Action.ROTATE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.COMPLETE_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.CANCEL_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.EXTEND_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),
     Action.INVITE_MEMBER: Rule(Role.OWNER, None, recent=True),

@@ -11,7 +11,7 @@ from app import clock
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.workspaces.service import Change
 
-LASTS: Final = 24 * clock.HOUR
+IDEMPOTENCY_LASTS: Final = 24 * clock.HOUR
 LONGEST_KEY: Final = 200
 
 

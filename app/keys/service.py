@@ -15,8 +15,7 @@ from app.errors import Conflict, NotFound
 from app.keys import journal, rules, store
 from app.keys.key import ApiKey, Reason, Revocation
 from app.keys.listing import KeyFilter, KeyPage, Order, Window
-from app.keys.repeat import LASTS as IDEMPOTENCY_LASTS
-from app.keys.repeat import Repeat
+from app.keys.repeat import IDEMPOTENCY_LASTS, Repeat
 from app.keys.rules import KeyInput
 from app.keys.secret import cut, generate, prefix_of
 from app.peppers import service as peppers

@@ -11,7 +11,8 @@ from app.catalogue import Plan
 class Meter:
     """`used` counts keys neither revoked nor expired, and of the two keys of an open rotation one; `rotating` such pairs.
 
-    `used` may exceed the limit after a downgrade: keys keep working, new ones are refused.
+    Both keys of a rotation count once a deadline has passed that keeps them. `used` may exceed the limit, then and after a
+    downgrade: keys keep working, new ones are refused.
     """
 
     plan: Plan

@@ -20,7 +20,8 @@ from app.workspaces.workspace import Workspace
 async def meter(workspace: Workspace, now: int | None = None) -> Meter:
     """Of a workspace the caller has already been let into."""
     moment = now if now is not None else await database.now()
-    return Meter(catalogue.current().plan(workspace.plan), await store.count_keys(workspace.id, moment))
+    used, rotating = await store.count_keys(workspace.id, moment)
+    return Meter(catalogue.current().plan(workspace.plan), used, rotating)
 
 
 async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:

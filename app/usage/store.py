@@ -53,6 +53,18 @@ async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts
     return {row["key"]: Counts(int(row["successful"]), int(row["total"]) - int(row["successful"])) for row in rows}
 
 
+async def sums(key_ids: list[str], instants: list[int]) -> dict[str, list[int]]:
+    """Requests of each key in the hours from each of these instants on; a key without any is left out."""
+    if not key_ids:
+        return {}
+    parts = ", ".join(f"SUM(CASE WHEN hour >= {{}} THEN requests ELSE 0 END) AS n{index}" for index in range(len(instants)))
+    rows = await database.fetch(
+        f"SELECT key, {parts} FROM usage_hour WHERE key IN ({_marks(key_ids)}) AND hour >= {{}} GROUP BY key",
+        *(*instants, *key_ids, min(instants)),
+    )
+    return {row["key"]: [int(row[f"n{index}"]) for index in range(len(instants))] for row in rows}
+
+
 async def newest_hour(key_id: str) -> int | None:
     """The last hour in which anything of a key was counted."""
     rows = await database.fetch("SELECT max(hour) AS hour FROM usage_hour WHERE key = {}", key_id)

@@ -1,0 +1,94 @@
+"""How runs end: by somebody, by their deadline, or by themselves when one of their keys is over."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.errors import Unavailable
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason
+from app.rotations import store
+from app.rotations.reading import standing
+from app.rotations.rotation import Ending, Outcome, Progress, Rotation
+from app.workspaces import service as workspaces
+from app.workspaces.service import Change
+
+_log = logging.getLogger("keydesk.rotations")
+
+
+async def anything_due(now: int) -> bool:
+    """Whether `finish_due` has something to do."""
+    return bool(await store.due(now))
+
+
+async def finish_due(now: int) -> list[Progress]:
+    """Ends every run whose deadline has passed and says REVOKE, and writes down the ends that runs came to by themselves.
+
+    For the job. Each run is a change of its own, decided anew under its workspace's lock: done twice it does nothing more.
+    """
+    ended = []
+    for run in await store.due(now):
+        try:
+            ended += await _finish(run)
+        except Unavailable as failure:
+            _log.warning("a rotation's end is put off: %s", failure.internal)
+        except Exception:
+            # One run that cannot be ended keeps no other from its end.
+            _log.exception("the rotation %s could not be ended", run.id)
+    return ended
+
+
+async def complete_in(change: Change, run: Progress) -> tuple[Progress, ApiKey]:
+    """Revokes the predecessor inside an open change; the caller writes it into the journal after the commit."""
+    revoked = await keys.revoke_in(change, run.predecessor, Reason.ROTATED, None)
+    return await _ended(change, run, Outcome.COMPLETED), revoked
+
+
+async def cancel_in(change: Change, run: Progress) -> tuple[Progress, ApiKey]:
+    """Revokes the successor inside an open change; the caller writes it into the journal after the commit."""
+    revoked = await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, "The rotation was cancelled.")
+    return await _ended(change, run, Outcome.CANCELLED), revoked
+
+
+async def write_down(change: Change, run: Progress) -> Progress:
+    """The end that a run has come to by itself, with its one entry by the system; any other run is left as it is."""
+    stored = await store.find(change.place.id, run.rotation.id)
+    if run.rotation.ending is not None and stored is not None and stored.ending is None:
+        await _end(replace(change, actor=Actor.system()), run.rotation, run.rotation.ending)
+    return run
+
+
+async def now_of(change: Change, run: Rotation) -> Progress:
+    """Where a run stands at the change's time."""
+    return (await standing([run], change.now))[0]
+
+
+async def _finish(run: Rotation) -> list[Progress]:
+    async with workspaces.changing(Actor.system(), None, Action.COMPLETE_ROTATION, workspace_id=run.workspace_id) as change:
+        stored = await store.find(run.workspace_id, run.id)
+        if stored is None or stored.ending is not None:
+            return []
+        found = await now_of(change, stored)
+        if not found.is_open:
+            return [await write_down(change, found)]
+        if not found.rotation.is_due(change.now):
+            return []
+        ended, revoked = await complete_in(change, found)
+    await keys.written_down(revoked)
+    return [ended]
+
+
+async def _ended(change: Change, run: Progress, outcome: Outcome) -> Progress:
+    await _end(change, run.rotation, Ending(change.now, change.actor.ref, outcome))
+    stored = await store.find(change.place.id, run.rotation.id)
+    return await now_of(change, stored or run.rotation)
+
+
+async def _end(change: Change, run: Rotation, ending: Ending) -> None:
+    await store.end(run.id, ending)
+    detail = {"predecessor": run.predecessor_id, "successor": run.successor_id}
+    await audit.record(change, f"rotation.{ending.outcome.lower()}", run.id, **detail)

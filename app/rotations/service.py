@@ -1,0 +1,282 @@
+"""What can be done with rotations. Every function takes who asks first; every change leaves its entries in the audit log.
+
+Looking at them is in `reading`, and how they end in `ending`; both can be reached from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from app import catalogue, clock, ids
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.errors import Conflict, NotFound, RotationNotReady
+from app.keys import service as keys
+from app.keys import store as key_store
+from app.keys.key import ApiKey, Reason, Status
+from app.keys.repeat import Repeat
+from app.keys.rules import KeyInput
+from app.keys.service import Created
+from app.rotations import rules, store
+from app.rotations.ending import anything_due, cancel_in, complete_in, finish_due, now_of, write_down
+from app.rotations.impact import Impact, Verdict, impact, impacts
+from app.rotations.reading import (
+    WHAT,
+    Relatives,
+    RunPage,
+    count,
+    get,
+    lineage,
+    of_key,
+    of_keys,
+    open_runs,
+    page,
+    relatives,
+    workspace_of,
+)
+from app.rotations.rotation import OnDeadline, Outcome, Progress, Rotation, State
+from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
+from app.workspaces import service as workspaces
+from app.workspaces.service import Change
+
+__all__ = [
+    "Impact",
+    "Relatives",
+    "RunPage",
+    "Started",
+    "Verdict",
+    "anything_due",
+    "cancel",
+    "complete",
+    "count",
+    "dismiss",
+    "extend",
+    "finish_due",
+    "get",
+    "impact",
+    "impacts",
+    "lineage",
+    "of_key",
+    "of_keys",
+    "open_runs",
+    "page",
+    "relatives",
+    "start",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`secret` is the successor's; None when it was shown before and the successor has been used since."""
+
+    progress: Progress
+    secret: str | None = field(repr=False)
+
+
+async def start(
+    actor: Actor,
+    key_id: str,
+    *,
+    slug: str | None = None,
+    deadline: int | None = None,
+    on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT,
+    quiet_seconds: int = DEFAULT_QUIET_SECONDS,
+    idempotency_key: str | None = None,
+) -> Started:
+    """A run with a new key that takes the place of this one; both work. Needs no free slot of the plan.
+
+    `deadline` in microseconds, by default 7 days from now, never later than 30. Raises ValidationFailed, or Conflict for a key
+    that is not active or has an open run. The same idempotency key with the same input answers the same run, within 24 hours
+    and as long as the run is open; while its successor was never used that one is replaced by another, whose secret is told.
+    """
+    terms = Terms(deadline, on_deadline, quiet_seconds)
+    asked = [key_id, deadline, str(on_deadline), quiet_seconds]
+    replaced: tuple[ApiKey, ...] = ()
+    async with keys.changing(actor, key_id, Action.ROTATE_API_KEY, slug) as (change, key):
+        repeat = Repeat.of(change, "rotateApiKey", idempotency_key, asked)
+        begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
+        if repeat and begun:
+            repeat.require_same(begun[1])
+            started, replaced = await _again(change, begun[0])
+        else:
+            started = await _begin(change, key, terms, repeat)
+    await keys.written_down(*replaced)
+    return started
+
+
+async def complete(actor: Actor, rotation_id: str, *, force: bool = False) -> Progress:
+    """Revokes the predecessor: from the next request on only the successor works. Repeated, it answers the same.
+
+    Raises Conflict for a cancelled run; RotationNotReady, unless forced, while the evidence is not there: with the callers
+    that would be cut off.
+    """
+    async with _changing(actor, rotation_id, Action.COMPLETE_ROTATION) as (change, run):
+        if not run.is_open:
+            return _same_end(run, Outcome.COMPLETED)
+        if run.state is not State.READY and not force and not run.rotation.is_due(change.now):
+            raise RotationNotReady(_why_not_ready(run), run.left)
+        run, revoked = await complete_in(change, run)
+    await keys.written_down(revoked)
+    return run
+
+
+async def cancel(actor: Actor, rotation_id: str, *, force: bool = False) -> Progress:
+    """Revokes the successor: the predecessor goes on as before. Repeated, it answers the same.
+
+    Raises Conflict for a completed run and, unless forced, when the successor has been used.
+    """
+    async with _changing(actor, rotation_id, Action.CANCEL_ROTATION) as (change, run):
+        if not run.is_open:
+            return _same_end(run, Outcome.CANCELLED)
+        _refuse_due(run, change.now)
+        if not force and await key_store.lock_use(run.successor.id) is not None:
+            raise Conflict("The new key has been used already: whoever uses it would be cut off. Cancel with `force` to do it.")
+        run, revoked = await cancel_in(change, run)
+    await keys.written_down(revoked)
+    return run
+
+
+async def extend(actor: Actor, rotation_id: str, deadline: int) -> Progress:
+    """A later deadline, in microseconds; never later than 30 days after the start. Raises ValidationFailed, Conflict."""
+    async with _changing(actor, rotation_id, Action.EXTEND_ROTATION) as (change, run):
+        _refuse_ended(run, change.now)
+        rules.check_extension(run.rotation, deadline, change.now)
+        if deadline == run.rotation.deadline:
+            return run
+        await store.set_deadline(run.rotation.id, deadline)
+        before, after = clock.rfc3339(run.rotation.deadline), clock.rfc3339(deadline)
+        await audit.record(change, "rotation.extended", run.rotation.id, deadline={"before": before, "after": after})
+        return await _as_stored(change, run.rotation.id)
+
+
+async def dismiss(actor: Actor, rotation_id: str, caller_id: str) -> Progress:
+    """Says that a caller of the predecessor, with its whole user-agent family, need not move. Raises NotFound, Conflict."""
+    async with _changing(actor, rotation_id, Action.DISMISS_CALLER) as (change, run):
+        _refuse_ended(run, change.now)
+        found = next((moving for moving in run.callers if moving.caller.id == caller_id), None)
+        if found is None:
+            raise NotFound("caller")
+        if found.dismissed:
+            return run
+        await store.dismiss(run.rotation.id, found.caller.user_agent, change.now, change.actor.name)
+        await audit.record(change, "rotation.caller_dismissed", run.rotation.id, user_agent=found.caller.user_agent)
+        return await _as_stored(change, run.rotation.id)
+
+
+async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | None) -> Started:
+    if key.status(change.now) is not Status.ACTIVE:
+        raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key can be rotated.")
+    deadline = rules.checked_deadline(terms, change.now)
+    await _refuse_open_run(change, key)
+    made = await keys.add_in(change, _like(key), line_started_at=key.born)
+    run = Rotation(
+        id=ids.new(ids.ROTATION),
+        workspace_id=change.place.id,
+        predecessor_id=key.id,
+        successor_id=made.key.id,
+        started_at=change.now,
+        started_by=change.actor.ref,
+        deadline=deadline,
+        on_deadline=terms.on_deadline,
+        quiet_period=terms.quiet_period,
+    )
+    await store.add(run, repeat)
+    await audit.record(change, "rotation.started", run.id, **_shape(run))
+    return Started(await now_of(change, run), made.secret)
+
+
+async def _again(change: Change, begun: Rotation) -> tuple[Started, tuple[ApiKey, ...]]:
+    """The run that the same request has begun before, and the key that was replaced because nobody can have its secret."""
+    run = await now_of(change, begun)
+    suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
+    if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
+        return Started(run, None), ()
+    made = await _replace(change, run)
+    revoked = await key_store.find(change.place.id, run.successor.id)
+    return Started(await _as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()
+
+
+async def _replace(change: Change, run: Progress) -> Created:
+    """Another successor with the settings of the one that goes. The run moves on to it before the old one is revoked."""
+    made = await keys.add_in(change, _like(run.successor), line_started_at=run.successor.born)
+    await store.set_successor(run.rotation.id, made.key.id)
+    await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, "Its secret may have been lost; another took its place.")
+    detail = {"before": run.successor.id, "after": made.key.id}
+    await audit.record(change, "rotation.successor_replaced", run.rotation.id, successor=detail)
+    return made
+
+
+async def _refuse_open_run(change: Change, key: ApiKey) -> None:
+    """Runs that have come to their end by themselves are written down on this occasion."""
+    for stored in await store.unended(key.id):
+        run = await write_down(change, await now_of(change, stored))
+        if run.is_open:
+            raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
+
+
+def _like(key: ApiKey) -> KeyInput:
+    """What the successor of a key is to be. Raises Conflict if the catalogue no longer offers it."""
+    known = catalogue.current()
+    permissions = tuple(name for name in key.permissions if name in known.permissions)
+    if key.environment not in known.environments or not permissions:
+        raise Conflict("What this key is for is no longer offered, so no key like it can be made. Create another one.")
+    return KeyInput(key.name, key.environment, permissions, key.expires_at, key.allowed_ips)
+
+
+def _shape(run: Rotation) -> dict[str, object]:
+    """A run as the audit log shows it."""
+    return {
+        "predecessor": run.predecessor_id,
+        "successor": run.successor_id,
+        "deadline": clock.rfc3339(run.deadline),
+        "on_deadline": str(run.on_deadline),
+        "quiet_seconds": run.quiet_period // clock.SECOND,
+    }
+
+
+def _same_end(run: Progress, wanted: Outcome) -> Progress:
+    if run.rotation.ending is None or run.rotation.ending.outcome is not wanted:
+        raise Conflict(f"This rotation is {run.state.lower()}, which is final.")
+    return run
+
+
+def _refuse_ended(run: Progress, now: int) -> None:
+    if not run.is_open:
+        raise Conflict(f"This rotation is {run.state.lower()}, which is final.")
+    _refuse_due(run, now)
+
+
+def _refuse_due(run: Progress, now: int) -> None:
+    if run.rotation.is_due(now):
+        raise Conflict("Its deadline has passed: the old key is being revoked at this moment.")
+
+
+def _why_not_ready(run: Progress) -> str:
+    if run.left:
+        callers = f"{len(run.left)} callers have" if len(run.left) > 1 else "One caller has"
+        return f"{callers} not moved to the new key and would be cut off. Complete with `force` to do it all the same."
+    if run.ready_at is None:
+        return "The new key has not been used, or is suspended. Complete with `force` to revoke the old one all the same."
+    return f"The old key was used until lately: it counts as silent from {clock.rfc3339(run.ready_at)} on. `force` does not wait."
+
+
+async def _as_stored(change: Change, rotation_id: str) -> Progress:
+    stored = await store.find(change.place.id, rotation_id)
+    if stored is None:
+        raise NotFound(WHAT)
+    return await now_of(change, stored)
+
+
+@contextlib.asynccontextmanager
+async def _changing(actor: Actor, rotation_id: str, action: Action) -> AsyncIterator[tuple[Change, Progress]]:
+    """The transaction in which a run changes, and where it stood when its workspace was locked."""
+    workspace_id = await workspace_of(rotation_id)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            change = await stack.enter_async_context(workspaces.changing(actor, None, action, workspace_id=workspace_id))
+        except NotFound:
+            raise NotFound(WHAT) from None
+        yield change, await write_down(change, await _as_stored(change, rotation_id))

@@ -1,0 +1,188 @@
+"""Of the two keys of an open rotation exactly one takes a slot, under concurrency and however somebody tries to stretch it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app import database
+from app.access.actor import Actor
+from app.clock import DAY, HOUR
+from app.errors import Conflict, PlanLimitReached
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason
+from app.keys.rules import KeyInput
+from app.plans import service as plans
+from app.rotations import service as rotations
+from app.rotations.rotation import OnDeadline, Progress
+from tests.conftest import Team, make_key, make_team
+from tests.support.callers import use
+
+
+@pytest.fixture
+async def free(db: None) -> Team:
+    """A workspace that may have one key."""
+    return await make_team("small", plan="free")
+
+
+async def begun(team: Team, **changes: object) -> Progress:
+    """An open run of the team's only key."""
+    key = (await make_key(team, **changes)).key
+    return (await rotations.start(team.editor, key.id)).progress
+
+
+async def metered(team: Team) -> tuple[int, int]:
+    meter = await plans.meter(team.workspace)
+    return meter.used, meter.rotating
+
+
+async def no_room(team: Team) -> None:
+    with pytest.raises(PlanLimitReached):
+        await make_key(team)
+
+
+async def test_a_free_workspace_rotates_its_only_key(free: Team) -> None:
+    run = await begun(free)
+    assert await metered(free) == (1, 1)
+    await no_room(free)
+    await use(run.successor.id)
+    await rotations.complete(free.editor, run.rotation.id, force=True)
+    assert await metered(free) == (1, 0)
+    await no_room(free)
+    await keys.revoke(free.owner, run.successor.id, Reason.OTHER)
+    assert await metered(free) == (0, 0)
+    await make_key(free)
+
+
+async def test_fifty_concurrent_starts_make_one_run(free: Team) -> None:
+    key = (await make_key(free)).key
+    attempts = [rotations.start(free.editor, key.id) for _ in range(50)]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    started = [result for result in results if isinstance(result, rotations.Started)]
+    assert len(started) == 1
+    assert sum(isinstance(result, Conflict) for result in results) == 49
+    assert await metered(free) == (1, 1)
+    assert await rotations.count(free.viewer, free.slug) == 1
+    assert await keys.count(free.viewer, free.slug) == 2
+
+
+async def test_starts_and_creates_at_once_never_exceed_the_plan(db: None) -> None:
+    team = await make_team(plan="starter")
+    key = (await make_key(team)).key
+    asked = KeyInput("x", "production", ("pdf.read",))
+    attempts = [
+        task for _ in range(20) for task in (rotations.start(team.editor, key.id), keys.create(team.owner, team.slug, asked))
+    ]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(result, rotations.Started) for result in results) == 1
+    assert sum(isinstance(result, keys.Created) for result in results) == 1
+    assert await metered(team) == (2, 1)
+
+
+async def test_neither_key_of_an_open_run_starts_another(free: Team) -> None:
+    run = await begun(free)
+    for key in (run.predecessor, run.successor):
+        with pytest.raises(Conflict, match="being rotated already"):
+            await rotations.start(free.editor, key.id)
+        with pytest.raises(Conflict):
+            await rotations.start(free.editor, key.id, idempotency_key="another")
+    await use(run.successor.id)
+    with pytest.raises(Conflict):
+        await rotations.start(free.editor, run.successor.id)
+    assert await metered(free) == (1, 1)
+
+
+@pytest.mark.parametrize("which", ["predecessor", "successor"])
+async def test_revoking_either_key_by_hand_leaves_one_key_in_one_slot(free: Team, which: str) -> None:
+    run = await begun(free)
+    gone: ApiKey = getattr(run, which)
+    await keys.revoke(free.owner, gone.id, Reason.OTHER)
+    assert await metered(free) == (1, 0)
+    await no_room(free)
+    left = run.successor if which == "predecessor" else run.predecessor
+    again = (await rotations.start(free.editor, left.id)).progress
+    assert await metered(free) == (1, 1)
+    await no_room(free)
+    assert again.rotation.id != run.rotation.id
+
+
+@pytest.mark.parametrize("which", ["predecessor", "successor"])
+async def test_letting_either_key_expire_leaves_one_key_in_one_slot(free: Team, which: str) -> None:
+    now = await database.now()
+    run = await begun(free, expires_at=now + DAY)
+    lives = run.successor if which == "predecessor" else run.predecessor
+    await keys.update(free.editor, lives.id, keys.KeyEdit(expires_at=None, set_expiry=True))
+    database.freeze(now + DAY)
+    assert await metered(free) == (1, 0)
+    await no_room(free)
+    await rotations.start(free.editor, lives.id)
+    assert await metered(free) == (1, 1)
+
+
+async def test_both_keys_kept_past_the_deadline_both_count_and_start_nothing_more(free: Team) -> None:
+    run = await begun(free)
+    for offset, used in ((-1, 1), (0, 2), (1, 2)):
+        database.freeze(run.rotation.deadline + offset)
+        assert await metered(free) == (used, 1)
+    await no_room(free)
+    for key in (run.predecessor, run.successor):
+        with pytest.raises(Conflict):
+            await rotations.start(free.editor, key.id)
+    meter = await plans.meter(free.workspace)
+    assert (meter.limit, meter.used, meter.remaining) == (1, 2, 0)
+    await rotations.complete(free.editor, run.rotation.id, force=True)
+    assert await metered(free) == (1, 0)
+
+
+async def test_a_run_that_revokes_at_its_deadline_keeps_its_one_slot_until_the_job_has_been(free: Team) -> None:
+    key = (await make_key(free)).key
+    deadline = await database.now() + HOUR
+    await rotations.start(free.editor, key.id, deadline=deadline, on_deadline=OnDeadline.REVOKE)
+    database.freeze(deadline)
+    assert await metered(free) == (1, 1)
+    await no_room(free)
+    await rotations.finish_due(deadline)
+    assert await metered(free) == (1, 0)
+
+
+async def test_a_suspended_pair_still_shares_its_slot(free: Team) -> None:
+    run = await begun(free)
+    await keys.suspend(free.owner, run.predecessor.id)
+    await keys.suspend(free.owner, run.successor.id)
+    assert await metered(free) == (1, 1)
+    await no_room(free)
+
+
+async def test_cancelling_and_starting_again_and_again_wins_nothing(free: Team) -> None:
+    key = (await make_key(free)).key
+    for _ in range(3):
+        run = (await rotations.start(free.editor, key.id)).progress
+        assert await metered(free) == (1, 1)
+        await rotations.cancel(free.editor, run.rotation.id)
+        assert await metered(free) == (1, 0)
+
+
+async def test_workspaces_over_their_limit_are_told_to_the_operator(free: Team) -> None:
+    run = await begun(free)
+    assert await plans.over_limit(Actor.operator()) == []
+    database.freeze(run.rotation.deadline)
+    ((slug, meter),) = await plans.over_limit(Actor.operator())
+    assert (slug, meter.used) == (free.slug, 2)
+
+
+async def test_ending_and_starting_at_once_leaves_no_key_in_two_runs(db: None) -> None:
+    team = await make_team(plan="scale_enterprise")
+    for _ in range(5):
+        run = await begun(team)
+        attempts = [
+            rotations.complete(team.editor, run.rotation.id, force=True),
+            rotations.cancel(team.editor, run.rotation.id),
+            keys.revoke(team.owner, run.successor.id, Reason.OTHER),
+            rotations.start(team.editor, run.successor.id),
+            rotations.start(team.editor, run.predecessor.id),
+        ]
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        assert all(not isinstance(result, Exception) or isinstance(result, Conflict) for result in results), results
+        held = [key.id for each in await rotations.open_runs(team.viewer, team.slug) for key in (each.predecessor, each.successor)]
+        assert len(held) == len(set(held))

@@ -1,0 +1,145 @@
+"""A lost answer locks nobody out, and never makes two successors."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app import database
+from app.clock import DAY, HOUR
+from app.errors import Conflict, ValidationFailed
+from app.keys import journal
+from app.keys import service as keys
+from app.keys.key import Reason, Status
+from app.keys.service import KeyEdit
+from app.plans import service as plans
+from app.rotations import service as rotations
+from app.rotations.rotation import State
+from app.rotations.service import Started
+from tests.conftest import Team, make_key
+from tests.support.callers import use
+
+
+async def start(team: Team, key_id: str, repeat: str = "deploy-7", **changes: object) -> Started:
+    return await rotations.start(team.editor, key_id, idempotency_key=repeat, **changes)  # type: ignore[arg-type]
+
+
+async def test_the_same_request_again_is_the_same_run_with_another_secret_while_the_first_was_never_used(team: Team) -> None:
+    key = (await make_key(team)).key
+    first, again = await start(team, key.id), await start(team, key.id)
+    assert again.progress.rotation.id == first.progress.rotation.id
+    assert first.secret is not None and again.secret is not None and again.secret != first.secret
+    lost, new = first.progress.successor, again.progress.successor
+    assert new.id != lost.id
+    assert (new.name, new.permissions, new.born) == (lost.name, lost.permissions, key.created_at)
+    revocation = (await keys.get(team.viewer, lost.id)).revocation
+    assert revocation is not None and revocation.reason is Reason.NO_LONGER_NEEDED
+    assert lost.id in journal.read(journal.current().path)
+    assert again.progress.state is State.ISSUED
+    assert (await plans.meter(team.workspace)).used == 1
+    assert await rotations.of_key(team.viewer, lost.id) is None
+    assert [found.id for found in await rotations.lineage(team.viewer, key.id)] == [key.id, new.id]
+
+
+async def test_once_the_successor_was_used_the_same_request_tells_no_secret_and_changes_nothing(team: Team) -> None:
+    key = (await make_key(team)).key
+    first = await start(team, key.id)
+    await use(first.progress.successor.id)
+    again = await start(team, key.id)
+    assert again.secret is None
+    assert (again.progress.rotation, again.progress.successor.id) == (first.progress.rotation, first.progress.successor.id)
+    assert await keys.count(team.viewer, team.slug) == 2
+
+
+async def test_a_use_that_is_being_counted_is_waited_for(team: Team) -> None:
+    key = (await make_key(team)).key
+    first = await start(team, key.id)
+    successor = first.progress.successor.id
+    async with database.transaction():
+        await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", await database.now(), successor)
+        # A task of its own does not inherit this transaction: it has to wait for it.
+        waiting = asyncio.create_task(_outside(team, key.id))
+        done, _ = await asyncio.wait({waiting}, timeout=0.05)
+        assert not done
+    assert (await waiting).secret is None
+
+
+async def _outside(team: Team, key_id: str) -> Started:
+    database.engine().current_transaction.set(None)  # type: ignore[arg-type]
+    return await start(team, key_id)
+
+
+async def test_fifty_of_the_same_request_at_once_make_one_run_with_one_living_successor(team: Team) -> None:
+    key = (await make_key(team)).key
+    results = await asyncio.gather(*(start(team, key.id) for _ in range(50)))
+    assert len({result.progress.rotation.id for result in results}) == 1
+    now = await database.now()
+    page = await keys.page(team.viewer, team.slug, keys.Window(100))
+    living = [found.id for found in page.keys if found.status(now) is Status.ACTIVE]
+    run = await rotations.of_key(team.viewer, key.id)
+    assert run is not None and sorted(living) == sorted([key.id, run.successor.id])
+    assert (await plans.meter(team.workspace)).used == 1
+
+
+async def test_another_input_or_another_idempotency_key_is_a_conflict(team: Team) -> None:
+    key, other = (await make_key(team)).key, (await make_key(team)).key
+    await start(team, key.id)
+    for attempt in (
+        start(team, key.id, quiet_seconds=7),
+        start(team, other.id),
+        start(team, key.id, "deploy-8"),
+        rotations.start(team.owner, key.id, idempotency_key="deploy-7"),
+        rotations.start(team.editor, key.id),
+    ):
+        with pytest.raises(Conflict):
+            await attempt
+    assert await keys.count(team.viewer, team.slug) == 3
+    for bad in ("", "x" * 201):
+        with pytest.raises(ValidationFailed):
+            await start(team, other.id, bad)
+
+
+async def test_a_request_is_known_for_24_hours_and_as_long_as_its_run_is_open(team: Team) -> None:
+    key, born = (await make_key(team)).key, await database.now()
+    first = await start(team, key.id, deadline=born + 20 * DAY)
+    await use(first.progress.successor.id, at=born)
+    database.freeze(born + 10 * DAY)
+    assert (await start(team, key.id, deadline=born + 20 * DAY)).progress.rotation.id == first.progress.rotation.id
+    await rotations.cancel(team.editor, first.progress.rotation.id, force=True)
+    second = await start(team, key.id)
+    assert second.progress.rotation.id != first.progress.rotation.id
+    await rotations.cancel(team.editor, second.progress.rotation.id)
+    database.freeze(born + 10 * DAY + 23 * HOUR)
+    told = await start(team, key.id)
+    assert (told.progress.rotation.id, told.secret, told.progress.state) == (second.progress.rotation.id, None, State.CANCELLED)
+    database.freeze(born + 11 * DAY + HOUR)
+    assert (await start(team, key.id)).progress.rotation.id not in (first.progress.rotation.id, second.progress.rotation.id)
+
+
+async def test_a_successor_that_was_narrowed_or_suspended_is_not_undone_by_the_same_request(team: Team) -> None:
+    key = (await make_key(team)).key
+    first = await start(team, key.id)
+    await keys.update(team.editor, first.progress.successor.id, KeyEdit(permissions=("pdf.read",), name="Narrow"))
+    again = await start(team, key.id)
+    assert (again.progress.successor.permissions, again.progress.successor.name) == (("pdf.read",), "Narrow")
+    for suspended in (again.progress.successor.id, key.id):
+        await keys.suspend(team.owner, suspended)
+        told = await start(team, key.id)
+        assert (told.secret, told.progress.successor.id) == (None, again.progress.successor.id)
+        await keys.resume(team.owner, suspended)
+
+
+async def test_a_reader_never_takes_a_replaced_successor_for_a_cancelled_run(team: Team) -> None:
+    key = (await make_key(team)).key
+    run_id = (await start(team, key.id)).progress.rotation.id
+
+    async def replace_twenty_times() -> None:
+        for _ in range(20):
+            await start(team, key.id)
+
+    replacing, seen = asyncio.create_task(replace_twenty_times()), set()
+    while not replacing.done():
+        seen.add((await rotations.get(team.viewer, run_id)).state)
+    await replacing
+    assert seen == {State.ISSUED}

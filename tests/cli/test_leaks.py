@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from app.management import service as management
 from app.management.key import Asked
 from tests.cli.conftest import Keydesk
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
+from tests.support.processes import ROOT
 from tests.support.server import Server
 
 OPERATOR = Actor.operator()
@@ -51,6 +56,25 @@ async def test_whatever_leaked_is_found_in_the_line_it_leaked_in_and_ended(kind:
         {"revocationReason": "EXPOSED_IN_LOGS"} if kind == "API_KEY" else {}
     )
     assert keydesk.json("find", stdin=secret) == ended
+
+
+async def test_on_a_terminal_it_asks_and_shows_nothing_of_what_is_typed(keydesk: Keydesk, team: Team) -> None:
+    created = await make_key(team)
+    keyboard, terminal = os.openpty()
+    with subprocess.Popen(
+        keydesk.command("find", "--json"), cwd=ROOT, env=keydesk.variables,
+        stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        asked = process.stderr.read(len("Secret: "))
+        os.write(keyboard, f"{created.secret}\n".encode())
+        found = json.loads(process.stdout.read())
+    os.set_blocking(keyboard, False)
+    assert (asked, found["id"]) == (b"Secret: ", created.key.id)
+    with contextlib.suppress(BlockingIOError):
+        assert (created.secret or "").encode() not in os.read(keyboard, 1_000)
+    os.close(keyboard)
+    os.close(terminal)
 
 
 async def test_it_is_said_in_words_too_and_never_the_secret(keydesk: Keydesk, team: Team) -> None:

@@ -84,13 +84,23 @@ async def _peppers() -> list[Finding]:
     known = {pepper.version for pepper in peppers.current().all}
     current = peppers.current().current.version
     findings = [ok("pepper", f"version {current} is known to the database")]
-    for what, store in (("API keys", key_store), ("management keys", management_store), ("gateway tokens", gateway_store)):
-        for version, count in sorted((await store.count_by_pepper()).items()):
+    for what, counts in (await _living()).items():
+        for version, count in sorted(counts.items()):
             if version not in known:
                 findings.append(fail("pepper", f"{count} {what} lie under version {version}, which is not given: none is accepted"))
             elif version != current:
                 findings.append(warn("pepper", f"{count} {what} are left under the previous pepper, until each is used once"))
     return findings
+
+
+async def _living() -> dict[str, dict[int, int]]:
+    """How many living credentials of each kind lie under which pepper version; what is over waits for no new digest."""
+    now = await database.now()
+    return {
+        "API keys": await key_store.count_by_pepper(now),
+        "management keys": await management_store.count_by_pepper(now),
+        "gateway tokens": await gateway_store.count_by_pepper(),
+    }
 
 
 async def _journal() -> Finding:

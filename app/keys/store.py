@@ -156,10 +156,12 @@ async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
     return [(row["id"], row["environment"], tuple(row["permissions"].split())) for row in rows]
 
 
-async def count_by_pepper() -> dict[int, int]:
+async def count_by_pepper(now: int) -> dict[int, int]:
     """How many living keys each pepper version still has."""
     rows = await database.fetch(
-        "SELECT pepper_version, count(*) AS n FROM api_key WHERE revoked_at IS NULL GROUP BY pepper_version"
+        "SELECT pepper_version, count(*) AS n FROM api_key"
+        " WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > {}) GROUP BY pepper_version",
+        now,
     )
     return {row["pepper_version"]: int(row["n"]) for row in rows}
 

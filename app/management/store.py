@@ -72,10 +72,12 @@ async def count_living(workspace_id: str, now: int) -> int:
     return int(rows[0]["living"])
 
 
-async def count_by_pepper() -> dict[int, int]:
-    """How many keys that are not revoked each pepper version still has."""
+async def count_by_pepper(now: int) -> dict[int, int]:
+    """How many living keys each pepper version still has."""
     rows = await database.fetch(
-        "SELECT pepper_version, count(*) AS n FROM management_key WHERE revoked_at IS NULL GROUP BY pepper_version"
+        "SELECT pepper_version, count(*) AS n FROM management_key WHERE revoked_at IS NULL AND expires_at > {}"
+        " GROUP BY pepper_version",
+        now,
     )
     return {row["pepper_version"]: int(row["n"]) for row in rows}
 

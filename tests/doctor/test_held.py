@@ -108,6 +108,9 @@ async def test_what_is_left_under_the_previous_pepper_is_counted_and_what_no_pep
 ) -> None:
     await make_key(team)
     await gateways.create(OPERATOR, "edge")
+    over = await make_key(team, "over", environment="temporary", expires_at=await database.now() + DAY)
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET expires_at = 1 WHERE id = {}", over.key.id)
     old = pepper.current
     peppers.bind(Peppers(Pepper(old.version + 1, b"the pepper that comes after the other"), old))
     left = "left under the previous pepper, until each is used once"

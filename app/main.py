@@ -35,9 +35,11 @@ class Keydesk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.health = Health()
+        # Set when the end has come: what would go on for ever ends then.
+        self.stopping = asyncio.Event()
         self._verification = Verification(settings)
         self._gate = Gate(settings)
-        site = Site(settings, self._gate)
+        site = Site(settings, self._gate, self.stopping)
         explorer = Explorer(core(), self._visitor, site.static_url)
         graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer)
         self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))

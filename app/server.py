@@ -99,6 +99,7 @@ async def _until_told(app: Keydesk, server: Server, serving: asyncio.Task[None])
         app.health.draining = True
         _log.info("answering for another %g s, then stopping", app.settings.drain_seconds)
         await _told_again(told, app.settings.drain_seconds)
+    app.stopping.set()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
     await _told_again(told, PATIENCE_SECONDS)
     _log.warning("stopping with connections still open")

@@ -12,7 +12,7 @@ from app.accounts.founding import create_owner, is_known, is_set_up_link, set_up
 from app.accounts.profile import change_name, change_password
 from app.accounts.recovery import find_password_reset, password_reset_link, request_password_reset, reset_password
 from app.accounts.session import Session, SessionInfo, SignedIn
-from app.accounts.sessions import end_session, session_of, sessions_of, sign_out
+from app.accounts.sessions import end_session, is_signed_in, session_of, sessions_of, sign_out
 from app.accounts.sign_in import confirm, sign_in
 from app.errors import ConfirmationNeeded, LinkExpired, SignInFailed, TooManyAttempts
 
@@ -33,6 +33,7 @@ __all__ = [
     "forget_old",
     "is_known",
     "is_set_up_link",
+    "is_signed_in",
     "password_reset_link",
     "request_password_reset",
     "reset_password",

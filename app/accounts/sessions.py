@@ -32,19 +32,24 @@ async def begin(change: Change, user: User) -> SignedIn:
     return SignedIn(token, session)
 
 
-async def session_of(token: str) -> Session | None:
-    """The living session of a token; None for every other text."""
+async def session_of(token: str, *, note: bool = True) -> Session | None:
+    """The living session of a token; None for every other text. `note`: a person is there, so that it does not fall idle."""
     found = await find(token)
     if found is None:
         return None
     session, now = found.session, await database.now()
-    if now - session.seen_at < _SEEN_EVERY:
+    if not note or now - session.seen_at < _SEEN_EVERY:
         return session
     # A database that is too busy to note it is no reason to send somebody away.
     with contextlib.suppress(Unavailable):
         async with database.transaction():
             await store.touch_session(session.id, now)
     return replace(session, seen_at=now)
+
+
+async def is_signed_in(token: str) -> bool:
+    """Whether the token's session lives; what a page asks by itself does not keep it alive."""
+    return await find(token) is not None
 
 
 async def find(token: str) -> Living | None:

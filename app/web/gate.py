@@ -87,7 +87,7 @@ class Gate:
     async def who(self, scope: Mapping[str, Any]) -> Visitor | None:
         """Whoever the cookie stands for, if their session lives."""
         token = self._cookie(scope)
-        session = await accounts.session_of(token) if token else None
+        session = await accounts.session_of(token, note=not _is_by_itself(scope)) if token else None
         return Visitor(session, token, self.describe(scope)) if session and token else None
 
     async def session_actor(self, scope: Mapping[str, Any]) -> Actor:
@@ -132,6 +132,11 @@ class Gate:
             return str(address)
         forwarded = forwarded_address(header(scope, b"x-forwarded-for").encode("latin-1"), self._settings.trusted_proxies)
         return str(forwarded) if forwarded else ""
+
+
+def _is_by_itself(scope: Mapping[str, Any]) -> bool:
+    """What an open page asks now and again, without anybody being there."""
+    return bool(scope["method"] == "GET" and scope["query_string"] == b"poll")
 
 
 def require_token(visitor: Visitor, given: str) -> None:

@@ -19,10 +19,14 @@ from app.keys.key import ApiKey, Reason
 from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
 from app.keys.rules import KeyInput
 from app.plans import service as plans
+from app.rotations import service as rotations
+from app.usage import callers
 from app.usage import service as usage
+from app.usage.usage import Counts
 from app.web import key_changes, key_form
 from app.web.page import Page, with_query
-from app.web.standing import standing
+from app.web.secret import first_use
+from app.web.standing import rotating, standing
 
 LIST: Final = "/w/{slug:str}/settings/api-keys"
 PAGE_SIZE: Final = 25
@@ -43,6 +47,7 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
     asked = key_form.filter_of(page.query)
     sort = page.query.get("sort") if page.query.get("sort") in SORTS else "newest"
     found = await _found(page, asked, sort or "newest")
+    runs = await rotations.of_keys([key.id for key in found.keys])
     return page.show(
         "keys/list.html",
         keys=found,
@@ -54,7 +59,7 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
         requests=await usage.totals([key.id for key in found.keys]) if page.may(Action.READ_USAGE) else {},
         meter=await plans.meter(page.here.workspace),
         catalogue=catalogue.current(),
-        standing=lambda key: standing(key, page.now, page.zone),
+        standing=lambda key: rotating(runs.get(key.id)) or standing(key, page.now, page.zone),
         link=lambda **changed: with_query(page.path, **{**key_form.plain(page.query), **changed}),
     )
 
@@ -81,7 +86,7 @@ async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
         return await _form(page, 409, problem)
     if made.secret is None:
         return page.show("keys/already.html", 200, key=made.key)
-    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **_first_use(made.secret))
+    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
 
 
 @post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
@@ -95,19 +100,22 @@ async def replace_unseen(page: NamedDependency[Page], slug: FromPath[str], key_i
     made = await keys.create(page.actor, page.slug, key_form.like(lost), idempotency_key=f"instead of {key_id}")
     if made.secret is None:
         return page.show("keys/already.html", 200, key=made.key)
-    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **_first_use(made.secret))
+    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
 
 
 @get(f"{LIST}/{{key_id:str}}")
 async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
     key = await keys.get(page.actor, key_id, slug=page.slug)
     found = await usage.of_key(page.actor, key_id)
-    used = (await usage.used_permissions([key.id], usage.DEFAULT_DAYS))[key.id]
+    line = await rotations.lineage(page.actor, key_id, slug=page.slug)
     return page.show(
         "keys/page.html",
         key=key,
         usage=found,
-        used=used,
+        run=await rotations.of_key(page.actor, key_id, slug=page.slug),
+        callers=(await callers.of_keys([key.id]))[key.id],
+        line=line,
+        line_counts=sum((await usage.totals([each.id for each in line])).values(), Counts()),
         standing=standing(key, page.now, page.zone),
         environment=catalogue.current().environment(key.environment),
         permissions=[catalogue.current().permission(name) for name in key.permissions],
@@ -159,11 +167,6 @@ async def _room(page: Page) -> dict[str, Any]:
     meter = await plans.meter(page.here.workspace)
     larger = [plan for plan in catalogue.current().plans_allowing(meter.used + 1) if plan.name != meter.plan.name]
     return {"meter": meter, "larger": larger}
-
-
-def _first_use(secret: str) -> dict[str, str]:
-    known = catalogue.current()
-    return {"variable": f"{known.key_prefix.upper()}_API_KEY={secret}", "try_it": known.try_it.replace("{key}", secret)}
 
 
 HANDLERS = (listing, blank, create, replace_unseen, detail, *key_changes.HANDLERS)

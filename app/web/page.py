@@ -92,6 +92,11 @@ class Page:
         text = fragment(found, block, seen) if block else found.render(seen)
         return Response(text, status_code=status, media_type=MediaType.HTML, headers={"vary": "HX-Request"})
 
+    def part(self, template: str, block: str, **context: Any) -> str:
+        """One block of a page as text."""
+        seen = {"page": self, "form": self.form, "now": self.now, **context}
+        return fragment(self.templates.get_template(template), block, seen)
+
     def go(self, address: str, **headers: str) -> Response[str]:
         """On to another page: 303, or what makes HTMX load it whole."""
         place, status = ("hx-redirect", 200) if self.is_fragment else ("location", 303)

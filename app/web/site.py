@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from app.accounts import service as accounts
 from app.errors import KeydeskError
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
-from app.web import account, audit, chart, errors, formats, front, history, home, keys, members, plans, workspace
+from app.web import account, audit, chart, errors, formats, front, history, home, keys, members, plans, rotations, workspace
 from app.web.form import Form, TooLarge, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
+from app.web.live import Live
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
 
@@ -33,6 +35,7 @@ CONTROLLERS: Final = (
     *account.HANDLERS,
     *home.HANDLERS,
     *keys.HANDLERS,
+    *rotations.HANDLERS,
     *members.HANDLERS,
     *plans.HANDLERS,
     *workspace.HANDLERS,
@@ -43,13 +46,18 @@ CONTROLLERS: Final = (
 class Site:
     """The ASGI application of all pages and of the files they need."""
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
+    def __init__(self, settings: Settings, gate: Gate, stopping: asyncio.Event) -> None:
         self._gate = gate
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
+        live = Live(stopping)
         self._litestar = Litestar(
             [Router("/", route_handlers=list(CONTROLLERS)), self._static_files()],
-            dependencies={"page": Provide(_page, sync_to_thread=False), "gate": Provide(lambda: gate, sync_to_thread=False)},
+            dependencies={
+                "page": Provide(_page, sync_to_thread=False),
+                "gate": Provide(lambda: gate, sync_to_thread=False),
+                "live": Provide(lambda: live, sync_to_thread=False),
+            },
             exception_handlers={Exception: _answer_error},
             openapi_config=None,
             logging_config=None,

@@ -8,6 +8,7 @@ from typing import Final
 from app import catalogue
 from app.clock import DAY
 from app.keys.key import ApiKey, RotationDue, Status
+from app.rotations.rotation import Progress, State
 from app.web.formats import day, reason, relative
 
 EXPIRES_SOON_DAYS: Final = 14
@@ -38,6 +39,16 @@ def standing(key: ApiKey, now: int, zone: str = "UTC") -> Standing:
     if status is Status.SUSPENDED:
         return Standing("Suspended", "warn", "refused until it is resumed", rank=3)
     return _ending(key, now, zone) or _due(key, now, zone) or _idle(key, now) or Standing("Active", "good")
+
+
+def rotating(run: Progress | None) -> Standing | None:
+    """Of a key in an open run: that, and how far it is."""
+    if run is None or not run.is_open:
+        return None
+    moved = sum(moving.moved for moving in run.callers)
+    word = "Ready to finish" if run.state is State.READY else "Rotating"
+    detail = f"{moved} of {len(run.callers)} callers moved" if run.callers else "nobody to move"
+    return Standing(word, "warn", detail, rank=2)
 
 
 def _ending(key: ApiKey, now: int, zone: str) -> Standing | None:

@@ -7,6 +7,7 @@ whose commit is not known to have succeeded is never tried again: its requests a
 from __future__ import annotations
 
 import asyncio
+import bisect
 import collections
 import contextlib
 import contextvars
@@ -26,7 +27,8 @@ from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judg
 
 LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
-PATIENCE_SECONDS: Final = {"sqlite": 0.5, "postgres": 1.0}
+# A question waits so long at most for its batch to begin and as long again for it to end: it is answered within a second.
+PATIENCE_SECONDS: Final = 0.4
 _TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
 _NO_GATEWAY: Final = "The gateway token is unknown or revoked."
 _log = logging.getLogger("keydesk.verification")
@@ -40,6 +42,7 @@ class Question:
     secret: str | None
     asked: Asked
     follows: bool
+    since: float
     answer: asyncio.Future[Verdict]
     digests: tuple[bytes, ...] = ()
 
@@ -50,7 +53,6 @@ class Batches:
     def __init__(self, hot: Hot, peppers: Peppers, tokens: tuple[str, ...]) -> None:
         self._hot, self._digesters, self._pepper_version = hot, digesters(peppers), peppers.current.version
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
-        self._patience = PATIENCE_SECONDS["sqlite" if database.is_sqlite() else "postgres"]
         # Kept, because Python 3.11 asks the system for the process id whenever it looks for the running loop.
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Question] = []
@@ -63,7 +65,7 @@ class Batches:
         if len(self._waiting) >= MOST_WAITING:
             metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
-        question = Question(token, secret, asked, follows, self._loop.create_future())
+        question = Question(token, secret, asked, follows, self._loop.time(), self._loop.create_future())
         self._waiting.append(question)
         self._start()
         return question.answer
@@ -72,7 +74,7 @@ class Batches:
         """The gateway of a token, read now. Raises NotAuthenticated, Unavailable."""
         digests = self._digests(token)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 found = await store.read(self._hot, [], list(digests))
         except TimeoutError:
             raise Unavailable(internal="a gateway token could not be read in time") from None
@@ -103,10 +105,11 @@ class Batches:
 
     async def _answer(self, batch: list[Question]) -> None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 verdicts = await self._decide(batch)
         except (TimeoutError, Unavailable) as error:
             reason = getattr(error, "internal", None) or "the batch took too long"
+            batch = batch + self._take_late()
             _log.warning("a batch of %d could not be counted: %s", len(batch), reason)
             verdicts = [(question, Unavailable(internal=reason)) for question in batch]
         except Exception as error:
@@ -116,6 +119,12 @@ class Batches:
         for question, verdict in verdicts:
             _settle(question, verdict)
             self._renew(question, verdict)
+
+    def _take_late(self) -> list[Question]:
+        """Who has waited as long for their turn as a batch may take: the database is behind, and they are told so too."""
+        count = bisect.bisect_left(self._waiting, self._loop.time() - PATIENCE_SECONDS, key=lambda question: question.since)
+        late, self._waiting = self._waiting[:count], self._waiting[count:]
+        return late
 
     async def _decide(self, batch: list[Question]) -> list[tuple[Question, Verdict | KeydeskError]]:
         tokens = {token: self._digests(token) for token in {question.token for question in batch}}

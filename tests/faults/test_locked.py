@@ -1,0 +1,125 @@
+"""While somebody else holds the database's lock: an answer within a second all the same, never a wrong one, and all is well
+as soon as the lock is free."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import asyncpg
+import pytest
+
+from app import database
+from app.keys.service import Created
+from app.settings import Settings
+from tests.conftest import make_key
+from tests.faults.conftest import Desk, StartNodes
+from tests.support.wire import Answer, Gateway, Wire
+
+pytestmark = pytest.mark.slow
+HELD_SECONDS = 5
+RIGHT_AGAIN_WITHIN_SECONDS = 2
+LONGEST_SECONDS = 1.0
+# More than a batch holds.
+WIRES = 100
+
+
+@dataclass
+class Watch:
+    """Gateways that verify one key of each kind without pause, and somebody who asks whether the node lives."""
+
+    port: int
+    token: str
+    keys: dict[str, str]
+    told: list[tuple[str, Answer, float, float]] = field(default_factory=list)
+    lives: list[float] = field(default_factory=list)
+    over: bool = False
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            for number in range(WIRES):
+                group.create_task(self._verify(number))
+            group.create_task(self._live())
+            try:
+                yield
+            finally:
+                self.over = True
+
+    async def _verify(self, number: int) -> None:
+        expected = list(self.keys)[number % len(self.keys)]
+        async with Gateway(self.port, self.token) as gateway:
+            # Not all at the same moment: some come when a batch has just left.
+            await asyncio.sleep(number / 100)
+            while not self.over:
+                sent = time.monotonic()
+                answer = await gateway.verify(self.keys[expected])
+                self.told.append((expected, answer, sent, time.monotonic()))
+                await asyncio.sleep(0.05)
+
+    async def _live(self) -> None:
+        async with Wire(self.port) as wire:
+            while not self.over:
+                sent = time.monotonic()
+                assert (await wire.send("GET", "/livez")).status == 200
+                self.lives.append(time.monotonic() - sent)
+                await asyncio.sleep(0.02)
+
+
+async def _keys(desk: Desk) -> dict[str, str]:
+    """A key's secret by what a verification with it must hear."""
+    good, revoked, suspended = [await make_key(desk.team, name) for name in ("Good", "Revoked", "Suspended")]
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET revoked_at = created_at WHERE id = {}", revoked.key.id)
+        await database.fetch("UPDATE api_key SET suspended_at = created_at WHERE id = {}", suspended.key.id)
+    secrets: dict[str, Created] = {"VALID": good, "REVOKED": revoked, "SUSPENDED": suspended}
+    return {code: created.secret or "" for code, created in secrets.items()} | {"MALFORMED": "nonsense"}
+
+
+@contextlib.asynccontextmanager
+async def _held(settings: Settings) -> AsyncIterator[None]:
+    """The lock that counting needs, in other hands: SQLite's write lock; on PostgreSQL every row of the counters."""
+    if settings.sqlite_path:
+        with contextlib.closing(sqlite3.connect(settings.sqlite_path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    connection = await asyncpg.connect(settings.database_url)
+    async with connection.transaction():
+        await connection.execute("SELECT 1 FROM usage_hour FOR UPDATE")
+        yield
+    await connection.close()
+
+
+async def test_every_verification_is_answered_in_time_and_never_wrongly(desk: Desk, nodes: StartNodes, settings: Settings) -> None:
+    (node,) = nodes(1)
+    watch = Watch(node.port, desk.gateway, await _keys(desk))
+    async with watch.watching():
+        await asyncio.sleep(2)
+        async with _held(settings):
+            held = time.monotonic()
+            await asyncio.sleep(HELD_SECONDS)
+            freed = time.monotonic()
+        await asyncio.sleep(RIGHT_AGAIN_WITHIN_SECONDS + 1)
+    for expected, answer, _, _ in watch.told:
+        _assert_right_or_undecided(expected, answer)
+    during = [each for each in watch.told if each[2] > held and each[3] < freed]
+    assert {answer.status for expected, answer, *_ in during if expected != "MALFORMED"} >= {503}
+    afterwards = [each for each in watch.told if each[2] > freed + RIGHT_AGAIN_WITHIN_SECONDS]
+    assert {answer.status for _, answer, *_ in afterwards} == {200}
+    assert max(end - begin for *_, begin, end in watch.told) < LONGEST_SECONDS
+    assert max(watch.lives) < LONGEST_SECONDS / 2
+
+
+def _assert_right_or_undecided(expected: str, answer: Answer) -> None:
+    if answer.status == 503:
+        assert answer.header("retry-after") == "1"
+        assert answer.header("content-type") == "application/problem+json"
+        assert "valid" not in answer.json()
+    else:
+        assert (answer.status, answer.json()["code"], answer.json()["valid"]) == (200, expected, expected == "VALID")

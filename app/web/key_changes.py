@@ -13,8 +13,7 @@ from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.keys.service import KeyEdit
-from app.usage import service as usage
-from app.usage.usage import Granularity
+from app.rotations import service as rotations
 from app.web import key_form
 from app.web.formats import REASONS
 from app.web.page import Page
@@ -43,7 +42,7 @@ async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
 @get(f"{KEY}/suspension")
 async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
     key = await _key(page, key_id)
-    return page.show("keys/suspension.html", key=key, lately=await _lately(page, key))
+    return page.show("keys/suspension.html", key=key, impact=await rotations.impact(page.actor, key_id, slug=page.slug))
 
 
 @post(f"{KEY}/suspension", status_code=200)
@@ -64,6 +63,7 @@ async def revocation(page: NamedDependency[Page], slug: FromPath[str], key_id: F
     key = await _key(page, key_id)
     try:
         reason = _reason(page.form.text("reason"))
+        await _require_prefix(page, key)
         await keys.revoke(page.actor, key_id, reason, page.form.text("note"), slug=page.slug)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
@@ -89,14 +89,18 @@ def _edit(page: Page, key: ApiKey, status: int) -> Response[str]:
 
 
 async def _revocation(page: Page, key: ApiKey, status: int) -> Response[str]:
-    return page.show("keys/revocation.html", status, key=key, reasons=REASONS, lately=await _lately(page, key))
+    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+    return page.show("keys/revocation.html", status, key=key, reasons=REASONS, impact=impact)
 
 
-async def _lately(page: Page, key: ApiKey) -> dict[str, int]:
-    """Requests of the last 24 hours and of the last 30 days: whom it would hurt."""
-    day = await usage.of_key(page.actor, key.id, since=page.now - clock.DAY, granularity=Granularity.HOUR)
-    month = await usage.of_key(page.actor, key.id)
-    return {"day": day.counts.total, "month": month.counts.total}
+async def _require_prefix(page: Page, key: ApiKey) -> None:
+    """Raises ValidationFailed where somebody is using the key right now and the prefix was not typed."""
+    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+    typed = page.form.text("prefix").strip().rstrip("…")
+    if impact.verdict is rotations.Verdict.BUSY and typed != key.prefix:
+        raise ValidationFailed(
+            FieldProblem("prefix", "REQUIRED", f"It is in use at this moment. Type {key.prefix} to revoke it all the same.")
+        )
 
 
 def _kept(key: ApiKey, given: int | None) -> int | None:

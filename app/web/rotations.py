@@ -23,7 +23,7 @@ from app.web.secret import first_use
 ROTATION: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/rotation"
 DEADLINE_DAYS: Final = (1, 3, 7, 14, 30)
 QUIET_SECONDS: Final = {900: "15 minutes", 3_600: "1 hour", 21_600: "6 hours", 86_400: "1 day"}
-STEPS: Final = ("New key created", "Put it into your application", "Watch it take over", "Revoke the old key")
+STEPS: Final = ("Create the new key", "Put it into your application", "Watch it take over", "Revoke the old key")
 # Which of the steps a run is at; those before it are done.
 STEP_OF: Final = {State.ISSUED: 1, State.IN_USE: 2, State.DRAINING: 2, State.READY: 3, State.COMPLETED: 4, State.CANCELLED: 4}
 

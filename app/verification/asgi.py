@@ -86,33 +86,24 @@ async def send_empty(send: Send, headers: Headers) -> None:
 
 
 async def read_body(receive: Receive, announced: bytes | None, limit: int) -> bytes:
-    """The whole body; 413 as soon as it is known to be larger than `limit` bytes."""
-    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+    """The whole body; 413 as soon as it is known to be larger than `limit` bytes.
+
+    It is whole once it has its announced length: the server's word that nothing follows is not waited for, because it
+    costs as much as judging the request.
+    """
+    expected = int(announced[:20]) if announced is not None and announced.isdigit() else None
+    if expected is not None and expected > limit:
         raise _too_large(limit)
-    message = await receive()
-    if not message.get("more_body"):
-        return _checked(_part(message), limit)
-    parts, size = [_part(message)], len(message.get("body", b""))
-    while message.get("more_body"):
+    body = bytearray()
+    while True:
         message = await receive()
-        parts.append(_part(message))
-        size += len(parts[-1])
-        if size > limit:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > limit:
             raise _too_large(limit)
-    return _checked(b"".join(parts), limit)
-
-
-def _part(message: Mapping[str, Any]) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    return body
-
-
-def _checked(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+        if not message.get("more_body") or len(body) == expected:
+            return bytes(body)
 
 
 def _too_large(limit: int) -> Refused:

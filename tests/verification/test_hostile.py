@@ -132,6 +132,22 @@ async def test_a_client_that_hangs_up_in_its_body_is_answered_by_nobody_and_coun
     assert await counters() == {}
 
 
+async def test_a_body_is_whole_in_any_pieces_and_with_its_announced_length(service: Service, db: None) -> None:
+    body = b'{"key": "nonsense"}'
+    authorization = (b"authorization", f"Bearer {GATEWAY_TOKEN}".encode())
+    pieces = [{"type": "http.request", "body": body[at : at + 1], "more_body": True} for at in range(len(body))]
+    end = {"type": "http.request", "body": b"", "more_body": False}
+    for length, messages in (
+        (b"%d" % len(body), pieces),
+        (b"%d" % len(body), [*pieces, end]),
+        (b"0" * 5_000, [*pieces, end]),
+        (b"x", [*pieces, end]),
+    ):
+        scope = {"path": "/v1/verify", "method": "POST", "headers": [authorization, (b"content-length", length)]}
+        status, _, answer = await raw(service, scope, *messages)
+        assert (status, json.loads(answer)["code"]) == (200, "MALFORMED")
+
+
 @pytest.mark.parametrize("target", ["/v1", "/v1/", "/v1//verify", "/v1/verify/x", "/v1/%00", "/v1/../graphql"])
 async def test_any_other_path_is_not_found(service: Service, target: str) -> None:
     response = await service.post(target)

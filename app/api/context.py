@@ -9,7 +9,7 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
-from app.api.loaders import UsageLoader
+from app.api.loaders import KeyLoader, UsageLoader
 
 
 @dataclass(slots=True)
@@ -18,6 +18,7 @@ class Context:
 
     actor: Actor
     usage: UsageLoader = field(default_factory=UsageLoader)
+    keys: KeyLoader = field(default_factory=KeyLoader)
     _now: int | None = None
 
     async def now(self) -> int:

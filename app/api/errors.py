@@ -45,7 +45,19 @@ class OnPlanLimitReached(ExceptionHandler[errors.PlanLimitReached, problems.Plan
         return problems.PlanLimitReached.of(exception)
 
 
-HANDLERS: Final = (OnValidationFailed(), OnNotFound(), OnNotAllowed(), OnConflict(), OnPlanLimitReached())
+class OnRotationNotReady(ExceptionHandler[errors.RotationNotReady, problems.RotationNotReady]):
+    def handle(self, exception: errors.RotationNotReady, *, field: StrawberryField, info: Info) -> problems.RotationNotReady:
+        return problems.RotationNotReady.of(exception)
+
+
+HANDLERS: Final = (
+    OnValidationFailed(),
+    OnNotFound(),
+    OnNotAllowed(),
+    OnConflict(),
+    OnPlanLimitReached(),
+    OnRotationNotReady(),
+)
 
 
 def told(found: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:

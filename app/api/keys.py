@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
 
 from app import catalogue
 from app.api.actors import Actor
+from app.api.callers import Caller, RevocationImpact, caller_page
 from app.api.catalogue import Environment, Permission
 from app.api.connection import Connection, Node, Slice, page
 from app.api.context import Context, Info
 from app.api.cursors import Cut, Window, refused
+from app.api.inputs import First, Last
 from app.api.loaders import Span
 from app.api.resolving import field
 from app.api.scalars import Instant, given, instant
@@ -23,6 +25,9 @@ from app.keys.listing import KeyFilter, Order, Place, place_of
 from app.keys.listing import Window as KeyWindow
 from app.usage.usage import Granularity
 from app.workspaces.workspace import Workspace
+
+if TYPE_CHECKING:
+    from app.api.rotations import Rotation
 
 LONGEST_LOOK_BACK_DAYS: Final = 366
 
@@ -36,7 +41,9 @@ RotationDue = strawberry.enum(noun.RotationDue, name="RotationDue", description=
 ApiKeyOrderField = strawberry.enum(
     Order,
     name="ApiKeyOrderField",
-    description="Keys that were never used come before all others, keys that never expire after all others.",
+    description=(
+        "Keys that were never used come before all others, keys that never expire, or need no rotation, after all others."
+    ),
 )
 
 
@@ -68,6 +75,7 @@ class ApiKey(Node):
     revoked_by: Actor | None
     revocation_reason: noun.Reason | None
     revocation_note: str | None
+    key: strawberry.Private[noun.ApiKey]
 
     @classmethod
     def of(cls, key: noun.ApiKey, now: int) -> ApiKey:
@@ -92,6 +100,7 @@ class ApiKey(Node):
             revoked_by=Actor.of(revocation.by) if revocation else None,
             revocation_reason=revocation.reason if revocation else None,
             revocation_note=revocation.note if revocation else None,
+            key=key,
         )
 
     @field(
@@ -115,6 +124,37 @@ class ApiKey(Node):
         used = await info.context.usage.permissions_used(self.id, days)
         return [permission for permission in self.permissions if permission.name not in used]
 
+    @field("Its open rotation, else its latest one, whether it is the predecessor or the successor.")
+    async def rotation(self, info: Info) -> Annotated[Rotation, strawberry.lazy("app.api.rotations")] | None:
+        from app.api.rotations import Rotation  # here, because each of the two types shows the other
+
+        found = await info.context.keys.rotation(self.id)
+        return Rotation.of(found, await info.context.now()) if found else None
+
+    @field("The key that this one replaced or was to replace.")
+    async def predecessor(self, info: Info) -> ApiKey | None:
+        return await _shown(info, (await info.context.keys.relatives(self.id)).predecessor)
+
+    @field("The key that replaces this one, or has replaced it.")
+    async def successor(self, info: Info) -> ApiKey | None:
+        return await _shown(info, (await info.context.keys.relatives(self.id)).successor)
+
+    @field("Who uses the key, the newest first.")
+    async def callers(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+    ) -> Connection[Caller]:
+        return await caller_page(info.context, self.id, Cut.given(first, after, last, before))
+
+    @field("What the key was used for lately: is it safe to revoke?")
+    async def revocation_impact(self, info: Info) -> RevocationImpact:
+        impact = await info.context.keys.impact(self.key)
+        return RevocationImpact.of(impact, await info.context.keys.rotation(self.id))
+
 
 @strawberry.input(description="Every condition given must hold.")
 class ApiKeyFilter:
@@ -125,6 +165,9 @@ class ApiKeyFilter:
     status: list[noun.Status] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
     environment: str | None = strawberry.field(default=strawberry.UNSET, description="The name of an environment.")
     permission: str | None = strawberry.field(default=strawberry.UNSET, description="The name of a permission the key holds.")
+    rotation: list[noun.RotationDue] | None = strawberry.field(
+        default=strawberry.UNSET, description="Any of these: where the key stands in its environment's schedule."
+    )
 
     def plain(self) -> KeyFilter:
         return KeyFilter(
@@ -132,6 +175,7 @@ class ApiKeyFilter:
             statuses=tuple(given(self.status) or ()),
             environment=given(self.environment),
             permission=given(self.permission),
+            rotation=tuple(given(self.rotation) or ()),
         )
 
 
@@ -148,11 +192,11 @@ async def api_keys(
     wanted = filter.plain() if filter else KeyFilter()
     order, descending = (order_by.field, order_by.direction is OrderDirection.DESC) if order_by else (Order.CREATED_AT, True)
     window = cut.of(f"{workspace.id} apiKeys {order} {descending}")
-    found = await service.page(context.actor, workspace.slug, _places(window), wanted, order, descending=descending)
+    found = await service.page(context.actor, workspace.slug, places(window), wanted, order, descending=descending)
     now = await context.now()
 
     def position(key: noun.ApiKey) -> tuple[int | str, str]:
-        place = place_of(key, order)
+        place = place_of(key, order, now)
         return (place.value, place.id)
 
     async def count() -> int:
@@ -162,6 +206,11 @@ async def api_keys(
     return page(window, rows, node=lambda key: ApiKey.of(key, now), position=position, count=count)
 
 
-def _places(window: Window) -> KeyWindow:
+def places(window: Window) -> KeyWindow:
+    """A window whose positions are a sort value and an id."""
     after, before = (Place(*position) if position else None for position in (window.after, window.before))
     return KeyWindow(window.limit, after=after, before=before, backwards=window.backwards)
+
+
+async def _shown(info: Info, key: noun.ApiKey | None) -> ApiKey | None:
+    return ApiKey.of(key, await info.context.now()) if key else None

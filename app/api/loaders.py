@@ -8,8 +8,14 @@ from typing import NamedTuple
 
 from strawberry.dataloader import DataLoader
 
+from app import database
 from app.errors import ValidationFailed
-from app.usage import service
+from app.keys.key import ApiKey
+from app.rotations import service as rotations
+from app.rotations.rotation import Progress
+from app.rotations.service import Impact, Relatives
+from app.usage import callers, service
+from app.usage.caller import Caller
 from app.usage.usage import Granularity, Usage
 
 
@@ -37,6 +43,33 @@ class UsageLoader:
         return await self._used.load((key_id, days))
 
 
+class KeyLoader:
+    """What is beside a key: its rotation, its neighbours in its line, its callers. Each in a constant number of statements.
+
+    Nothing is remembered: a document's second mutation must not show what was so before its first.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: DataLoader[str, Progress | None] = DataLoader(_rotation, cache=False)
+        self._relatives: DataLoader[str, Relatives] = DataLoader(_relatives, cache=False)
+        self._callers: DataLoader[str, list[Caller]] = DataLoader(_callers, cache=False)
+        self._impact: DataLoader[ApiKey, Impact] = DataLoader(_impact, cache=False)
+
+    async def rotation(self, key_id: str) -> Progress | None:
+        """Its open or latest run."""
+        return await self._rotation.load(key_id)
+
+    async def relatives(self, key_id: str) -> Relatives:
+        return await self._relatives.load(key_id)
+
+    async def callers(self, key_id: str) -> list[Caller]:
+        """Newest first."""
+        return await self._callers.load(key_id)
+
+    async def impact(self, key: ApiKey) -> Impact:
+        return await self._impact.load(key)
+
+
 async def _usage(asked: list[tuple[str, Span]]) -> Sequence[Usage | ValidationFailed]:
     keys: dict[Span, list[str]] = defaultdict(list)
     for key_id, span in asked:
@@ -57,3 +90,23 @@ async def _used(asked: list[tuple[str, int]]) -> list[frozenset[str]]:
         keys[days].append(key_id)
     found = {days: await service.used_permissions(key_ids, days) for days, key_ids in keys.items()}
     return [found[days][key_id] for key_id, days in asked]
+
+
+async def _rotation(key_ids: list[str]) -> list[Progress | None]:
+    found = await rotations.of_keys(key_ids)
+    return [found.get(key_id) for key_id in key_ids]
+
+
+async def _relatives(key_ids: list[str]) -> list[Relatives]:
+    found = await rotations.relatives(key_ids)
+    return [found[key_id] for key_id in key_ids]
+
+
+async def _callers(key_ids: list[str]) -> list[list[Caller]]:
+    found = await callers.of_keys(key_ids)
+    return [found[key_id] for key_id in key_ids]
+
+
+async def _impact(keys: list[ApiKey]) -> list[Impact]:
+    found = await rotations.impacts(keys, await database.now())
+    return [found[key.id] for key in keys]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from app import ids
+from app.api.callers import Caller
 from app.api.connection import Node
 from app.api.context import Context
 from app.api.keys import ApiKey
 from app.api.management import ManagementKey
+from app.api.rotations import Rotation
 from app.api.workspaces import Workspace
 from app.errors import NotFound
 from app.keys import service as keys
 from app.management import service as management
+from app.rotations import service as rotations
+from app.usage import callers
 from app.workspaces import service as workspaces
 
 
@@ -23,6 +27,11 @@ async def find(context: Context, node_id: str) -> Node | None:
             return Workspace.of(await workspaces.seen(context.actor, None, workspace_id=node_id), context.actor)
         if ids.is_a(ids.MANAGEMENT_KEY, node_id):
             return ManagementKey.of(await management.get(context.actor, node_id), await context.now())
+        if ids.is_a(ids.ROTATION, node_id):
+            return Rotation.of(await rotations.get(context.actor, node_id), await context.now())
+        if ids.is_a(ids.CALLER, node_id):
+            caller = await callers.get(context.actor, node_id)
+            return Caller.standing(caller, await context.keys.rotation(caller.key_id))
     except NotFound:
         pass
     return None

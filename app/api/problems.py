@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from app import catalogue, errors
+from app.api.callers import Caller
 from app.api.catalogue import Plan
 
 CODE_AND_MESSAGE = "`code` is stable and for programs, `message` is for people."
@@ -72,3 +73,14 @@ class PlanLimitReached(Problem):
             used=error.used,
             upgrade_to=[Plan.of(plan(name)) for name in error.upgrade_to],
         )
+
+
+@strawberry.type(
+    description="Completing now would cut somebody off, or nobody knows yet that it would not. `code` is `ROTATION_NOT_READY`."
+)
+class RotationNotReady(Problem):
+    callers: list[Caller] = strawberry.field(description="Who would be cut off, as far as is known; empty: see the message.")
+
+    @classmethod
+    def of(cls, error: errors.RotationNotReady) -> RotationNotReady:
+        return cls(code=error.code, message=error.message, callers=[Caller.of(moving) for moving in error.callers])

@@ -26,6 +26,7 @@ from app.api.key_changes import ApiKeyMutation
 from app.api.management import ManagementKeyMutation
 from app.api.members import MemberMutation
 from app.api.resolving import field
+from app.api.rotation_changes import RotationMutation
 from app.api.scalars import SCALARS, given
 from app.api.verification import VerificationMutation
 from app.api.viewer import Viewer
@@ -51,7 +52,7 @@ class RootQuery:
         except (NotFound, ValidationFailed):
             return None
 
-    @field("Anything that has an id: `key_…`, `wsp_…`, `mgk_…`. Null when there is no such thing.")
+    @field("Anything that has an id: `key_…`, `rot_…`, `cal_…`, `wsp_…`, `mgk_…`. Null when there is no such thing.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await nodes.find(info.context, id)
 
@@ -67,7 +68,7 @@ class Query(RootQuery, CatalogueQuery):
         "the server failed, which `errors` then says; what other mutations of the same document did stands."
     )
 )
-class Mutation(ApiKeyMutation, VerificationMutation, WorkspaceMutation, MemberMutation, ManagementKeyMutation):
+class Mutation(ApiKeyMutation, RotationMutation, VerificationMutation, WorkspaceMutation, MemberMutation, ManagementKeyMutation):
     pass
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import strawberry
 
 from app import catalogue
 from app.access.actor import Actor, ActorKind, Role
-from app.api import audit, keys, management, people
+from app.api import audit, keys, management, people, rotations
 from app.api.catalogue import Plan
 from app.api.connection import Connection, Node
 from app.api.context import Info
 from app.api.cursors import Cut
+from app.api.inputs import First, Last
 from app.api.resolving import field
 from app.api.scalars import Instant, given, instant
 from app.plans import service as plans
 from app.workspaces import workspace as noun
 from app.workspaces.service import Access
-
-First: TypeAlias = Annotated[int | None, strawberry.argument(description="1 to 100; 20 when neither is given.")]
-Last: TypeAlias = Annotated[int | None, strawberry.argument(description="1 to 100, from the end.")]
 
 
 @strawberry.enum
@@ -49,7 +47,9 @@ class BusinessHours:
 @strawberry.type(description="How many keys the plan allows. Keys that are neither revoked nor expired count.")
 class ApiKeyLimit:
     limit: int | None = strawberry.field(description="Null: unlimited.")
-    used: int = strawberry.field(description="Of the two keys of an open rotation one counts.")
+    used: int = strawberry.field(
+        description="Of the two keys of an open rotation one counts, until a deadline passes that keeps both. May exceed the limit."
+    )
     rotating: int = strawberry.field(description="Open rotations.")
     remaining: int | None = strawberry.field(description="Null: unlimited. Never below 0, also after going down to a smaller plan.")
 
@@ -104,6 +104,19 @@ class Workspace(Node):
     ) -> Connection[keys.ApiKey]:
         cut = Cut.given(first, after, last, before)
         return await keys.api_keys(info.context, self.place, cut, given(filter), given(order_by))
+
+    @field("The newest first.")
+    async def rotations(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        open_only: Annotated[bool, strawberry.argument(description="Leave out those that are over.")] = False,
+    ) -> Connection[rotations.Rotation]:
+        cut = Cut.given(first, after, last, before)
+        return await rotations.rotations(info.context, self.place, cut, open_only=open_only)
 
     @field("The longest-standing first.")
     async def members(

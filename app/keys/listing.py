@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from app.keys.key import ApiKey, Status
+from app import catalogue
+from app.keys.key import ApiKey, RotationDue, Status
 
 LAST_INSTANT: Final = 2**63 - 1
 
@@ -16,6 +17,7 @@ class Order(StrEnum):
     NAME = "NAME"
     LAST_USED_AT = "LAST_USED_AT"
     EXPIRES_AT = "EXPIRES_AT"
+    ROTATE_BY = "ROTATE_BY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class KeyFilter:
     statuses: tuple[Status, ...] = ()
     environment: str | None = None
     permission: str | None = None
+    rotation: tuple[RotationDue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class KeyPage:
     has_previous: bool
 
 
-def place_of(key: ApiKey, order: Order) -> Place:
-    """Never used sorts as the beginning of time, never expiring as its end."""
+def place_of(key: ApiKey, order: Order, now: int = 0) -> Place:
+    """Never used sorts as the beginning of time; never expiring, and what needs no rotation at `now`, as its end."""
     match order:
         case Order.CREATED_AT:
             return Place(key.created_at, key.id)
@@ -66,6 +69,9 @@ def place_of(key: ApiKey, order: Order) -> Place:
             return Place(key.last_used_at or 0, key.id)
         case Order.EXPIRES_AT:
             return Place(LAST_INSTANT if key.expires_at is None else key.expires_at, key.id)
+        case Order.ROTATE_BY:
+            rotate_by = key.rotate_by(catalogue.current().environment(key.environment).rotate_every_days)
+            return Place(LAST_INSTANT if rotate_by is None or key.is_over(now) else rotate_by, key.id)
 
 
 def name_key(name: str) -> str:

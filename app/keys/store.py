@@ -7,8 +7,9 @@ from typing import Any
 
 from app import database
 from app.access.actor import ActorKind, ActorRef
-from app.keys.key import ApiKey, Reason, Revocation, Status
-from app.keys.listing import LAST_INSTANT, KeyFilter, KeyPage, Order, Window, name_key
+from app.keys import conditions
+from app.keys.key import ApiKey, Reason, Revocation
+from app.keys.listing import KeyFilter, KeyPage, Order, Window, name_key
 from app.keys.rules import KeyInput
 from app.keys.tables import ApiKeyRow, IdempotencyRow, KeyLastUsedRow
 
@@ -18,19 +19,6 @@ _SELECT = (
     " k.revoked_by_id, k.revoked_by_name, k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip"
     " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id"
 )
-_SORT = {
-    Order.CREATED_AT: "k.created_at",
-    Order.NAME: "k.name_key",
-    Order.LAST_USED_AT: "COALESCE(u.last_used_at, 0)",
-    Order.EXPIRES_AT: f"COALESCE(k.expires_at, {LAST_INSTANT})",
-}
-# Each status as SQL over the row and one instant, the same rules as `ApiKey.status`.
-_STATUS = {
-    Status.REVOKED: ("k.revoked_at IS NOT NULL", 0),
-    Status.EXPIRED: ("k.revoked_at IS NULL AND k.expires_at <= {}", 1),
-    Status.SUSPENDED: ("k.revoked_at IS NULL AND k.suspended_at IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
-    Status.ACTIVE: ("k.revoked_at IS NULL AND k.suspended_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
-}
 
 
 async def add(key: ApiKey, digest: bytes, pepper_version: int) -> None:
@@ -93,16 +81,16 @@ async def find_by_digests(digests: tuple[bytes, ...]) -> ApiKey | None:
 
 async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int) -> KeyPage:
     """One page by keyset: its cost does not grow with how far one has gone."""
-    where, arguments = _where(workspace_id, filter, now)
+    where, arguments = conditions.where(workspace_id, filter, now)
+    sort = conditions.sort_value(order, now)
     for place, ahead in ((window.after, not descending), (window.before, descending)):
         if place is not None:
-            where.append(_beyond(_SORT[order], ahead))
-            arguments += [place.value, place.value, place.id]
+            text, given = conditions.beyond(sort, place, ahead=ahead)
+            where, arguments = f"{where} AND {text}", arguments + given
     direction = "ASC" if descending == window.backwards else "DESC"
     rows = await database.fetch(
-        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY {_SORT[order]} {direction}, k.id {direction} LIMIT {{}}",
-        *arguments,
-        window.limit + 1,
+        f"{_SELECT} WHERE {where} ORDER BY {sort[0]} {direction}, k.id {direction} LIMIT {{}}",
+        *(*arguments, *sort[1], window.limit + 1),
     )
     keys = [_key(row) for row in rows[: window.limit]]
     more = len(rows) > window.limit
@@ -112,8 +100,8 @@ async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: b
 
 
 async def count(workspace_id: str, filter: KeyFilter, now: int) -> int:
-    where, arguments = _where(workspace_id, filter, now)
-    rows = await database.fetch(f"SELECT count(*) AS n FROM api_key k WHERE {' AND '.join(where)}", *arguments)
+    where, arguments = conditions.where(workspace_id, filter, now)
+    rows = await database.fetch(f"SELECT count(*) AS n FROM api_key k WHERE {where}", *arguments)
     return int(rows[0]["n"])
 
 
@@ -180,34 +168,6 @@ async def remember(scope: bytes, input_digest: bytes, result: str, now: int) -> 
 async def forget_before(instant: int) -> None:
     """Idempotency keys have had their time."""
     await IdempotencyRow.delete().where(IdempotencyRow.created_at < instant).run()
-
-
-def _where(workspace_id: str, filter: KeyFilter, now: int) -> tuple[list[str], list[Any]]:
-    where: list[str] = ["k.workspace = {}"]
-    arguments: list[Any] = [workspace_id]
-    if filter.search:
-        where.append("(k.name_key LIKE {} ESCAPE '!' OR substr(k.prefix, 1, {}) = {})")
-        arguments += [f"%{_literal(name_key(filter.search))}%", len(filter.search), filter.search]
-    if filter.statuses:
-        where.append("(" + " OR ".join(f"({_STATUS[status][0]})" for status in filter.statuses) + ")")
-        arguments += [now for status in filter.statuses for _ in range(_STATUS[status][1])]
-    if filter.environment is not None:
-        where.append("k.environment = {}")
-        arguments.append(filter.environment)
-    if filter.permission is not None:
-        where.append("(' ' || k.permissions || ' ') LIKE {} ESCAPE '!'")
-        arguments.append(f"% {_literal(filter.permission)} %")
-    return where, arguments
-
-
-def _literal(text: str) -> str:
-    """For LIKE with ESCAPE '!': no character of the text is a wildcard."""
-    return "".join(f"!{character}" if character in "%_!" else character for character in text)
-
-
-def _beyond(column: str, greater: bool) -> str:
-    sign = ">" if greater else "<"
-    return f"({column} {sign} {{}} OR ({column} = {{}} AND k.id {sign} {{}}))"
 
 
 def _key(row: dict[str, Any]) -> ApiKey:

@@ -43,6 +43,7 @@ from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
 __all__ = [
+    "DEFAULT_QUIET_SECONDS",
     "Impact",
     "Relatives",
     "RunPage",

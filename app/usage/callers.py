@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from app import ids
 from app.access.actor import Actor
 from app.access.policy import Action
+from app.errors import NotFound
 from app.keys import service as keys
 from app.usage import caller_store
 from app.usage.caller import Caller
@@ -14,9 +16,20 @@ from app.workspaces import service as workspaces
 
 async def of_key(actor: Actor, key_id: str) -> list[Caller]:
     """One key's callers, newest first. Raises NotFound, NotAllowed."""
-    key = await keys.get(actor, key_id)
-    await workspaces.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
-    return (await of_keys([key.id]))[key.id]
+    await _require(actor, key_id)
+    return (await of_keys([key_id]))[key_id]
+
+
+async def get(actor: Actor, caller_id: str) -> Caller:
+    """Raises NotFound, also for a caller of another workspace's key; NotAllowed."""
+    found = await caller_store.find(caller_id) if ids.is_a(ids.CALLER, caller_id) else None
+    if found is None:
+        raise NotFound("caller")
+    try:
+        await _require(actor, found.key_id)
+    except NotFound:
+        raise NotFound("caller") from None
+    return found
 
 
 async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
@@ -25,3 +38,8 @@ async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
     for caller in await caller_store.of_keys(found):
         found[caller.key_id].append(caller)
     return found
+
+
+async def _require(actor: Actor, key_id: str) -> None:
+    key = await keys.get(actor, key_id)
+    await workspaces.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)

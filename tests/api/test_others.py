@@ -13,8 +13,10 @@ from app.clock import DAY
 from app.keys import secret as secrets
 from app.management import service as management
 from app.management.key import Asked
+from app.rotations import service as rotations
 from tests.api.conftest import program
 from tests.conftest import Team, make_key, unique
+from tests.support.callers import use
 from tests.support.graphql import Client, operation, operations
 
 NEW_KEY = {"name": "k", "environment": "production", "permissions": ["pdf.read"]}
@@ -30,24 +32,31 @@ class Things:
     secret: str
     user: str
     management_key: str
+    rotation: str
+    caller: str
 
     @classmethod
     def nowhere(cls) -> Things:
-        kinds = (ids.WORKSPACE, ids.API_KEY, ids.USER, ids.MANAGEMENT_KEY)
-        workspace, key, user, management_key = (ids.new(kind) for kind in kinds)
-        return cls(unique("nowhere"), workspace, key, secrets.generate("fl", "live"), user, management_key)
+        kinds = (ids.WORKSPACE, ids.API_KEY, ids.USER, ids.MANAGEMENT_KEY, ids.ROTATION, ids.CALLER)
+        workspace, key, user, management_key, rotation, caller = (ids.new(kind) for kind in kinds)
+        secret = secrets.generate("fl", "live")
+        return cls(unique("nowhere"), workspace, key, secret, user, management_key, rotation, caller)
 
     @classmethod
     async def of(cls, team: Team) -> Things:
         made, asked = await make_key(team), Asked("CI", ("keys.read",), await database.now() + DAY)
         managing, _ = await management.create(team.owner, team.slug, asked)
-        return cls(team.slug, team.workspace.id, made.key.id, made.secret or "", team.editor.id, managing.id)
+        await use(made.key.id)
+        run = (await rotations.start(team.owner, made.key.id)).progress
+        caller = run.callers[0].caller.id
+        secret = made.secret or ""
+        return cls(team.slug, team.workspace.id, made.key.id, secret, team.editor.id, managing.id, run.rotation.id, caller)
 
 
 def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str, list[dict[str, Any]]]:
     """For every operation that names things: variables that name these."""
     slug = {"workspace": things.slug}
-    every = (things.key, things.workspace, things.management_key, things.user)
+    every = (things.key, things.workspace, things.management_key, things.user, things.rotation, things.caller)
     return {
         "workspaces/show": [slug],
         "workspaces/update": [{"input": slug | {"name": "Mine now"}}],
@@ -55,6 +64,16 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "keys/list": [slug, {"filter": {"search": things.key}}, {"filter": {"search": things.secret}}],
         "keys/show": [{"id": each} for each in every],
         "keys/usage": [{"id": things.key}],
+        "keys/callers": [{"id": each} for each in every],
+        "keys/impact": [{"id": each} for each in every],
+        "keys/line": [{"id": each} for each in every],
+        "rotations/list": [slug, slug | {"openOnly": True}],
+        "rotations/show": [{"id": each} for each in every],
+        "rotations/start": [{"input": {"id": each}} for each in every],
+        "rotations/complete": [{"input": {"id": each, "force": True}} for each in every],
+        "rotations/cancel": [{"input": {"id": each, "force": True}} for each in every],
+        "rotations/extend": [{"input": {"id": each, "deadline": expires_at}} for each in every],
+        "rotations/dismiss": [{"input": {"rotation": each, "caller": things.caller}} for each in every],
         "keys/create": [{"input": slug | NEW_KEY}],
         "keys/update": [{"input": {"id": each, "name": "Mine now"}} for each in every],
         "keys/suspend": [{"input": {"id": each}} for each in every],
@@ -77,7 +96,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
 
 async def everything() -> list[Any]:
     """Every row, but for the note that a caller's management key was used."""
-    tables = ("api_key", "member", "account", "audit_entry", "link", "usage_hour", "key_last_used")
+    tables = ("api_key", "member", "account", "audit_entry", "link", "usage_hour", "key_last_used", "rotation", "caller")
     rows = [await database.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
     rows.append(await database.fetch("SELECT id, maker, scopes, expires_at, revoked_at FROM management_key ORDER BY 1"))
     return [*rows, await database.fetch("SELECT id, slug, name, plan, timezone FROM workspace ORDER BY 1")]

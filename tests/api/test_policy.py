@@ -26,6 +26,7 @@ from app.api.schema import core
 from app.clock import DAY
 from app.management import service as management
 from app.management.key import Asked
+from app.rotations import service as rotations
 from app.workspaces import store as workspace_store
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
@@ -83,7 +84,17 @@ REACHABLE = {name: query for name in READS if (query := query_for(name))}
 
 
 def test_all_but_the_answers_of_mutations_is_reached() -> None:
-    answers = ("Payload", "NotFound", "NotAllowed", "Conflict", "ValidationFailed", "FieldProblem", "PlanLimitReached", "Problem")
+    answers = (
+        "Payload",
+        "NotFound",
+        "NotAllowed",
+        "Conflict",
+        "ValidationFailed",
+        "FieldProblem",
+        "PlanLimitReached",
+        "RotationNotReady",
+        "Problem",
+    )
     assert [name for name in READS if name not in REACHABLE and not name.split(".")[0].endswith(answers)] == []
 
 
@@ -124,6 +135,7 @@ def sample(kind: GraphQLType, name: str) -> Any:
     if isinstance(plain, GraphQLEnumType):
         return next(iter(plain.values))
     values = {"id": NOWHERE[ids.API_KEY], "user": NOWHERE[ids.USER], "expiresAt": "2026-12-31T00:00:00Z", "scopes": "keys.read"}
+    values |= {"deadline": "2026-12-31T00:00:00Z", "rotation": ids.new(ids.ROTATION), "caller": ids.new(ids.CALLER)}
     values |= {"environment": "production", "permissions": "pdf.read", "email": "new@example.com", "plan": "free"}
     return values.get(name, "text")
 
@@ -152,8 +164,9 @@ async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: s
     least = RULES[FIELDS[f"Mutation.{mutation}"]].role  # type: ignore[index]
     key = (await make_key(team)).key.id
     management_key = (await management.create(team.owner, team.slug, Asked("CI", ("keys.read",), await database.now() + DAY)))[0].id
-    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}}.get(
-        mutation, {"id": key} if "ApiKey" in mutation else {}
+    run = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress.rotation.id
+    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}, "dismissCaller": {"rotation": run}}.get(
+        mutation, {"id": key} if "ApiKey" in mutation else {"id": run} if "Rotation" in mutation else {}
     )
     if mutation == "createApiKey":
         aimed = {}

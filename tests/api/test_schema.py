@@ -103,7 +103,7 @@ def test_only_creating_a_credential_tells_a_secret() -> None:
     telling = {
         name for name in names if any(word in name.lower() for word in ("secret", "digest", "pepper", "hash", "token", "password"))
     }
-    assert telling == {"CreateApiKeyPayload.secret", "CreateManagementKeyPayload.secret"}
+    assert telling == {"CreateApiKeyPayload.secret", "RotateApiKeyPayload.secret", "CreateManagementKeyPayload.secret"}
 
 
 def test_nothing_but_the_settings_of_a_thing_can_be_written() -> None:

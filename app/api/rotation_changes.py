@@ -1,0 +1,152 @@
+"""What can be done with rotations: each mutation parses, calls one use case, and renders."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from app.api.context import Info
+from app.api.keys import ApiKey
+from app.api.problems import Conflict, NotAllowed, NotFound, RotationNotReady, ValidationFailed
+from app.api.resolving import mutation
+from app.api.rotations import Rotation
+from app.api.scalars import Instant, given
+from app.rotations import service
+from app.rotations.rotation import OnDeadline, Progress
+from app.rotations.rules import DEFAULT_QUIET_SECONDS
+
+
+@strawberry.input
+class RotateApiKeyInput:
+    id: strawberry.ID
+    deadline: Instant | None = strawberry.field(
+        default=strawberry.UNSET, description="Left out: 7 days from now. At most 30 days from now."
+    )
+    on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT
+    quiet_period_seconds: int = strawberry.field(
+        default=DEFAULT_QUIET_SECONDS,
+        description="How long the old key must have been silent before the run is READY; 0 to 7 days.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Any text, at most 200 characters. Repeated with the same input, within 24 hours and as long as the run is open, it\n"
+            "gives the same run: while the successor was never used with another one and its secret (the first is revoked), so\n"
+            "that a lost answer locks nobody out; with `secret: null` afterwards. With another input, a Conflict."
+        ),
+    )
+
+
+@strawberry.type
+class RotateApiKeyPayload:
+    rotation: Rotation
+    api_key: ApiKey = strawberry.field(description="The successor.")
+    secret: str | None = strawberry.field(description="The successor's, shown now and never again; null if it was used before.")
+
+
+@strawberry.input
+class CompleteRotationInput:
+    id: strawberry.ID
+    force: bool = strawberry.field(default=False, description="Also before it is READY: whoever has not moved is cut off.")
+
+
+@strawberry.type
+class CompleteRotationPayload:
+    rotation: Rotation
+
+
+@strawberry.input
+class CancelRotationInput:
+    id: strawberry.ID
+    force: bool = strawberry.field(default=False, description="Also when the successor has been used: whoever uses it is cut off.")
+
+
+@strawberry.type
+class CancelRotationPayload:
+    rotation: Rotation
+
+
+@strawberry.input
+class ExtendRotationInput:
+    id: strawberry.ID
+    deadline: Instant = strawberry.field(description="Later than the present one, at most 30 days after the start.")
+
+
+@strawberry.type
+class ExtendRotationPayload:
+    rotation: Rotation
+
+
+@strawberry.input
+class DismissCallerInput:
+    rotation: strawberry.ID
+    caller: strawberry.ID = strawberry.field(description="The id of one of its callers, `cal_…`.")
+
+
+@strawberry.type
+class DismissCallerPayload:
+    rotation: Rotation
+
+
+RotateApiKeyResult: TypeAlias = Annotated[
+    RotateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("RotateApiKeyResult")
+]
+CompleteRotationResult: TypeAlias = Annotated[
+    CompleteRotationPayload | RotationNotReady | NotFound | NotAllowed | Conflict, strawberry.union("CompleteRotationResult")
+]
+CancelRotationResult: TypeAlias = Annotated[
+    CancelRotationPayload | NotFound | NotAllowed | Conflict, strawberry.union("CancelRotationResult")
+]
+ExtendRotationResult: TypeAlias = Annotated[
+    ExtendRotationPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ExtendRotationResult")
+]
+DismissCallerResult: TypeAlias = Annotated[
+    DismissCallerPayload | NotFound | NotAllowed | Conflict, strawberry.union("DismissCallerResult")
+]
+
+
+@strawberry.type
+class RotationMutation:
+    @mutation(
+        "Begins a rotation: a new key like the old one takes its place, and both work. Needs no free slot of the plan. A\n"
+        "Conflict unless the key is ACTIVE and has no open rotation. The new secret is in this answer and nowhere else, ever."
+    )
+    async def rotate_api_key(self, info: Info, input: RotateApiKeyInput) -> RotateApiKeyResult | None:
+        started = await service.start(
+            info.context.actor,
+            input.id,
+            deadline=given(input.deadline),
+            on_deadline=input.on_deadline,
+            quiet_seconds=input.quiet_period_seconds,
+            idempotency_key=given(input.idempotency_key),
+        )
+        shown = await _shown(info, started.progress)
+        return RotateApiKeyPayload(rotation=shown, api_key=shown.successor, secret=started.secret)
+
+    @mutation(
+        "Revokes the old key: no request with it that begins after this answer is accepted. Before the run is READY refused\n"
+        "with who would be cut off, unless forced. Repeated, it answers the same."
+    )
+    async def complete_rotation(self, info: Info, input: CompleteRotationInput) -> CompleteRotationResult | None:
+        run = await service.complete(info.context.actor, input.id, force=input.force)
+        return CompleteRotationPayload(rotation=await _shown(info, run))
+
+    @mutation("Revokes the new key; the old one goes on as before. A Conflict, unless forced, when the new one has been used.")
+    async def cancel_rotation(self, info: Info, input: CancelRotationInput) -> CancelRotationResult | None:
+        run = await service.cancel(info.context.actor, input.id, force=input.force)
+        return CancelRotationPayload(rotation=await _shown(info, run))
+
+    @mutation("Moves the deadline of an open rotation.")
+    async def extend_rotation(self, info: Info, input: ExtendRotationInput) -> ExtendRotationResult | None:
+        run = await service.extend(info.context.actor, input.id, input.deadline)
+        return ExtendRotationPayload(rotation=await _shown(info, run))
+
+    @mutation("Says that a caller, with its whole user-agent family, need not move to the new key.")
+    async def dismiss_caller(self, info: Info, input: DismissCallerInput) -> DismissCallerResult | None:
+        run = await service.dismiss(info.context.actor, input.rotation, input.caller)
+        return DismissCallerPayload(rotation=await _shown(info, run))
+
+
+async def _shown(info: Info, run: Progress) -> Rotation:
+    return Rotation.of(run, await info.context.now())

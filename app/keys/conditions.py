@@ -1,0 +1,88 @@
+"""What a list of keys can be asked, as SQL over `api_key k` and `key_last_used u`: text with `{}`, and its arguments in order."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app import catalogue
+from app.clock import DAY
+from app.keys.key import DUE_SOON_DAYS, RotationDue, Status
+from app.keys.listing import LAST_INSTANT, KeyFilter, Order, Place, name_key
+
+Sql = tuple[str, list[Any]]
+_SORT: Final = {
+    Order.CREATED_AT: "k.created_at",
+    Order.NAME: "k.name_key",
+    Order.LAST_USED_AT: "COALESCE(u.last_used_at, 0)",
+    Order.EXPIRES_AT: f"COALESCE(k.expires_at, {LAST_INSTANT})",
+}
+# Each status as SQL over the row and one instant, the same rules as `ApiKey.status`.
+_STATUS: Final = {
+    Status.REVOKED: ("k.revoked_at IS NOT NULL", 0),
+    Status.EXPIRED: ("k.revoked_at IS NULL AND k.expires_at <= {}", 1),
+    Status.SUSPENDED: ("k.revoked_at IS NULL AND k.suspended_at IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
+    Status.ACTIVE: ("k.revoked_at IS NULL AND k.suspended_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > {})", 1),
+}
+
+
+def sort_value(order: Order, now: int) -> Sql:
+    """What keys are sorted by, never null; the same as `place_of`."""
+    return _rotate_by(now) if order is Order.ROTATE_BY else (_SORT[order], [])
+
+
+def where(workspace_id: str, filter: KeyFilter, now: int) -> Sql:
+    """The keys of a workspace that a filter leaves."""
+    parts: list[str] = ["k.workspace = {}"]
+    arguments: list[Any] = [workspace_id]
+    if filter.search:
+        parts.append("(k.name_key LIKE {} ESCAPE '!' OR substr(k.prefix, 1, {}) = {})")
+        arguments += [f"%{_literal(name_key(filter.search))}%", len(filter.search), filter.search]
+    if filter.statuses:
+        parts.append("(" + " OR ".join(f"({_STATUS[status][0]})" for status in filter.statuses) + ")")
+        arguments += [now for status in filter.statuses for _ in range(_STATUS[status][1])]
+    if filter.environment is not None:
+        parts.append("k.environment = {}")
+        arguments.append(filter.environment)
+    if filter.permission is not None:
+        parts.append("(' ' || k.permissions || ' ') LIKE {} ESCAPE '!'")
+        arguments.append(f"% {_literal(filter.permission)} %")
+    if filter.rotation:
+        spans = [_due(due, now) for due in filter.rotation]
+        parts.append("(" + " OR ".join(text for text, _ in spans) + ")")
+        arguments += [argument for _, given in spans for argument in given]
+    return " AND ".join(parts), arguments
+
+
+def beyond(sort: Sql, place: Place, *, ahead: bool) -> Sql:
+    """The keys after a place in rising order, or before it."""
+    (value, given), sign = sort, ">" if ahead else "<"
+    text = f"({value} {sign} {{}} OR ({value} = {{}} AND k.id {sign} {{}}))"
+    return text, [*given, place.value, *given, place.value, place.id]
+
+
+def _rotate_by(now: int) -> Sql:
+    """When the schedule wants a key replaced; the end of time where there is none, and for a key that is over."""
+    offered = catalogue.current().environments.values()
+    schedule = {item.name: item.rotate_every_days * DAY for item in offered if item.rotate_every_days is not None}
+    cases = " ".join(f"WHEN {{}} THEN {length}" for length in schedule.values())
+    length = f"CASE k.environment {cases} END" if schedule else "CAST(NULL AS BIGINT)"
+    over = "k.revoked_at IS NOT NULL OR k.expires_at <= {}"
+    text = f"CASE WHEN {over} THEN {LAST_INSTANT} ELSE COALESCE(k.created_at + {length}, {LAST_INSTANT}) END"
+    return text, [now, *schedule]
+
+
+def _due(due: RotationDue, now: int) -> Sql:
+    """The same rules as `ApiKey.rotation_due`."""
+    soon = now + DUE_SOON_DAYS * DAY
+    after, until = {
+        RotationDue.OVERDUE: (0, now),
+        RotationDue.DUE_SOON: (now, soon),
+        RotationDue.NOT_DUE: (soon, LAST_INSTANT),
+    }[due]
+    value, given = _rotate_by(now)
+    return f"({value} > {{}} AND {value} <= {{}})", [*given, after, *given, until]
+
+
+def _literal(text: str) -> str:
+    """For LIKE with ESCAPE '!': no character of the text is a wildcard."""
+    return "".join(f"!{character}" if character in "%_!" else character for character in text)

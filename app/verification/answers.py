@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from app.clock import rfc3339
 from app.verification.asgi import Headers, Refused, new_request_id
+from app.verification.notice import Notice
 from app.verification.requests import CHALLENGE
 from app.verification.verify import MESSAGES, Asked, Code, HeldKey, Verdict
 
@@ -26,6 +27,7 @@ def as_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:
             "environment": key.environment,
             "permissions": key.permissions,
             "expiresAt": _instant(key.expires_at),
+            "notice": None if verdict.notice is None else _told(verdict.notice),
             "requestId": new_request_id(),
         }
     return {
@@ -35,6 +37,16 @@ def as_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         **explanation(verdict, asked),
         "requestId": new_request_id(),
     }
+
+
+def _told(notice: Notice) -> dict[str, Any]:
+    since, sunset = rfc3339(notice.since), _instant(notice.sunset)
+    return {"kind": notice.kind, "message": notice.message, "since": since, "sunset": sunset}
+
+
+def notice_headers(verdict: Verdict) -> Headers:
+    """What the caller's own code may notice; nothing for a key about which there is nothing to say."""
+    return [] if verdict.notice is None else verdict.notice.headers
 
 
 def explanation(verdict: Verdict, asked: Asked) -> dict[str, Any]:

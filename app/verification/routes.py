@@ -81,7 +81,7 @@ class Verification:
             await self._batches.authenticate(token)  # strangers are not told what is wrong with their request
             raise
         verdict = await self._batches.ask(token, requests.secret_of(given.key), asked, follows=given.outcome_follows)
-        await send_json(send, 200, answers.as_json(verdict, asked))
+        await send_json(send, 200, answers.as_json(verdict, asked), answers.notice_headers(verdict))
 
     async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-gateway-token")
@@ -100,7 +100,7 @@ class Verification:
         verdict = await self._batches.ask(token, requests.secret_of(key), asked, follows=False)
         if not verdict.valid or verdict.key is None:
             raise answers.as_refusal(verdict, asked)
-        await send_empty(send, answers.as_headers(verdict.key))
+        await send_empty(send, answers.as_headers(verdict.key) + answers.notice_headers(verdict))
 
     async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))

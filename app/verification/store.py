@@ -1,4 +1,4 @@
-"""The one read of a batch: keys with their workspaces, gateway tokens, and the database's clock, all at one moment."""
+"""The one read of a batch: keys with their workspaces and open rotations, gateway tokens, the database's clock, at one moment."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from typing import Final
 
 from app import database
 from app.database.hot import Hot, Lookup, Row
+from app.rotations.rotation import OnDeadline
+from app.verification.notice import Rotating
 from app.verification.verify import Gateway, HeldKey
 
 _LOOKUP: Final = Lookup(
     "SELECT 'k', k.digest, {now}, k.id, k.workspace, k.environment, k.revoked_at, k.pepper_version, k.name, k.permissions,"
-    " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at"
-    " FROM api_key k JOIN workspace w ON w.id = k.workspace WHERE k.digest {0}"
+    " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at, s.id, r.started_at, r.deadline, r.on_deadline"
+    " FROM api_key k JOIN workspace w ON w.id = k.workspace"
+    # A run is open only while its successor lives.
+    " LEFT JOIN rotation r ON r.predecessor = k.id AND r.ended_at IS NULL"
+    " LEFT JOIN api_key s ON s.id = r.successor AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > {now})"
+    " WHERE k.digest {0}"
     " UNION ALL"
     " SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
-    " '', NULL, NULL, '', NULL"
+    " '', NULL, NULL, '', NULL, NULL, NULL, NULL, NULL"
     " FROM gateway_token g WHERE g.digest {1}"
 )
 
@@ -64,7 +70,7 @@ async def redigest(key_id: str, digest: bytes, pepper_version: int) -> None:
 
 
 def _key(row: Row) -> HeldKey:
-    key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole = row[3:]
+    key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole = row[3:15]
     return HeldKey(
         id=key_id,
         workspace_id=workspace_id,
@@ -78,4 +84,9 @@ def _key(row: Row) -> HeldKey:
         suspended_at=own if whole is None or (own is not None and own < whole) else whole,
         revoked_at=revoked_at,
         pepper_version=version,
+        rotating=None if row[15] is None else _rotating(*row[16:]),
     )
+
+
+def _rotating(started_at: int, deadline: int, on_deadline: str) -> Rotating:
+    return Rotating(started_at, deadline if on_deadline == OnDeadline.REVOKE else None)

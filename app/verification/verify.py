@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from app.verification.notice import Notice, Rotating, notice
+
 
 class Code(StrEnum):
     """In order of precedence."""
@@ -58,6 +60,7 @@ class HeldKey(msgspec.Struct, frozen=True, gc=False):
     suspended_at: int | None
     revoked_at: int | None
     pepper_version: int
+    rotating: Rotating | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True, gc=False):
@@ -69,10 +72,11 @@ class Gateway(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """`key` is None where the key is not known, or not to this gateway."""
+    """`key` is None where the key is not known, or not to this gateway; only a valid one has a `notice`."""
 
     code: Code
     key: HeldKey | None = None
+    notice: Notice | None = None
 
     @property
     def valid(self) -> bool:
@@ -88,7 +92,8 @@ def judge(asked: Asked, key: HeldKey | None, gateway: Gateway, now: int) -> Verd
     """The first code that applies, in the order of `Code`; the shape of the key was checked before."""
     if key is None or gateway.workspace_id not in (None, key.workspace_id):
         return Verdict(Code.NOT_FOUND)
-    return Verdict(_code(asked, key, gateway, now), key)
+    code = _code(asked, key, gateway, now)
+    return Verdict(code, key, notice(key.rotating, key.expires_at, now) if code is Code.VALID else None)
 
 
 def _code(asked: Asked, key: HeldKey, gateway: Gateway, now: int) -> Code:

@@ -29,6 +29,7 @@ def test_a_key_made_in_the_browser_makes_a_pdf_is_counted_and_is_refused_right_a
 
     ada.follow("Revoke")
     ada.page.get_by_label("No longer needed").check()
+    ada.fill(prefix=secret[:12])
     ada.press("Revoke this key for ever")
     expect(ada.page.get_by_text("Revoked for ever")).to_be_visible()
     status, body = make_pdf(pdf_api, secret)

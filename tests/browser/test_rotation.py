@@ -1,0 +1,111 @@
+"""Rotating in the browser: two real clients move over while somebody watches, without a reload; the Free plan's one key too."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Desk, Person
+
+
+class Application:
+    """A program that uses an API key, as its gateway sees it."""
+
+    def __init__(self, desk: Desk, token: str, name: str, ip: str, secret: str) -> None:
+        self._desk, self._token, self._name, self._ip, self.secret = desk, token, name, ip, secret
+
+    def calls(self) -> str:
+        """One request; the verdict."""
+        asked = {"key": self.secret, "permission": "pdf.read", "ip": self._ip, "userAgent": f"{self._name}/1.0"}
+        headers = {"authorization": f"Bearer {self._token}"}
+        return str(httpx.post(f"{self._desk.url}/v1/verify", json=asked, headers=headers).json()["code"])
+
+
+@pytest.fixture
+def gateway(desk: Desk) -> str:
+    return desk.run("gateway-token", "create", "api")
+
+
+def begun(ada: Person, quiet: str = "900") -> str:
+    """From the key's page to the new secret."""
+    ada.follow("Rotate")
+    ada.page.get_by_label("The old key counts as silent after").select_option(quiet)
+    ada.press("Create the new key")
+    ada.page.get_by_role("heading", name="Put the new key into your application").wait_for()
+    return (ada.page.locator("#secret").text_content() or "").strip()
+
+
+def test_the_only_key_of_a_free_plan_is_rotated_while_two_clients_move_over_before_ones_eyes(
+    ada: Person, desk: Desk, gateway: str
+) -> None:
+    old = ada.create_key("Billing worker")
+    billing = Application(desk, gateway, "billing", "203.0.113.9", old)
+    cron = Application(desk, gateway, "cron", "198.51.100.7", old)
+    assert (billing.calls(), cron.calls()) == ("VALID", "VALID")
+    ada.follow("I have copied it")
+    new = begun(ada)
+    assert new != old and old[12:] not in ada.page.content()
+    where = ada.page.locator("main")
+    expect(where).to_contain_text("billing")
+    expect(where).to_contain_text("198.51.100.0/24")
+
+    ada.follow("I have put it in place: watch it take over")
+    live = ada.page.locator("#live")
+    expect(live).to_contain_text("Nobody has used the new key yet")
+    loaded = ada.page.evaluate("() => performance.timeOrigin")
+    billing.secret = new
+    assert billing.calls() == "VALID"
+    expect(live.locator("tr.moved")).to_have_count(1, timeout=15_000)
+    expect(live.locator("tr.left")).to_contain_text("cron")
+    expect(live.get_by_role("listitem").filter(has_text="Watch it take over")).to_have_attribute("aria-current", "step")
+    expect(live).to_contain_text("would cut off cron")
+    cron.secret = new
+    assert cron.calls() == "VALID"
+    expect(live.locator("tr.moved")).to_have_count(2, timeout=15_000)
+    assert ada.page.evaluate("() => performance.timeOrigin") == loaded
+
+    # Not silent for long enough: it says so, and is done all the same when a person says it again.
+    ada.press("Revoke the old key now")
+    expect(ada.page.get_by_role("heading", name="The old key is not silent yet")).to_be_visible()
+    ada.press("Revoke the old key all the same")
+    expect(ada.page.locator("#live")).to_contain_text("The old key is refused; the new one has taken over.")
+    assert Application(desk, gateway, "late", "203.0.113.9", old).calls() == "REVOKED"
+    assert billing.calls() == "VALID"
+    ada.open("/w/acme-pdf/settings/plan")
+    expect(ada.page.locator("main")).to_contain_text("1 of 1 key on Free")
+
+
+def test_leaving_and_coming_back_finds_it_where_it_was_and_a_lost_secret_is_made_good(
+    ada: Person, desk: Desk, gateway: str
+) -> None:
+    old = ada.create_key("Billing worker")
+    ada.follow("I have copied it")
+    first = begun(ada)
+    ada.open("/w/acme-pdf/settings/api-keys")
+    expect(ada.page.locator("#keys")).to_contain_text("Rotating")
+    ada.page.get_by_role("link", name="Billing worker").last.click()
+    ada.follow("Watch")
+    ada.press("The secret was lost: make another")
+    second = (ada.page.locator("#secret").text_content() or "").strip()
+    assert second not in (old, first)
+    codes = [Application(desk, gateway, "x", "203.0.113.9", secret).calls() for secret in (old, first, second)]
+    assert codes == ["VALID", "REVOKED", "VALID"]
+
+
+def test_a_caller_is_left_behind_and_a_rotation_cancelled_by_who_says_so(ada: Person, desk: Desk, gateway: str) -> None:
+    old = ada.create_key("Billing worker")
+    cron = Application(desk, gateway, "cron", "198.51.100.7", old)
+    cron.calls()
+    ada.follow("I have copied it")
+    new = begun(ada)
+    ada.follow("I have put it in place: watch it take over")
+    ada.press("Leave cron behind")
+    expect(ada.page.locator("#live tr.dismissed")).to_contain_text("Left behind")
+    Application(desk, gateway, "billing", "203.0.113.9", new).calls()
+    ada.press("Cancel rotation")
+    expect(ada.page.get_by_role("heading", name="The new key is in use already")).to_be_visible()
+    ada.press("Cancel and revoke the new key")
+    ada.page.wait_for_url("**/key_*")
+    assert Application(desk, gateway, "billing", "203.0.113.9", new).calls() == "REVOKED"
+    assert cron.calls() == "VALID"

@@ -90,6 +90,8 @@ class Wire:
                 await writer.wait_closed()
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is not None and self._streams[0].at_eof():
+            await self.close()  # the node let go of it while nothing was under way
         if self._streams is None:
             try:
                 self._streams = await asyncio.open_connection("127.0.0.1", self.port)

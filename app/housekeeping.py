@@ -1,4 +1,5 @@
-"""What every node does beside answering: the revocation journal made complete, and what has had its time thrown away."""
+"""What nodes do beside answering. Each: the revocation journal made complete, what has had its time thrown away. One of them,
+whichever it is: the jobs."""
 
 from __future__ import annotations
 
@@ -10,23 +11,30 @@ from typing import Final
 
 from app.accounts import service as accounts
 from app.errors import Unavailable
+from app.jobs.job import Job
+from app.jobs.runner import run_for_ever
 from app.keys import journal
 from app.keys import service as keys
+from app.rotations import service as rotations
 from app.usage import reports
 
 EVERY_SECONDS: Final = 60
 _log = logging.getLogger("keydesk.housekeeping")
 
 
+JOBS: Final = (Job("rotations.finish", 1, rotations.finish_due, wanted=rotations.anything_due),)
+
+
 @contextlib.asynccontextmanager
 async def housekeeping() -> AsyncIterator[None]:
     """Runs while the block does. Several nodes may do it at once: each part changes nothing when done twice."""
-    task = asyncio.create_task(_for_ever(), name="housekeeping")
+    tasks = [asyncio.create_task(_for_ever(), name="housekeeping"), asyncio.create_task(run_for_ever(JOBS), name="jobs")]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def tidy() -> None:

@@ -22,7 +22,7 @@ _log = logging.getLogger("keydesk.rotations")
 
 async def anything_due(now: int) -> bool:
     """Whether `finish_due` has something to do."""
-    return bool(await store.due(now))
+    return await store.is_any_due(now)
 
 
 async def finish_due(now: int) -> list[Progress]:

@@ -21,6 +21,7 @@ _KEYS: Final = " JOIN api_key p ON p.id = r.predecessor JOIN api_key s ON s.id =
 # A run is open only while both its keys live, whether or not its end was written down.
 _OPEN: Final = f"r.ended_at IS NULL AND {_LIVING.format('p')} AND {_LIVING.format('s')}"
 _OVER: Final = f"NOT ({_LIVING.format('p')} AND {_LIVING.format('s')})"
+_DUE: Final = f"r.ended_at IS NULL AND ((r.on_deadline = 'REVOKE' AND r.deadline <= {{}}) OR {_OVER})"
 
 
 async def add(run: Rotation, repeat: Repeat | None) -> None:
@@ -165,14 +166,12 @@ async def count(workspace_id: str, now: int, *, open_only: bool) -> int:
 
 async def due(now: int) -> list[Rotation]:
     """Runs that have to be ended: by their deadline, or because one of their keys is over. Those that wait longest first."""
-    rows = await database.fetch(
-        f"{_SELECT}{_KEYS} WHERE r.ended_at IS NULL AND ((r.on_deadline = 'REVOKE' AND r.deadline <= {{}}) OR {_OVER})"
-        " ORDER BY r.deadline, r.id",
-        now,
-        now,
-        now,
-    )
+    rows = await database.fetch(f"{_SELECT}{_KEYS} WHERE {_DUE} ORDER BY r.deadline, r.id", now, now, now)
     return [_run(row) for row in rows]
+
+
+async def is_any_due(now: int) -> bool:
+    return bool(await database.fetch(f"SELECT 1 AS due FROM rotation r{_KEYS} WHERE {_DUE} LIMIT 1", now, now, now))
 
 
 async def set_successor(rotation_id: str, key_id: str) -> None:

@@ -1,0 +1,72 @@
+"""Doing jobs: every node looks, one of them works."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from app import database
+from app.clock import SECOND
+from app.errors import Unavailable
+from app.jobs import store
+from app.jobs.job import Job
+
+LOOK_SECONDS: Final = 1.0
+BEAT_SECONDS: Final = 1.0
+_log = logging.getLogger("keydesk.jobs")
+
+
+async def run_for_ever(jobs: Iterable[Job]) -> None:
+    """Each job beside the others: one that takes long keeps no other from its turn. Ends when it is cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(_for_ever(job), name=job.name)
+
+
+async def attempt(job: Job) -> bool:
+    """Does a job if it is due and no other node is at it; answers whether this one did. What goes wrong in it is raised."""
+    now = await database.now()
+    if not await store.is_free(job.name, now) or not (job.wanted is None or await job.wanted(now)):
+        return False
+    lease = await store.take(job.name)
+    if lease is None:
+        return False
+    await _work(job, lease, await database.now())
+    return True
+
+
+async def _for_ever(job: Job) -> None:
+    while True:
+        try:
+            await attempt(job)
+        except Unavailable as failure:
+            _log.warning("the job %s is put off: %s", job.name, failure.internal)
+        except Exception:
+            _log.exception("the job %s failed", job.name)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _work(job: Job, lease: int, now: int) -> None:
+    """Works and keeps the lease. A node that was asleep for so long that another took the job stops."""
+    work = asyncio.ensure_future(job.work(now))
+    try:
+        while not (await asyncio.wait({work}, timeout=BEAT_SECONDS))[0]:
+            renewed = await store.renew(job.name, lease)
+            if renewed is None:
+                _log.warning("the job %s was taken over by another node", job.name)
+                return
+            lease = renewed
+        await store.give_back(job.name, lease, now + job.every_seconds * SECOND)
+        await work
+    finally:
+        await _stop(work)
+
+
+async def _stop(work: asyncio.Future[object]) -> None:
+    work.cancel()
+    await asyncio.wait({work})
+    # Read, so that nobody complains of an error that was never looked at.
+    if not work.cancelled():
+        work.exception()

@@ -1,0 +1,43 @@
+"""The lease of a job: one row, changed only by who finds in it what they expect."""
+
+from __future__ import annotations
+
+from app import database
+from app.jobs.job import LEASE
+
+
+async def is_free(name: str, now: int) -> bool:
+    """Whether nobody is at it and its time has come."""
+    rows = await database.fetch("SELECT until FROM job WHERE name = {}", name)
+    return not rows or rows[0]["until"] <= now
+
+
+async def take(name: str) -> int | None:
+    """The end of a lease that is now ours; None if another node has the job or has just done it."""
+    async with database.transaction():
+        now = await database.now()
+        rows = await database.fetch(
+            "INSERT INTO job (name, until) VALUES ({}, {}) ON CONFLICT (name)"
+            " DO UPDATE SET until = excluded.until WHERE job.until <= {} RETURNING until",
+            *(name, now + LEASE, now),
+        )
+    return rows[0]["until"] if rows else None
+
+
+async def renew(name: str, lease: int) -> int | None:
+    """The new end of our lease; None if it ran out and another node took it."""
+    return await _move(name, lease, await database.now() + LEASE)
+
+
+async def give_back(name: str, lease: int, not_before: int) -> None:
+    """Ends our lease, if it is still ours: nobody begins before `not_before`."""
+    await _move(name, lease, not_before)
+
+
+async def _move(name: str, expected: int, until: int) -> int | None:
+    async with database.transaction():
+        # Ends of leases only ever rise, so the end that one node wrote is never again that of another.
+        rows = await database.fetch(
+            "UPDATE job SET until = {} WHERE name = {} AND until = {} RETURNING until", *(until, name, expected)
+        )
+    return rows[0]["until"] if rows else None

@@ -7,6 +7,7 @@ from keydesk_client.client import Keydesk
 from keydesk_client.declared import declared, permission
 from keydesk_client.errors import KeydeskError, KeydeskRefused, KeydeskUnavailable
 from keydesk_client.middleware import KeydeskMiddleware
+from keydesk_client.notice import Notice
 from keydesk_client.outcome import Batch, Outcome, Receipt
 from keydesk_client.rules import ANY_KEY, CLOSED, PUBLIC, Requirement
 from keydesk_client.verdict import KeydeskKey, Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "KeydeskMiddleware",
     "KeydeskRefused",
     "KeydeskUnavailable",
+    "Notice",
     "Outcome",
     "Receipt",
     "Requirement",

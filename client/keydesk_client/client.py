@@ -11,6 +11,7 @@ import httpx
 
 from keydesk_client.credential import blot
 from keydesk_client.errors import KeydeskRefused, KeydeskUnavailable
+from keydesk_client.notices import Notices
 from keydesk_client.outcome import Batch, Receipt
 from keydesk_client.verdict import Verdict
 
@@ -38,6 +39,7 @@ class Keydesk:
         self._url, self._token = _checked_url(url), _checked_token(token)
         self._timeout_seconds = timeout_seconds
         self._transport = transport
+        self._notices = Notices()
         self._http: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -66,14 +68,20 @@ class Keydesk:
         user_agent: str | None = None,
         outcome_follows: bool = False,
     ) -> Verdict:
-        """May this request pass? With `outcome_follows` an allowed one is counted when its outcome is reported."""
+        """May this request pass? With `outcome_follows` an allowed one is counted when its outcome is reported.
+
+        A key's notice is logged, once a day.
+        """
         asked = {"key": key, "permission": permission, "environment": environment, "ip": ip, "userAgent": user_agent}
         question = {name: value for name, value in asked.items() if value is not None}
         answer = await self._ask("/v1/verify", question | {"outcomeFollows": outcome_follows}, self._timeout_seconds)
         try:
-            return Verdict.read(answer)
+            verdict = Verdict.read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise KeydeskUnavailable("what answered is no verdict of a Keydesk") from None
+        if verdict.key is not None:
+            self._notices.hear(verdict.key)
+        return verdict
 
     async def report(self, batch: Batch) -> Receipt:
         """Tells how requests ended. The same batch may be sent again until this returns: it counts once."""

@@ -41,7 +41,8 @@ class KeydeskMiddleware:
     `permissions` maps a method and a path to a permission, PUBLIC, ANY_KEY or CLOSED; the first that fits decides and what
     none names is refused. Without it, the app's handlers are asked for their `@permission`. `environment`: only keys of
     this one pass. `trusted_proxies`: networks (or `unix`) whose X-Forwarded-For is believed. A question takes
-    `timeout_seconds` at most, the last reports at a shutdown `drain_seconds`.
+    `timeout_seconds` at most, the last reports at a shutdown `drain_seconds`. `pass_on_notices`: callers whose key is being
+    replaced or expires soon are told so by `Deprecation` and `Sunset` in the responses.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class KeydeskMiddleware:
         trusted_proxies: Iterable[str] = (),
         timeout_seconds: float = 2.0,
         drain_seconds: float = 10.0,
+        pass_on_notices: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError for settings that could not mean what they say, TypeError for an app that cannot be asked."""
@@ -65,6 +67,7 @@ class KeydeskMiddleware:
         self._keydesk = Keydesk(url, token, timeout_seconds=timeout_seconds, transport=transport)
         self._reporter = Reporter(self._keydesk.report)
         self._drain_seconds = drain_seconds
+        self._pass_on_notices = pass_on_notices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -92,6 +95,8 @@ class KeydeskMiddleware:
         except Refusal as refusal:
             await refusal.send(scope, send)
             return
+        if self._pass_on_notices and key.notice is not None:
+            send = key.notice.passing_on(send)
         exchange = Exchange(receive, send, lambda status: self._reporter.add(Outcome(key_id=key.id, status=status, **about)))
         # A copy, as the protocol asks: what stands around us does not get to see the key of this request.
         await exchange.run(self.app, {**scope, "keydesk": key})

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
+from keydesk_client.notice import Notice
+
 # The three that a good key can meet; every other refusal means that the key itself is no good.
 FORBIDDEN: Final = frozenset({"IP_NOT_ALLOWED", "ENVIRONMENT_NOT_ALLOWED", "PERMISSION_DENIED"})
 
 
 @dataclass(frozen=True, slots=True)
 class KeydeskKey:
-    """Whose key opened this request. A handler finds it in `scope["keydesk"]`, or by `KeydeskKey.of(request)`."""
+    """Whose key opened this request. A handler finds it in `scope["keydesk"]`, or by `KeydeskKey.of(request)`.
+
+    `notice`: it works, but is being replaced or expires soon.
+    """
 
     id: str
     workspace_id: str
@@ -22,6 +27,7 @@ class KeydeskKey:
     environment: str
     permissions: tuple[str, ...]
     expires_at: datetime | None = None
+    notice: Notice | None = None
 
     @classmethod
     def of(cls, request: Any) -> KeydeskKey:
@@ -80,7 +86,7 @@ class Verdict:
 
 
 def _read_key(answer: Mapping[str, Any]) -> KeydeskKey:
-    permissions = answer["permissions"]
+    permissions, said = answer["permissions"], answer.get("notice")
     if not isinstance(permissions, list) or not all(isinstance(name, str) for name in permissions):
         raise TypeError("permissions is a list of names")
     return KeydeskKey(
@@ -91,6 +97,7 @@ def _read_key(answer: Mapping[str, Any]) -> KeydeskKey:
         environment=_text(answer, "environment"),
         permissions=tuple(permissions),
         expires_at=_instant(answer.get("expiresAt")),
+        notice=None if said is None else Notice.read(said),
     )
 
 

@@ -16,6 +16,7 @@ from strawberry.types.field import StrawberryField
 from app import errors
 from app.api import problems
 from app.api.context import Info
+from app.keys.secret import cut
 
 _log = logging.getLogger("keydesk.api")
 
@@ -71,6 +72,8 @@ def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
         original = original.original_error
     entry: dict[str, Any] = {**error.formatted}
     if original is None:
+        # The library repeats what was sent, and programs write errors into their logs: a key among it is cut to its prefix.
+        entry["message"] = cut(error.message)
         code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
         entry["extensions"] = {"code": code, **(error.extensions or {})}
     elif isinstance(original, errors.Problem):

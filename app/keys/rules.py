@@ -10,6 +10,7 @@ from app.catalogue import Catalogue, Environment
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import normalised_network
+from app.keys.secret import cut
 
 LONGEST_NAME: Final = 100
 LONGEST_NOTE: Final = 1_000
@@ -80,7 +81,7 @@ def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[s
     if not names:
         faults.append(FieldProblem("permissions", "REQUIRED", "Choose at least one permission."))
     for name in sorted(set(names) - set(catalogue.permissions) - held):
-        faults.append(FieldProblem("permissions", "UNKNOWN", f"There is no permission {name[:60]!r}."))
+        faults.append(FieldProblem("permissions", "UNKNOWN", f"There is no permission {cut(name)[:60]!r}."))
     order = [*catalogue.permissions, *sorted(held - set(catalogue.permissions))]
     return tuple(name for name in order if name in names)
 
@@ -108,6 +109,6 @@ def _networks(texts: tuple[str, ...], faults: list[FieldProblem]) -> tuple[str, 
         try:
             networks.append(normalised_network(text))
         except ValueError:
-            message = f"{text[:60]!r} is not an address or network, like 203.0.113.9 or 2001:db8::/48."
+            message = f"{cut(text)[:60]!r} is not an address or network, like 203.0.113.9 or 2001:db8::/48."
             faults.append(FieldProblem("allowedIps", "INVALID", message))
     return tuple(dict.fromkeys(networks))

@@ -10,6 +10,7 @@ from app.access.actor import Actor, ActorKind, Request, Scope
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.rules import name_fault
+from app.keys.secret import cut
 from app.workspaces.workspace import User
 
 LONGEST_LIFE_DAYS: Final = 365
@@ -69,7 +70,7 @@ class Asked:
         """The name and the scopes in the table's order, each once. Raises ValidationFailed with every fault."""
         faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now)) if fault]
         faults += [
-            FieldProblem("scopes", "UNKNOWN", f"There is no scope {name[:60]!r}; there are: {', '.join(Scope)}.")
+            FieldProblem("scopes", "UNKNOWN", f"There is no scope {cut(name)[:60]!r}; there are: {', '.join(Scope)}.")
             for name in dict.fromkeys(self.scopes)
             if name not in set(Scope)
         ]

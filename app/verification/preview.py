@@ -10,7 +10,7 @@ from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import store as keys
 from app.keys.key import ApiKey
-from app.keys.secret import class_of
+from app.keys.secret import class_of, cut
 from app.peppers import service as peppers
 from app.verification.verify import Asked, Code, Gateway, HeldKey, judge, parse_address
 from app.workspaces import service as workspaces
@@ -33,9 +33,9 @@ class Question:
         """Raises ValidationFailed for names that are not in the catalogue and for what is no address."""
         faults: list[FieldProblem] = []
         if self.permission is not None and self.permission not in catalogue.current().permissions:
-            faults.append(FieldProblem("permission", "UNKNOWN", f"There is no permission {self.permission[:60]!r}."))
+            faults.append(FieldProblem("permission", "UNKNOWN", f"There is no permission {cut(self.permission)[:60]!r}."))
         if self.environment is not None and self.environment not in catalogue.current().environments:
-            faults.append(FieldProblem("environment", "UNKNOWN", f"There is no environment {self.environment[:60]!r}."))
+            faults.append(FieldProblem("environment", "UNKNOWN", f"There is no environment {cut(self.environment)[:60]!r}."))
         try:
             address = parse_address(self.address) if self.address is not None else None
         except ValueError:

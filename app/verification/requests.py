@@ -118,6 +118,12 @@ def text_of(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def user_agent_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """That of the original request: gateways pass it on as it came."""
+    value = headers.get(b"user-agent")
+    return value.decode("latin-1") if value is not None else None
+
+
 def secret_of(text: str) -> str | None:
     """The text if it is a well-formed API key of this installation; None for what is not even looked up."""
     return text if class_of(text, catalogue.current().prefixes) is not None else None
@@ -151,7 +157,7 @@ def _parsed(raw: bytes) -> tuple[str | None, str | None]:
         if PATTERN.search(value) or PATTERN.search(name):
             raise invalid("KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
         if name not in _QUERY:
-            raise invalid("UNKNOWN_PARAMETER", f"There is no parameter {name[:40]!r}; there are permission and environment.")
+            raise invalid("UNKNOWN_PARAMETER", f"There is no parameter {cut(name)[:40]!r}; there are permission and environment.")
         if name in found:
             raise invalid("REPEATED_PARAMETER", f"The parameter {name} is given twice.")
         found[name] = value
@@ -171,7 +177,7 @@ async def check_names(asked: Asked) -> None:
     if asked.permission is not None and not await is_permission_known(asked.permission):
         raise invalid("UNKNOWN_PERMISSION", no_permission(asked.permission))
     if asked.environment is not None and not await is_environment_known(asked.environment):
-        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {asked.environment[:60]!r}.")
+        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {cut(asked.environment)[:60]!r}.")
 
 
 async def is_permission_known(name: str) -> bool:
@@ -184,7 +190,7 @@ async def is_environment_known(name: str) -> bool:
 
 
 def no_permission(name: str) -> str:
-    return f"There is no permission {name[:60]!r}."
+    return f"There is no permission {cut(name)[:60]!r}."
 
 
 def address_of(text: str | None) -> str | None:
@@ -236,4 +242,4 @@ async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
             known[permission] = await is_permission_known(permission)
         if not known[permission]:
             return Fault("UNKNOWN_PERMISSION", no_permission(permission))
-    return Event(given.key_id, at, given.status, permission, address)
+    return Event(given.key_id, at, given.status, permission, address, given.user_agent)

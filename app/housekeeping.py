@@ -15,6 +15,7 @@ from app.jobs.job import Job
 from app.jobs.runner import run_for_ever
 from app.keys import journal
 from app.keys import service as keys
+from app.notices import service as notices
 from app.rotations import service as rotations
 from app.usage import reports
 
@@ -22,7 +23,10 @@ EVERY_SECONDS: Final = 60
 _log = logging.getLogger("keydesk.housekeeping")
 
 
-JOBS: Final = (Job("rotations.finish", 1, rotations.finish_due, wanted=rotations.anything_due),)
+JOBS: Final = (
+    Job("rotations.finish", 1, rotations.finish_due, wanted=rotations.anything_due),
+    Job("notices", 60, notices.run),
+)
 
 
 @contextlib.asynccontextmanager

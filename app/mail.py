@@ -1,19 +1,25 @@
 """Mail to people, and the addresses in it. Sent in the background: nobody's answer waits for it, fails or tells by it.
 
-Without KEYDESK_SMTP_URL nothing is sent and links are passed on by hand. Neither a text nor a link is ever logged.
+Without KEYDESK_SMTP_URL every mail is put into a folder that only this process's user may read, to be looked at there;
+links are passed on by hand. Neither a text nor a link is ever logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
+from app import ids
 from app.settings import Settings
 
 PAUSES_SECONDS: Final = (1.0, 10.0, 60.0)
@@ -21,6 +27,9 @@ TIMEOUT_SECONDS: Final = 20.0
 AT_ONCE: Final = 4
 LONGEST_QUEUE: Final = 1_000
 LAST_CHANCE_SECONDS: Final = 5.0
+# Of the mails in the folder so many are kept, the newest.
+MOST_KEPT: Final = 1_000
+_OURS: Final = re.compile(rf"\d{{8}}T\d{{12}}Z-[{ids.ALPHABET}]{{20}}\.eml")
 
 _log = logging.getLogger("keydesk.mail")
 _bound: Mail | None = None
@@ -31,6 +40,7 @@ class Mail:
 
     def __init__(self, settings: Settings) -> None:
         self._server = urlsplit(settings.smtp_url) if settings.smtp_url else None
+        self._folder = settings.mail_path
         self._sender = settings.mail_from
         self._origin = settings.origin
         self._jobs: set[asyncio.Task[None]] = set()
@@ -38,7 +48,7 @@ class Mail:
 
     @property
     def configured(self) -> bool:
-        """Whether mail is sent at all."""
+        """Whether mail reaches anybody."""
         return self._server is not None
 
     def link(self, path: str) -> str:
@@ -46,9 +56,12 @@ class Mail:
         return self._origin + path
 
     def send(self, to: str, subject: str, text: str) -> None:
-        """Queues one mail. It is tried four times within about a minute, then given up with a line in the log."""
-        if self._server is not None:
-            self.in_background(self._deliver(self._server, to, subject, text))
+        """Queues one mail. It is tried four times within about a minute, then given up with a line in the log.
+
+        Without a server it becomes a file.
+        """
+        work = self._deliver(self._server, to, subject, text) if self._server is not None else self._keep(to, subject, text)
+        self.in_background(work)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Does what leads to a mail after the caller's answer; dropped, and logged, when too much waits already."""
@@ -84,6 +97,10 @@ class Mail:
         async with self._slots:
             await _hand_over(server, message)
 
+    async def _keep(self, to: str, subject: str, text: str) -> None:
+        message = _message(self._sender, to, subject, text)
+        await asyncio.to_thread(_put, self._folder, message)
+
     async def _tried(self, server: SplitResult, message: EmailMessage) -> bool:
         """Whether the server took it; the pause before the next try keeps no other mail waiting."""
         try:
@@ -116,6 +133,18 @@ def _message(sender: str, to: str, subject: str, text: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     return message
+
+
+def _put(folder: Path, message: EmailMessage) -> None:
+    """A new file `‹time›-‹id›.eml`; what is too old to be kept goes. Only files with such names are ever touched."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{ids.new('eml').partition('_')[2]}.eml"
+    descriptor = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(message.as_bytes())
+    for old in sorted(path for path in folder.iterdir() if _OURS.fullmatch(path.name))[:-MOST_KEPT]:
+        old.unlink(missing_ok=True)
 
 
 async def _hand_over(server: SplitResult, message: EmailMessage) -> None:

@@ -98,6 +98,7 @@ class Settings:
     catalogue: Path = _setting(Path, DEFAULT_CATALOGUE)
     smtp_url: str | None = _setting(_url("smtp", "smtps"), None, secret=True)
     mail_from: str = _setting(str, "Keydesk <keydesk@localhost>")
+    mail_folder: Path | None = _setting(Path, None)
     revocation_journal: Path | None = _setting(Path, None)
     role: str = _setting(_role, "all")
     log_level: str = _setting(_level, "INFO")
@@ -144,6 +145,13 @@ class Settings:
         if self.sqlite_path:
             return self.sqlite_path.with_name("revocations.jsonl")
         return Path("var/revocations.jsonl")
+
+    @property
+    def mail_path(self) -> Path:
+        """Where mails are put as files while there is no mail server."""
+        if self.mail_folder:
+            return self.mail_folder
+        return self.sqlite_path.with_name("mail") if self.sqlite_path else Path("var/mail")
 
     @property
     def origin(self) -> str:

@@ -54,6 +54,7 @@ def environment(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         "KEYDESK_PEPPER": PEPPER,
         "KEYDESK_GATEWAY_TOKENS": GATEWAY_TOKEN,
         "KEYDESK_REVOCATION_JOURNAL": str(tmp_path_factory.mktemp("journal") / "revocations.jsonl"),
+        "KEYDESK_MAIL_FOLDER": str(tmp_path_factory.mktemp("post") / "mail"),
         "KEYDESK_DEV": "1",
     }
 
@@ -81,6 +82,7 @@ async def db(opened: None) -> AsyncIterator[None]:
 async def empty() -> None:
     """Every table but the migrations', the peppers' and the installation's own row."""
     tables = (
+        "notice", "calendar_link",
         "usage_hour", "usage_batch", "caller", "key_last_used", "idempotency", "job", "rotation_dismissal", "rotation", "api_key",
         "management_key", "gateway_token", "audit_entry", "session", "link", "throttle", "member", "account", "workspace",
     )  # fmt: skip

@@ -36,6 +36,7 @@ class Action(StrEnum):
     CANCEL_ROTATION = auto()
     EXTEND_ROTATION = auto()
     DISMISS_CALLER = auto()
+    SHARE_CALENDAR = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
     INVITE_MEMBER = auto()
@@ -76,6 +77,7 @@ RULES: Final[dict[Action, Rule]] = {
     Action.CANCEL_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.EXTEND_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),
     Action.INVITE_MEMBER: Rule(Role.OWNER, None, recent=True),

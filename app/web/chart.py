@@ -10,7 +10,7 @@ from app.usage.usage import Point
 
 WIDTH: Final = 720
 HEIGHT: Final = 160
-_FLOOR: Final = HEIGHT - 2
+FLOOR: Final = HEIGHT - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +48,29 @@ class Chart:
 
 def bars(series: Sequence[Point]) -> Chart:
     """A bar for every step; whatever happened at all is seen: no bar of a step with requests is lower than one unit."""
-    top = _round_up(max((point.counts.total for point in series), default=0))
+    top = round_up(max((point.counts.total for point in series), default=0))
     slot = WIDTH / max(1, len(series))
     return Chart(tuple(_bar(index, slot, point, top) for index, point in enumerate(series)), top)
 
 
 def _bar(index: int, slot: float, point: Point, top: int) -> Bar:
-    successful, failed = _length(point.counts.successful, top), _length(point.counts.failed, top)
+    successful, failed = length(point.counts.successful, top), length(point.counts.failed, top)
     return Bar(
         x=round(index * slot + slot * 0.14, 2),
         width=round(slot * 0.72, 2),
-        successful_y=round(_FLOOR - successful, 2),
+        successful_y=round(FLOOR - successful, 2),
         successful_height=successful,
-        failed_y=round(_FLOOR - successful - failed, 2),
+        failed_y=round(FLOOR - successful - failed, 2),
         failed_height=failed,
         point=point,
     )
 
 
-def _length(requests: int, top: int) -> float:
-    return max(1.0, round((_FLOOR - 4) * requests / top, 2)) if requests else 0.0
+def length(requests: int, top: int) -> float:
+    return max(1.0, round((FLOOR - 4) * requests / top, 2)) if requests else 0.0
 
 
-def _round_up(most: int) -> int:
+def round_up(most: int) -> int:
     """The next of 1, 2, 3, 4, 5, 6, 8, 10, 20, …: a line that people can read and whose half they can too."""
     size = 1
     while True:

@@ -28,6 +28,8 @@ _TOLD: Final = {
     "member.role_changed": "Changed the role of {name} from {before} to {after}",
     "member.removed": "Ended the membership of {name}",
     "invitation.withdrawn": "Withdrew the invitation of {email}",
+    "calendar_link.made": "Made a new link to the calendar of this workspace",
+    "calendar_link.withdrawn": "Withdrew the link to the calendar of this workspace",
     "management_key.created": "Created the management key {name}",
     "management_key.revoked": "Revoked the management key {name}",
     "management_key.taken_over": "Took over the management key {name}",

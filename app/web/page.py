@@ -26,7 +26,10 @@ CONFIRMATION: Final = "confirmPassword"
 
 @dataclass(slots=True)
 class Page:
-    """Handed to every handler; templates see it as `page`. `places` are the visitor's workspaces, `place` the address's one."""
+    """Handed to every handler; templates see it as `page`. `places` are the visitor's workspaces, `place` the address's one.
+
+    `open_notices`: how many alerts are open there, for the way to them at the side.
+    """
 
     method: str
     path: str
@@ -39,6 +42,7 @@ class Page:
     places: tuple[Access, ...] = ()
     place: Access | None = None
     now: int = 0
+    open_notices: int = 0
 
     @property
     def signed_in(self) -> Visitor:

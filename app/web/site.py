@@ -18,9 +18,26 @@ from litestar.static_files import create_static_files_router
 from app import database
 from app.accounts import service as accounts
 from app.errors import KeydeskError
+from app.notices import service as notices
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
-from app.web import account, audit, chart, errors, formats, front, history, home, keys, members, plans, rotations, workspace
+from app.web import (
+    account,
+    alerts,
+    audit,
+    calendar,
+    chart,
+    errors,
+    formats,
+    front,
+    history,
+    home,
+    keys,
+    members,
+    plans,
+    rotations,
+    workspace,
+)
 from app.web.form import Form, TooLarge, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
@@ -34,6 +51,8 @@ CONTROLLERS: Final = (
     *front.HANDLERS,
     *account.HANDLERS,
     *home.HANDLERS,
+    *alerts.HANDLERS,
+    *calendar.HANDLERS,
     *keys.HANDLERS,
     *rotations.HANDLERS,
     *members.HANDLERS,
@@ -170,6 +189,8 @@ async def _enter(page: Page) -> None:
     page.places = tuple(await workspaces.mine(page.actor))
     if match := _PLACE.match(page.path):
         page.place = next((place for place in page.places if place.workspace.slug == match.group(1)), None)
+    if page.place is not None and not page.is_fragment:
+        page.open_notices = await notices.count_open(page.place.workspace.id, page.now)
 
 
 async def _read_form(scope: Scope, receive: Receive) -> Form:

@@ -1,0 +1,59 @@
+"""Rows of calendar links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app import database
+from app.access.actor import Role
+from app.workspaces.store import workspace_of
+from app.workspaces.workspace import Workspace
+
+# Whoever is no editor any more may remember the link: it ends with their right to have one.
+_STANDS: Final = (
+    " JOIN member m ON m.workspace = c.workspace AND m.account = c.created_by"
+    f" AND m.role IN ({', '.join(repr(str(role)) for role in Role if role.includes(Role.EDITOR))})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarLink:
+    """That there is a link, and since when; not the link."""
+
+    created_at: int
+    created_by_name: str
+
+
+async def put(workspace_id: str, digest: bytes, now: int, user_id: str, name: str) -> None:
+    """The workspace's only link from now on."""
+    await database.fetch(
+        "INSERT INTO calendar_link (workspace, digest, created_at, created_by, created_by_name) VALUES ({}, {}, {}, {}, {})"
+        " ON CONFLICT (workspace) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at,"
+        " created_by = excluded.created_by, created_by_name = excluded.created_by_name",
+        workspace_id,
+        digest,
+        now,
+        user_id,
+        name,
+    )
+
+
+async def drop(workspace_id: str) -> bool:
+    """Whether there was one."""
+    return bool(await database.fetch("DELETE FROM calendar_link WHERE workspace = {} RETURNING workspace", workspace_id))
+
+
+async def find(workspace_id: str) -> CalendarLink | None:
+    rows = await database.fetch(
+        f"SELECT c.created_at, c.created_by_name FROM calendar_link c{_STANDS} WHERE c.workspace = {{}}", workspace_id
+    )
+    return CalendarLink(rows[0]["created_at"], rows[0]["created_by_name"]) if rows else None
+
+
+async def find_place(digest: bytes) -> Workspace | None:
+    """The workspace whose link this is."""
+    rows = await database.fetch(
+        f"SELECT w.* FROM calendar_link c{_STANDS} JOIN workspace w ON w.id = c.workspace WHERE c.digest = {{}}", digest
+    )
+    return workspace_of(rows[0]) if rows else None

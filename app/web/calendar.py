@@ -1,0 +1,46 @@
+"""The calendar of a workspace's keys: the feed itself, which needs its link and nobody signed in, and the page of the link."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.calendar import service as calendars
+from app.calendar.service import PATH, SUFFIX
+from app.errors import NotFound
+from app.web.page import Page
+
+SETTINGS: Final = "/w/{slug:str}/settings/calendar"
+
+
+@get(f"{PATH}{{name:str}}")
+async def feed(page: NamedDependency[Page], name: FromPath[str]) -> Response[bytes]:
+    """Kept by no cache, as every page here: a withdrawn link must show nothing any more, and calendars ask a few times a day."""
+    if not name.endswith(SUFFIX):
+        raise NotFound("calendar")
+    content = await calendars.read(name.removesuffix(SUFFIX))
+    headers = {"content-disposition": 'inline; filename="keydesk.ics"'}
+    return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+@get(SETTINGS)
+async def link(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    return page.show("calendar/page.html", link=await calendars.find_link(page.actor, page.slug))
+
+
+@post(SETTINGS, status_code=200)
+async def renew(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    """The link in this one answer."""
+    return page.show("calendar/made.html", 201, link=await calendars.renew_link(page.actor, page.slug))
+
+
+@post(f"{SETTINGS}/withdrawal", status_code=200)
+async def withdraw(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    await calendars.withdraw_link(page.actor, page.slug)
+    return page.go(page.to("settings", "calendar"))
+
+
+HANDLERS = (feed, link, renew, withdraw)

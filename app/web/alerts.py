@@ -13,10 +13,11 @@ from litestar.params import FromPath
 from app.clock import DAY
 from app.notices import service as notices
 from app.notices.notice import Kind, Notice
+from app.rotations import service as rotations
 from app.web.endings import ending_keys, endings
 from app.web.formats import day, relative
 from app.web.page import Page
-from app.web.standing import Standing, standing
+from app.web.standing import Standing, rotating, standing
 
 ALERTS: Final = "/w/{slug:str}/alerts"
 MOST_PAST: Final = 100
@@ -46,6 +47,7 @@ _AT_LAST: Final = {Kind.ROTATE_BY: "Rotation overdue", Kind.EXPIRY: "Expired", K
 
 @get(ALERTS)
 async def alerts(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    runs = {run.predecessor.id: run for run in await rotations.open_runs(page.actor, page.slug)}
     return page.show(
         "alerts/list.html",
         notices=await notices.open_notices(page.actor, page.slug),
@@ -54,7 +56,7 @@ async def alerts(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
         stands=lambda notice: stands(notice, page.now, page.zone),
         ways=lambda notice: [way for way in WAYS[notice.kind] if page.may(way.action)],
         told=told,
-        standing=lambda key: standing(key, page.now, page.zone),
+        standing=lambda key: rotating(runs.get(key.id)) or standing(key, page.now, page.zone),
     )
 
 

@@ -23,7 +23,7 @@ async def feed(page: NamedDependency[Page], name: FromPath[str]) -> Response[byt
         raise NotFound("calendar")
     content = await calendars.read(name.removesuffix(SUFFIX))
     headers = {"content-disposition": 'inline; filename="keydesk.ics"'}
-    return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(content, media_type="text/calendar", headers=headers)
 
 
 @get(SETTINGS)

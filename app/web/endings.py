@@ -82,8 +82,9 @@ async def ending_keys(page: Page) -> list[ApiKey]:
     horizon = page.now + (DAYS_AHEAD + 1) * DAY
     while len(found) < MOST_KEYS:
         part = await keys.page(page.actor, page.slug, window, _LIVING, Order.EXPIRES_AT, descending=False)
-        found += [key for key in part.keys if key.expires_at is not None and key.expires_at <= horizon]
-        if not part.has_next or part.keys[-1] is not (found[-1] if found else None):
+        ending = [key for key in part.keys if key.expires_at is not None and key.expires_at <= horizon]
+        found += ending
+        if not part.has_next or len(ending) < len(part.keys):
             break
         window = Window(_PAGE, after=place_of(part.keys[-1], Order.EXPIRES_AT, page.now))
     return found

@@ -15,9 +15,11 @@ from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
 from app.plans import service as plans
+from app.rotations import service as rotations
 from app.usage import service as usage
+from app.web.endings import endings
 from app.web.page import Page, with_query
-from app.web.standing import Standing, standing
+from app.web.standing import Standing, rotating, standing
 from app.workspaces import service as workspaces
 
 LIVING = KeyFilter(statuses=(Status.ACTIVE, Status.SUSPENDED))
@@ -49,11 +51,14 @@ async def overview(page: NamedDependency[Page], slug: FromPath[str]) -> Response
     here = page.here.workspace
     await workspaces.remember_last(page.signed_in.session.user.id, here.id)
     living = await _living(page)
-    urgent = [Urgent(key, found) for key in living if (found := standing(key, page.now, page.zone)).is_urgent]
+    runs = {run.predecessor.id: run for run in await rotations.open_runs(page.actor, page.slug)}
+    stands = [(key, rotating(runs.get(key.id)) or standing(key, page.now, page.zone)) for key in living]
+    urgent = [Urgent(key, found) for key, found in stands if found.is_urgent]
     return page.show(
         "home/overview.html",
         urgent=sorted(urgent, key=lambda each: each.standing.rank),
         living=living,
+        endings=endings(living, page.now, page.zone),
         meter=await plans.meter(here),
         usage=await usage.of_workspace(page.actor, page.slug),
         changes=await audit.page(page.actor, page.slug, limit=NEWEST_CHANGES) if page.may(Action.READ_AUDIT) else [],

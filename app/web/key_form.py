@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.key import ApiKey, Status
+from app.keys.key import ApiKey, RotationDue, Status
 from app.keys.listing import KeyFilter
 from app.keys.rules import KeyInput
 from app.keys.secret import cut
 from app.web.form import Form
 
-FILTERS: Final = ("q", "environment", "status", "permission", "sort")
+FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "sort")
 
 
 def asked(form: Form, zone: str) -> KeyInput:
@@ -57,13 +57,14 @@ def networks(text: str) -> tuple[str, ...]:
 def filter_of(query: Mapping[str, str]) -> KeyFilter:
     """The list's filter; a value that names nothing is no filter."""
     known = catalogue.current()
-    status = query.get("status", "").upper()
+    status, rotation = query.get("status", "").upper(), query.get("rotation", "").upper()
     environment, permission = query.get("environment", ""), query.get("permission", "")
     return KeyFilter(
         search=_search(query),
         statuses=(Status(status),) if status in set(Status) else (),
         environment=environment if environment in known.environments else None,
         permission=permission if permission in known.permissions else None,
+        rotation=(RotationDue(rotation),) if rotation in set(RotationDue) else (),
     )
 
 

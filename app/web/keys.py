@@ -39,6 +39,8 @@ SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
     "unused": (Order.LAST_USED_AT, False),
     "expires": (Order.EXPIRES_AT, False),
     "expires-last": (Order.EXPIRES_AT, True),
+    "rotate": (Order.ROTATE_BY, False),
+    "rotate-last": (Order.ROTATE_BY, True),
 }
 
 
@@ -53,6 +55,7 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
         keys=found,
         asked=asked,
         sort=sort,
+        by_schedule=bool(asked.rotation) or sort in ("rotate", "rotate-last"),
         filters=key_form.plain(page.query),
         total=await keys.count(page.actor, page.slug, asked),
         is_filtered=asked != KeyFilter(),
@@ -60,6 +63,7 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
         meter=await plans.meter(page.here.workspace),
         catalogue=catalogue.current(),
         standing=lambda key: rotating(runs.get(key.id)) or standing(key, page.now, page.zone),
+        rotate_by=lambda key: None if key.is_over(page.now) else key.rotate_by(_every(key)),
         link=lambda **changed: with_query(page.path, **{**key_form.plain(page.query), **changed}),
     )
 
@@ -128,11 +132,15 @@ async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
     after, before = [await _named(page, name) for name in ("after", "before")]
     window = Window(
         PAGE_SIZE,
-        after=place_of(after, order) if after else None,
-        before=place_of(before, order) if before else None,
+        after=place_of(after, order, page.now) if after else None,
+        before=place_of(before, order, page.now) if before else None,
         backwards=before is not None,
     )
     return await keys.page(page.actor, page.slug, window, asked, order, descending=descending)
+
+
+def _every(key: ApiKey) -> int | None:
+    return catalogue.current().environment(key.environment).rotate_every_days
 
 
 async def _named(page: Page, name: str) -> ApiKey | None:

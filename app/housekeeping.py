@@ -17,15 +17,15 @@ from app.keys import journal
 from app.keys import service as keys
 from app.notices import service as notices
 from app.rotations import service as rotations
-from app.usage import reports
+from app.usage import callers, reports
 
 EVERY_SECONDS: Final = 60
 _log = logging.getLogger("keydesk.housekeeping")
 
-
 JOBS: Final = (
     Job("rotations.finish", 1, rotations.finish_due, wanted=rotations.anything_due),
     Job("notices", 60, notices.run),
+    Job("callers.fold", 60, callers.fold_old),
 )
 
 

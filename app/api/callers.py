@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import strawberry
 
 from app.api.catalogue import Permission
@@ -88,7 +90,8 @@ class RevocationImpact:
 async def caller_page(context: Context, key_id: str, given: Cut) -> Connection[Caller]:
     """A page of a key's callers, the newest first."""
     window = given.of(f"{key_id} callers")
-    rows, run = await context.keys.callers(key_id), await context.keys.rotation(key_id)
+    # Asked for at once, so that all keys of a page are asked about together.
+    rows, run = await asyncio.gather(context.keys.callers(key_id), context.keys.rotation(key_id))
 
     def position(caller: noun.Caller) -> tuple[int, str]:
         return (-caller.last_seen_at, caller.id)

@@ -247,14 +247,16 @@ def _postgres_select(lookup: Lookup) -> str:
 @lru_cache(maxsize=16)
 def _postgres_upserts(upserts: tuple[Upsert, ...]) -> str:
     parts, argument = [], 1
-    for upsert in upserts:
+    for number, upsert in enumerate(upserts):
         names = ", ".join(name for name, _ in upsert.columns)
         lists = ", ".join(f"${argument + index}::{kind}[]" for index, (_, kind) in enumerate(upsert.columns))
         argument += len(upsert.columns)
-        parts.append(f"INSERT INTO {upsert.table} ({names}) SELECT * FROM unnest({lists}) {upsert.conflict}")
-    # PostgreSQL runs the main statement first and what stands in WITH after it: so every writer keeps the tables' order.
-    first, *rest = parts
-    return (f"WITH {', '.join(f's{n} AS ({part})' for n, part in enumerate(rest))} " if rest else "") + first
+        # PostgreSQL promises no order for what stands in WITH, so each statement reads the end of the one before: every writer
+        # takes the tables in the same order.
+        after = f" WHERE (SELECT count(*) FROM s{number - 1}) >= 0" if number else ""
+        parts.append(f"INSERT INTO {upsert.table} ({names}) SELECT * FROM unnest({lists}){after} {upsert.conflict}")
+    *before, last = parts
+    return (f"WITH {', '.join(f's{n} AS ({part} RETURNING 1)' for n, part in enumerate(before))} " if before else "") + last
 
 
 def _machine_now() -> int:

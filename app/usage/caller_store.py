@@ -7,7 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from app import database
-from app.usage.caller import Caller
+from app.keys.listing import LAST_INSTANT
+from app.usage import store
+from app.usage.caller import FOLDED, Caller, caller_id
+from app.usage.counting import CROWD, Tally
 
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
 
@@ -23,6 +26,56 @@ async def of_keys(key_ids: Collection[str]) -> list[Caller]:
 async def find(caller_id: str) -> Caller | None:
     found = _callers(await database.fetch(f"{_SELECT} WHERE id = {{}}", caller_id))
     return found[0] if found else None
+
+
+async def crowded(most: int) -> list[str]:
+    """Keys with more callers than these, the folded one not counted."""
+    rows = await database.fetch(
+        "SELECT c.key FROM (SELECT DISTINCT key, network, user_agent FROM caller WHERE network <> {}) c"
+        " GROUP BY c.key HAVING count(*) > {} ORDER BY c.key",
+        *(FOLDED, most),
+    )
+    return [row["key"] for row in rows]
+
+
+async def fold(key_id: str, callers: Collection[Caller]) -> None:
+    """Adds the rows of these callers to the folded one's and drops them; call inside a transaction.
+
+    Rows are locked in primary-key order, like verification does, so that neither can wait for the other for ever.
+    """
+    seen_at = {caller.id: caller.last_seen_at for caller in callers}
+    rows = await database.fetch(f"{_SELECT} WHERE id IN ({', '.join('{}' for _ in seen_at)})", *seen_at)
+    crowds = [{"network": FOLDED, "user_agent": FOLDED, "permission": name} for name in {row["permission"] for row in rows}]
+    tally = Tally()
+    for row in sorted([*rows, *crowds], key=lambda row: (row["network"], row["user_agent"], row["permission"])):
+        if row["network"] == FOLDED:
+            await _lock_crowd(key_id, row["permission"])
+        else:
+            for gone in await _drop(row, seen_at[row["id"]]):
+                seen = (gone["first_seen_at"], gone["last_seen_at"], gone["requests"])
+                tally.meet(key_id, CROWD, row["permission"], *seen)
+    await store.add(tally)
+    # What was locked and then not needed, because everybody was seen again.
+    await database.fetch("DELETE FROM caller WHERE key = {} AND network = {} AND last_seen_at = 0", key_id, FOLDED)
+
+
+async def _lock_crowd(key_id: str, permission: str) -> None:
+    """The row to add to, which is made if there is none."""
+    await database.fetch(
+        "INSERT INTO caller (key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests)"
+        " VALUES ({}, {}, {}, {}, {}, {}, 0, 0) ON CONFLICT (key, network, user_agent, permission)"
+        " DO UPDATE SET requests = caller.requests",
+        *(key_id, FOLDED, FOLDED, permission, caller_id(key_id, FOLDED, FOLDED), LAST_INSTANT),
+    )
+
+
+async def _drop(row: dict[str, Any], seen_at: int) -> list[dict[str, Any]]:
+    """The row as it was when it went; nothing if its caller was seen again meanwhile."""
+    return await database.fetch(
+        "DELETE FROM caller WHERE key = {} AND network = {} AND user_agent = {} AND permission = {} AND last_seen_at <= {}"
+        " RETURNING first_seen_at, last_seen_at, requests",
+        *(row["key"], row["network"], row["user_agent"], row["permission"], seen_at),
+    )
 
 
 def _callers(rows: Iterable[dict[str, Any]]) -> list[Caller]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from app import clock, database, ids
 from app.errors import FieldProblem, Unavailable, ValidationFailed
 from app.usage import store
-from app.usage.counting import Tally
+from app.usage.counting import Door, Tally
 from app.usage.usage import FAILED, SUCCEEDED
 
 MOST_EVENTS: Final = 1_000
@@ -20,6 +20,7 @@ BATCHES_KEPT: Final = 31 * clock.DAY
 _OLDEST: Final = 30 * clock.DAY
 _NEWEST: Final = 5 * clock.MINUTE
 _PATIENCE_SECONDS: Final = 1.0
+_DOOR: Final = Door()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Event:
     status: int
     permission: str | None
     address: str | None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,21 @@ async def _take(gateway: str, workspace_id: str | None, batch: str, events: list
         if isinstance(event, Fault):
             rejected.append({"index": index, "code": event.code, "message": event.message})
         else:
-            tally.count(event.key_id, event.at, event.permission, SUCCEEDED if event.status < 400 else FAILED)
-            tally.use(event.key_id, min(event.at, now), event.address)
+            _count(tally, event, now)
     answer = {"accepted": len(events) - len(rejected), "rejected": rejected}
     if not await store.claim_batch(gateway, batch, json.dumps(answer), now):
         return {**json.loads(await store.answer_of(gateway, batch)), "duplicate": True}
     await store.add(tally)
     return {**answer, "duplicate": False}
+
+
+def _count(tally: Tally, event: Event, now: int) -> None:
+    """The verification that allowed the request has moved only last used and last seen: the report adds all numbers."""
+    used_at = min(event.at, now)
+    tally.count(event.key_id, event.at, event.permission, SUCCEEDED if event.status < 400 else FAILED)
+    tally.use(event.key_id, used_at, event.address)
+    who = _DOOR.admit(event.key_id, now, event.address, event.user_agent)
+    tally.meet(event.key_id, who, event.permission, used_at, used_at, 1)
 
 
 def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:

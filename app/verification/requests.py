@@ -118,6 +118,12 @@ def text_of(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def user_agent_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """That of the original request: gateways pass it on as it came."""
+    value = headers.get(b"user-agent")
+    return value.decode("latin-1") if value is not None else None
+
+
 def secret_of(text: str) -> str | None:
     """The text if it is a well-formed API key of this installation; None for what is not even looked up."""
     return text if class_of(text, catalogue.current().prefixes) is not None else None
@@ -236,4 +242,4 @@ async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
             known[permission] = await is_permission_known(permission)
         if not known[permission]:
             return Fault("UNKNOWN_PERMISSION", no_permission(permission))
-    return Event(given.key_id, at, given.status, permission, address)
+    return Event(given.key_id, at, given.status, permission, address, given.user_agent)

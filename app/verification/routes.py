@@ -74,7 +74,7 @@ class Verification:
                 raise requests.invalid("UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
             body = await read_body(receive, headers.get(b"content-length"), VERIFY_LIMIT)
             given = requests.verify_request(body)
-            asked = Asked(given.permission, given.environment, requests.address_of(given.ip))
+            asked = Asked(given.permission, given.environment, requests.address_of(given.ip), given.user_agent)
             if not requests.are_offered(asked):
                 await self._check_names(token, asked)
         except Refused:
@@ -88,7 +88,7 @@ class Verification:
         token = _token(requests.text_of(given) if given is not None else None)
         try:
             address = requests.forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
-            asked = Asked(*requests.query_of(scope), address)
+            asked = Asked(*requests.query_of(scope), address, requests.user_agent_of(headers))
             if not requests.are_offered(asked):
                 await self._check_names(token, asked)
             key = requests.presented_key(headers)

@@ -39,11 +39,13 @@ MESSAGES = {
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """What a request is about; `address` as `parse_address` writes it, None where it is not known."""
+    """What a request is about; `address` as `parse_address` writes it, None where it is not known. The user agent, which
+    anybody may claim, decides nothing."""
 
     permission: str | None = None
     environment: str | None = None
     address: str | None = None
+    user_agent: str | None = None
 
 
 class HeldKey(msgspec.Struct, frozen=True, gc=False):

@@ -70,9 +70,9 @@ async def _outside(team: Team, key_id: str) -> Started:
     return await start(team, key_id)
 
 
-async def test_fifty_of_the_same_request_at_once_make_one_run_with_one_living_successor(team: Team) -> None:
+async def test_many_of_the_same_request_at_once_make_one_run_with_one_living_successor(team: Team) -> None:
     key = (await make_key(team)).key
-    results = await asyncio.gather(*(start(team, key.id) for _ in range(50)))
+    results = await asyncio.gather(*(start(team, key.id) for _ in range(15)))
     assert len({result.progress.rotation.id for result in results}) == 1
     now = await database.now()
     page = await keys.page(team.viewer, team.slug, keys.Window(100))

@@ -9,7 +9,7 @@ from typing import Final
 from app.catalogue import Catalogue, Environment
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.key import normalised_network
+from app.keys.key import ApiKey, normalised_network
 from app.keys.secret import cut
 
 LONGEST_NAME: Final = 100
@@ -28,22 +28,21 @@ class KeyInput:
     allowed_ips: tuple[str, ...] = ()
 
 
-def checked(
-    asked: KeyInput, catalogue: Catalogue, now: int, *, born: int | None = None, held: frozenset[str] = frozenset()
-) -> KeyInput:
+def checked(asked: KeyInput, catalogue: Catalogue, now: int, *, of: ApiKey | None = None) -> KeyInput:
     """The same in normal form. Raises ValidationFailed with every fault.
 
-    For a key that exists, `born` is when its life began, and it may keep `held` permissions that left the catalogue.
+    `of`: the key that exists and is to be so. It may keep what it has though the catalogue allows it no more: permissions
+    that left, and its end, or that it has none. So a change of the catalogue never shortens a life, nor forces anybody to.
     """
     faults: list[FieldProblem] = []
-    if born is None and asked.environment not in catalogue.environments:
+    if of is None and asked.environment not in catalogue.environments:
         faults.append(FieldProblem("environment", "UNKNOWN", "Choose one of: " + ", ".join(catalogue.environments) + "."))
     environment = catalogue.environment(asked.environment)
     result = KeyInput(
         name=_name(asked.name, faults),
         environment=environment.name,
-        permissions=_permissions(asked.permissions, catalogue, held, faults),
-        expires_at=_expiry(asked.expires_at, environment, born if born is not None else now, now, faults),
+        permissions=_permissions(asked.permissions, catalogue, frozenset(of.permissions if of else ()), faults),
+        expires_at=_expiry(asked.expires_at, environment, of, now, faults),
         allowed_ips=_networks(asked.allowed_ips, faults),
     )
     if faults:
@@ -86,8 +85,13 @@ def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[s
     return tuple(name for name in order if name in names)
 
 
-def _expiry(expires_at: int | None, environment: Environment, born: int, now: int, faults: list[FieldProblem]) -> int | None:
-    longest = environment.max_lifetime_days
+def _expiry(
+    expires_at: int | None, environment: Environment, of: ApiKey | None, now: int, faults: list[FieldProblem]
+) -> int | None:
+    """Counted from the first key of the line, so that neither rotating nor extending ever exceeds the maximum."""
+    longest, born = environment.max_lifetime_days, of.born if of else now
+    if of is not None and expires_at == of.expires_at:
+        return expires_at
     if expires_at is None:
         if environment.must_expire:
             faults.append(

@@ -108,8 +108,7 @@ async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None =
             expires_at=edit.expires_at if edit.set_expiry else key.expires_at,
             allowed_ips=key.allowed_ips if edit.allowed_ips is None else edit.allowed_ips,
         )
-        held = frozenset(key.permissions)
-        new = rules.checked(asked, catalogue.current(), change.now, born=key.born, held=held)
+        new = rules.checked(asked, catalogue.current(), change.now, of=key)
         return await _apply_edit(change, key, new)
 
 

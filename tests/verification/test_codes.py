@@ -162,6 +162,17 @@ async def test_a_key_expires_in_the_very_microsecond_by_the_databases_clock(
     assert await service.code(created.secret) == code
 
 
+@pytest.mark.parametrize(("milliseconds", "code"), [(-1, "VALID"), (0, "EXPIRED"), (1, "EXPIRED")])
+async def test_a_key_is_refused_from_the_millisecond_of_its_expiry_however_it_is_asked(
+    service: Service, team: Team, milliseconds: int, code: str
+) -> None:
+    expires_at = await database.now() + clock.DAY
+    created = await make_key(team, expires_at=expires_at)
+    database.freeze(expires_at + milliseconds * 1_000)
+    assert await service.code(created.secret) == code
+    assert (await service.forward(("x-api-key", str(created.secret)))).status_code == (204 if code == "VALID" else 401)
+
+
 async def test_revoked_suspended_and_resumed_keys_are_so_from_the_next_request_on(service: Service, team: Team) -> None:
     created = await make_key(team)
     assert await service.code(created.secret) == "VALID"

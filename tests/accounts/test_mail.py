@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
+from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 
@@ -59,11 +62,50 @@ async def test_a_password_is_never_given_to_a_server_without_encryption(smtp: Sm
     assert smtp.received == []
 
 
-async def test_without_a_server_nothing_is_sent(settings: Settings, opened: None) -> None:
-    post = mail.Mail(settings)
+async def test_without_a_server_a_mail_is_a_file_that_nobody_else_reads(settings: Settings, opened: None, tmp_path: Path) -> None:
+    folder = tmp_path / "below" / "mail"
+    post = mail.Mail(replace(settings, mail_folder=folder))
     assert not post.configured
-    post.send("ann@example.org", "s", TEXT)
+    post.send("ann@example.org", "Grüße", TEXT)
     await post.drain()
+    (path,) = folder.iterdir()
+    assert re.fullmatch(r"\d{8}T\d{12}Z-[a-z2-7]{20}\.eml", path.name)
+    assert (folder.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert (letter["To"], letter["Subject"], letter.get_content().strip()) == ("ann@example.org", "Grüße", TEXT)
+
+
+async def test_of_mails_as_files_the_newest_are_kept_and_nothing_else_is_touched(
+    settings: Settings, opened: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "MOST_KEPT", 3)
+    (tmp_path / "kept.eml").touch()
+    post = mail.Mail(replace(settings, mail_folder=tmp_path))
+    for number in range(5):
+        post.send(f"person{number}@example.org", "s", TEXT)
+        await post.drain()
+    assert (tmp_path / "kept.eml").exists()
+    held = [path.read_text() for path in sorted(tmp_path.glob("2*.eml"))]
+    assert [re.findall(r"person(\d)", text) for text in held] == [["2"], ["3"], ["4"]]
+
+
+async def test_a_folder_that_cannot_be_written_harms_nobody_and_tells_nothing(
+    settings: Settings, opened: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mail").touch()
+    post = mail.Mail(replace(settings, mail_folder=tmp_path / "mail"))
+    post.send("ann@example.org", "subject-of-the-mail", TEXT)
+    await post.drain()
+    assert "given up" in caplog.text and "secret-token" not in caplog.text and "subject-of-the-mail" not in caplog.text
+
+
+def test_the_folder_is_beside_the_database_unless_it_is_named() -> None:
+    def folder(**variables: str) -> Path:
+        return Settings.load({f"KEYDESK_{name}": value for name, value in variables.items()}).mail_path
+
+    assert folder() == folder(DATABASE_URL="postgresql:///keydesk") == Path("var/mail")
+    assert folder(DATABASE_URL="sqlite:////srv/keydesk.db") == Path("/srv/mail")
+    assert folder(MAIL_FOLDER="/srv/post") == Path("/srv/post")
 
 
 async def test_only_so_much_waits(smtp: Smtp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
+import click
+
+from app import catalogue
 from app.cli.frame import OPERATOR, Said, columns, command, settings
 from app.doctor.finding import Finding, Level
+from app.doctor.preview import preview
 from app.doctor.service import examine
 
 
 @command("doctor")
-async def doctor() -> Said:
+@click.option(
+    "--catalogue", "file", type=click.Path(path_type=Path), help="Say instead what this file would mean to the keys that there are."
+)
+async def doctor(file: Path | None) -> Said:
     """Look for what is wrong; print what matters.
 
     Every setting that bears on security, and what the database says of itself: ok, warn or fail on each line, exit code 1
     if anything fails.
     """
-    findings = await examine(OPERATOR, settings())
+    findings = await (preview(OPERATOR, catalogue.load(file)) if file else examine(OPERATOR, settings()))
     failed = any(finding.level is Level.FAIL for finding in findings)
     return Said([asdict(finding) for finding in findings], columns([_row(each) for each in findings]), exit_code=int(failed))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from app import database
+from app.paths import DEFAULT_CATALOGUE
 from tests.cli.conftest import Keydesk
 from tests.conftest import GATEWAY_TOKEN, PEPPER, Team, make_key
 from tests.support.server import Server
@@ -26,3 +29,14 @@ async def test_a_failure_is_exit_code_one(keydesk: Keydesk, team: Team) -> None:
     done = keydesk.run("doctor")
     assert done.returncode == 1
     assert f"fail  audit           the chain {team.workspace.id} is broken at entry 1" in done.stdout.splitlines()
+
+
+async def test_another_catalogue_is_tried_on_before_it_is_put_into_use(keydesk: Keydesk, team: Team, tmp_path: Path) -> None:
+    key = (await make_key(team)).key
+    path = tmp_path / "catalogue.toml"
+    path.write_text(DEFAULT_CATALOGUE.read_text().replace("rotate_every_days = 90", "rotate_every_days = 10"))
+    (line,) = keydesk("doctor", "--catalogue", str(path)).splitlines()
+    assert line.startswith("warn  due soon  acme, Production server") and key.id in line
+    path.write_text("[plans]")
+    assert "catalogue.toml" in keydesk.refused("doctor", "--catalogue", str(path))
+    assert "cannot be read" in keydesk.refused("doctor", "--catalogue", str(tmp_path / "nowhere.toml"))

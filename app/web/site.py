@@ -96,7 +96,7 @@ class Site:
             await errors.answer(page, failure).to_asgi_response(None, _request(scope))(scope, receive, send)  # type: ignore[arg-type]
             return
         scope.setdefault("state", {})["page"] = page
-        await self._litestar(scope, _empty, self._signing_in(send, new_token))  # type: ignore[arg-type]
+        await self._litestar(scope, _after_body(receive), self._signing_in(send, new_token))  # type: ignore[arg-type]
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Page, Exception | None, str | None]:
         """The page of a request, and what refuses it, if anything does."""
@@ -207,9 +207,18 @@ async def _read_form(scope: Scope, receive: Receive) -> Form:
             return Form.parse(bytes(body))
 
 
-async def _empty() -> Any:
-    """The body was read before; what follows is nothing."""
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _after_body(receive: Receive) -> Receive:
+    """The body was read before: an empty one, and then what really comes, such as the browser's hanging up."""
+    told = False
+
+    async def receive_after() -> Any:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive_after
 
 
 def _request(scope: Scope) -> Request[Any, Any, Any]:

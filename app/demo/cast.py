@@ -22,15 +22,23 @@ FOUNDED_DAYS_AGO: Final = 125.4
 class Traffic:
     """Requests in the busiest hour, the parts of them that remain at night and on weekends, the part that fails.
 
-    `asks` weighs the permissions that are asked for; `address` is where the requests come from.
+    `asks` weighs the permissions that are asked for; `callers` are where the requests come from, and by which program.
     """
 
     peak: int
     nights: float
     failing: float
     asks: tuple[tuple[str, int], ...]
-    address: str
+    callers: tuple[tuple[str, str], ...]
     weekends: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A rotation that `began` so many days ago: the key's callers have moved to the new key, all but the one that is `left`."""
+
+    began: float
+    left: Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Part:
     traffic: Traffic | None = None
     expires: float | None = None
     allowed_ips: tuple[str, ...] = ()
+    handover: Handover | None = None
     ended: float | None = None
     revoked: Reason | None = None
     note: str | None = None
@@ -70,7 +79,7 @@ CAST: Final = (
         ("pdf.generate", "pdf.read", "pdf.delete"),
         born=118.31,
         allowed_ips=("203.0.113.0/28",),
-        traffic=Traffic(42, 0.1, 0.012, _WRITES, "203.0.113.9"),
+        traffic=Traffic(42, 0.1, 0.012, _WRITES, (("203.0.113.9", "invoice-worker"), ("203.0.113.9", "Java-http-client"))),
     ),
     Part(
         "Nightly export",
@@ -80,14 +89,17 @@ CAST: Final = (
         ended=12.33,
         revoked=Reason.COMMITTED_TO_REPOSITORY,
         note="Found by the secret scanner in infra/export.yml; the job has a key of its own now.",
-        traffic=Traffic(20, 0.9, 0.02, _READS, "198.51.100.40", weekends=1.0),
+        traffic=Traffic(20, 0.9, 0.02, _READS, (("198.51.100.40", "python-requests"),), weekends=1.0),
     ),
     Part(
         "Shop checkout",
         "production",
         ("pdf.generate", "pdf.read"),
         born=80.27,
-        traffic=Traffic(310, 0.18, 0.008, _WRITES, "203.0.113.21", weekends=0.7),
+        handover=Handover(2.13, left=Traffic(4, 0.9, 0.0, _READS, (("192.0.2.14", "nightly-cron"),), weekends=1.0)),
+        traffic=Traffic(
+            310, 0.18, 0.008, _WRITES, (("203.0.113.21", "shop-checkout"), ("198.51.100.77", "order-mailer")), weekends=0.7
+        ),
     ),
     Part(
         "Northwind (partner)",
@@ -95,28 +107,37 @@ CAST: Final = (
         ("pdf.read", "template.read"),
         born=61.55,
         ended=2.41,
-        traffic=Traffic(28, 0.05, 0.05, (("pdf.read", 4), ("template.read", 1)), "192.0.2.77"),
+        traffic=Traffic(28, 0.05, 0.05, (("pdf.read", 4), ("template.read", 1)), (("192.0.2.77", "node"),)),
     ),
     Part(
         "Staging",
         "staging",
         ("pdf.generate", "pdf.read", "template.read"),
         born=43.62,
-        traffic=Traffic(34, 0.02, 0.07, (*_WRITES, ("template.read", 2)), "198.51.100.8", weekends=0.03),
+        traffic=Traffic(
+            34,
+            0.02,
+            0.07,
+            (*_WRITES, ("template.read", 2)),
+            (("198.51.100.8", "shop-checkout"), ("198.51.100.8", "curl")),
+            weekends=0.03,
+        ),
     ),
     Part(
         "Template editor, Ada's machine",
         "development",
         ("pdf.generate", "pdf.read", "template.read", "template.write"),
         born=32.4,
-        traffic=Traffic(11, 0.0, 0.11, (("template.read", 5), ("template.write", 3), ("pdf.generate", 2)), "198.51.100.12", 0.05),
+        traffic=Traffic(
+            11, 0.0, 0.11, (("template.read", 5), ("template.write", 3), ("pdf.generate", 2)), (("198.51.100.12", "curl"),), 0.05
+        ),
     ),
     Part(
         "CI pipeline",
         "development",
         ("pdf.read",),
         born=27.35,
-        traffic=Traffic(60, 0.08, 0.03, _READS, "198.51.100.40", weekends=0.1),
+        traffic=Traffic(60, 0.08, 0.03, _READS, (("198.51.100.40", "python-requests"),), weekends=0.1),
     ),
     Part(
         "Load test, spring campaign",
@@ -124,7 +145,7 @@ CAST: Final = (
         ("pdf.generate", "pdf.read"),
         born=15.58,
         expires=3.2,
-        traffic=Traffic(150, 0.0, 0.04, _WRITES, "198.51.100.60", weekends=0.0),
+        traffic=Traffic(150, 0.0, 0.04, _WRITES, (("198.51.100.60", "k6"),), weekends=0.0),
     ),
     Part("Monthly reports", "production", ("pdf.generate",), born=5.3),
 )

@@ -16,7 +16,7 @@ from app.access.actor import Actor, Request, Role
 from app.access.policy import Action
 from app.accounts import service as accounts
 from app.accounts.person import email_key
-from app.clock import DAY, HOUR, MINUTE
+from app.clock import DAY, HOUR, MINUTE, SECOND
 from app.demo.cast import CAST, EMAIL, FOUNDED_DAYS_AGO, NAME, SLUG, TIMEZONE, WORKSPACE, Part, Traffic
 from app.demo.traffic import tallies
 from app.errors import Conflict, NotAllowed, NotFound
@@ -25,6 +25,7 @@ from app.keys.key import ApiKey
 from app.keys.listing import Window
 from app.members import service as members
 from app.plans import service as plans
+from app.rotations import service as rotations
 from app.usage import store as usage_store
 from app.workspaces import service as workspaces
 from app.workspaces.workspace import DAYS, BusinessHours, User, Workspace
@@ -55,7 +56,7 @@ async def make(actor: Actor) -> Demo:
     made = await _live(ada, now)
     for part in CAST:
         if part.traffic and part.name in made:
-            await _count(part.traffic, made[part.name], now)
+            await _count_all(part, part.traffic, made[part.name], ada, now)
     link = None if password else await accounts.password_reset_link(actor, EMAIL)
     return Demo(workspace, owner, password, link)
 
@@ -87,6 +88,7 @@ async def _live(ada: Actor, now: int) -> dict[str, ApiKey]:
 
     Once all were made, none is made again: whoever renamed one has not lost it.
     """
+    # The newest come first: of a key and its successor, which share a name, the older one stays.
     made = {key.name: key for key in (await keys.page(ada, SLUG, Window(_MOST))).keys}
     events: list[tuple[int, Callable[[], Awaitable[None]]]] = []
     for part in CAST if len(made) < len(CAST) else ():
@@ -109,13 +111,31 @@ def _events(part: Part, ada: Actor, now: int, made: dict[str, ApiKey]) -> list[t
         key_id = made[part.name].id
         made[part.name] = await (keys.revoke(ada, key_id, part.revoked, part.note) if part.revoked else keys.suspend(ada, key_id))
 
-    return [(born, make), *([(now - int(part.ended * DAY), end)] if part.ended is not None else [])]
+    async def hand_over() -> None:
+        await rotations.start(ada, made[part.name].id, quiet_seconds=int(6 * HOUR / SECOND))
+
+    ending = [(now - int(part.ended * DAY), end)] if part.ended is not None else []
+    handover = [(now - int(part.handover.began * DAY), hand_over)] if part.handover else []
+    return [(born, make), *ending, *handover]
 
 
-async def _count(traffic: Traffic, key: ApiKey, now: int) -> None:
+async def _count_all(part: Part, traffic: Traffic, key: ApiKey, ada: Actor, now: int) -> None:
+    """Also of a key that is being rotated: then its callers go on with the new one, all but those that are left."""
+    run = await rotations.of_key(ada, key.id) if part.handover else None
+    if part.handover is None or run is None or not run.is_open:
+        await _count(traffic, key, now)
+        return
+    moved = run.rotation.started_at + 3 * HOUR
+    await _count(traffic, run.predecessor, moved)
+    await _count(part.handover.left, run.predecessor, now)
+    await _count(traffic, run.successor, now, since=moved)
+
+
+async def _count(traffic: Traffic, key: ApiKey, until: int, since: int | None = None) -> None:
     """The key's requests that are not counted yet, in transactions short enough for a server at work beside us."""
     newest = await usage_store.newest_hour(key.id)
-    for tally in tallies(traffic, key, key.created_at if newest is None else newest + HOUR, now):
+    begun = key.created_at if since is None else since
+    for tally in tallies(traffic, key, begun if newest is None else newest + HOUR, until):
         async with database.transaction():
             await usage_store.add(tally)
 

@@ -15,6 +15,7 @@ from app import catalogue, clock
 from app.clock import DAY, HOUR, MINUTE
 from app.demo.cast import TIMEZONE, Traffic
 from app.keys.key import ApiKey
+from app.usage.caller import family_of, network_of
 from app.usage.counting import Tally
 from app.usage.usage import FAILED, SUCCEEDED
 from app.verification.verify import Code
@@ -43,8 +44,19 @@ def tallies(traffic: Traffic, key: ApiKey, since: int, now: int) -> Iterator[Tal
             yield tally
             tally = Tally()
     if last is not None:
-        tally.use(key.id, last, traffic.address)
+        tally.use(key.id, last, traffic.callers[0][0])
+        _meet(tally, key, traffic, since, last)
     yield tally
+
+
+def _meet(tally: Tally, key: ApiKey, traffic: Traffic, since: int, last: int) -> None:
+    """The key's callers, the first the busiest, each with the permissions that it asks for."""
+    for rank, (address, program) in enumerate(traffic.callers):
+        who = (network_of(address), family_of(program))
+        for name, weight in traffic.asks:
+            if name in key.permissions:
+                seen = last - rank * 7 * MINUTE
+                tally.meet(key.id, who, name, since, seen, weight * (seen - since) // HOUR // (rank + 1))
 
 
 def _requests(traffic: Traffic, hour: int, now: int, chance: random.Random) -> int:

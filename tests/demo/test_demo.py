@@ -26,6 +26,8 @@ from app.keys.key import ApiKey, Reason, RotationDue, Status
 from app.keys.listing import Window
 from app.keys.service import KeyEdit
 from app.plans import service as plans
+from app.rotations import service as rotations
+from app.rotations.rotation import State
 from app.usage import service as usage
 from app.usage.usage import Granularity
 from app.workspaces import store as workspace_store
@@ -72,6 +74,14 @@ async def test_its_keys_fit_its_plan_with_room_for_another(made: demo.Demo) -> N
     assert (meter.plan.name, meter.used, meter.has_room) == ("scale", 8, True)
 
 
+async def test_one_rotation_is_in_its_third_step_with_one_caller_left(made: demo.Demo) -> None:
+    (run,) = await rotations.open_runs(OPERATOR, made.workspace.slug)
+    assert (run.predecessor.name, run.state) == ("Shop checkout", State.DRAINING)
+    callers = {each.caller.user_agent: each.moved for each in run.callers}
+    assert callers == {"shop-checkout": True, "order-mailer": True, "nightly-cron": False}
+    assert run.successor.last_used_at is not None and run.predecessor.last_used_at is not None
+
+
 async def test_requests_fill_sixty_days_more_on_working_days_and_by_day_and_some_fail(made: demo.Demo) -> None:
     found = await usage.of_workspace(OPERATOR, "acme", MIDNIGHT - DAYS * DAY, NOW)
     days = {point.at: point.counts.total for point in found.series}
@@ -109,7 +119,8 @@ async def test_its_past_is_in_the_audit_log_in_order_and_its_chain_is_sound(made
     entries = await audit_store.oldest(made.workspace.id, limit=100)
     assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
     assert Counter(entry.action for entry in entries) == {
-        "workspace.created": 1, "plan.changed": 1, "workspace.updated": 1, "key.created": 9, "key.revoked": 1, "key.suspended": 1,
+        "workspace.created": 1, "plan.changed": 1, "workspace.updated": 1, "key.created": 10, "key.revoked": 1, "key.suspended": 1,
+            "rotation.started": 1,
     }  # fmt: skip
 
 

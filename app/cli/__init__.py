@@ -5,7 +5,7 @@ A command parses, calls one use case and says what it answered; `frame.py` does 
 
 from __future__ import annotations
 
-from app.cli import accounts, audit, database, demo, doctor, gateways, leaks, management, server, workspaces
+from app.cli import accounts, audit, database, demo, doctor, gateways, leaks, management, rotate, server, workspaces
 from app.cli.frame import Desk
 
 main = Desk(
@@ -25,6 +25,7 @@ main = Desk(
         workspaces.resume,
         gateways.gateway_token,
         management.management_key,
+        rotate.rotate,
         leaks.find,
         leaks.revoke,
         audit.audit_group,

@@ -46,7 +46,7 @@ def test_every_command_is_described_and_every_description_has_its_command() -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_described_and_every_description_has_its_option(name: str) -> None:
-    described = set(re.findall(r"^- `(--[a-z]+)", sections()[name], re.M))
+    described = set(re.findall(r"^- `(--[a-z-]+)", sections()[name], re.M))
     assert described == options(COMMANDS[name])
 
 

@@ -98,7 +98,8 @@ class Mail:
             await _hand_over(server, message)
 
     async def _keep(self, to: str, subject: str, text: str) -> None:
-        message = _message(self._sender, to, subject, text)
+        # Readable as it lies there, its links in one piece.
+        message = _message(self._sender, to, subject, text, encoding="8bit")
         await asyncio.to_thread(_put, self._folder, message)
 
     async def _tried(self, server: SplitResult, message: EmailMessage) -> bool:
@@ -126,12 +127,12 @@ def current() -> Mail:
     return _bound
 
 
-def _message(sender: str, to: str, subject: str, text: str) -> EmailMessage:
+def _message(sender: str, to: str, subject: str, text: str, *, encoding: str | None = None) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, to, subject
     # Answering machines stay silent (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
+    message.set_content(text, cte=encoding)
     return message
 
 

@@ -64,11 +64,18 @@ def _gateway_tokens(settings: Settings) -> Finding:
 
 def _mail(settings: Settings) -> Finding:
     if settings.smtp_url is None:
-        return ok("mail", "KEYDESK_SMTP_URL is not set: links are passed on by hand")
+        return _mail_folder(settings.mail_path)
     server = urlsplit(settings.smtp_url)
     if server.scheme == "smtp" and not server.username:
         return warn("mail", f"smtp://{server.hostname}: unencrypted where the server offers nothing better; links are secrets")
     return ok("mail", f"{server.scheme}://{server.hostname}, encrypted, from {settings.mail_from}")
+
+
+def _mail_folder(folder: Path) -> Finding:
+    """Invitations lie in it, and who reads one may join."""
+    mode = folder.stat().st_mode & 0o777 if folder.exists() else 0o700
+    text = f"KEYDESK_SMTP_URL is not set: links are passed on by hand, mails lie in {folder}"
+    return judged(not mode & 0o077, "mail", text, f"which others on this machine may use. chmod 700 {folder}")
 
 
 def _log_level(settings: Settings) -> Finding:

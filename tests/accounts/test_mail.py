@@ -72,6 +72,7 @@ async def test_without_a_server_a_mail_is_a_file_that_nobody_else_reads(settings
     assert re.fullmatch(r"\d{8}T\d{12}Z-[a-z2-7]{20}\.eml", path.name)
     assert (folder.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
     letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert TEXT in path.read_text()
     assert (letter["To"], letter["Subject"], letter.get_content().strip()) == ("ann@example.org", "Grüße", TEXT)
 
 

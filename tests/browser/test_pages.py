@@ -15,6 +15,7 @@ LONG = "Billing worker of the northern region, second shift, with a very long na
 PLACES = (
     "", "/settings/api-keys", "/settings/api-keys?q=nothing-has-this-name", "/settings/api-keys/new", "/settings/plan",
     "/settings/members", "/settings/audit-log", "/settings/workspace",
+    "/alerts", "/settings/calendar", "/settings/api-keys?sort=rotate",
 )  # fmt: skip
 OF_A_KEY = ("", "/edit", "/suspension", "/revocation")
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -67,7 +68,7 @@ def test_the_list_is_searched_while_typing_and_a_whole_key_is_cut_to_its_prefix(
     ada.open("/w/acme-pdf/settings/api-keys")
     ada.page.get_by_label("Search by name or prefix").press_sequentially("stag")
     expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
-    assert ada.page.url.endswith("q=stag&environment=&status=&permission=")
+    assert ada.page.url.endswith("q=stag&environment=&status=&permission=&rotation=&sort=newest")
     ada.page.get_by_label("Search by name or prefix").fill(secret)
     expect(ada.page.locator("#keys tbody tr")).to_have_text([re.compile("Production server")])
     assert [url for url in asked if secret[12:] in url] == []

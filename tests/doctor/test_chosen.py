@@ -63,3 +63,13 @@ def test_files_that_others_may_read_and_a_pepper_beside_its_database_are_named(t
     assert found["pepper", Level.FAIL].endswith(f"chmod 600 {tmp_path}/pepper")
     assert found["pepper", Level.WARN].startswith("lies beside the database")
     assert found["journal", Level.OK] == f"{tmp_path}/revocations.jsonl has mode 0600"
+
+
+def test_a_folder_of_mails_that_others_may_look_into_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "mail"
+    wanted = {"KEYDESK_SMTP_URL": "", "KEYDESK_MAIL_FOLDER": str(folder)}
+    assert said(**wanted) == {}
+    folder.mkdir(mode=0o700)
+    assert said(**wanted) == {}
+    folder.chmod(0o750)
+    assert said(**wanted) == {"mail": Level.FAIL}

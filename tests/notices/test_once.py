@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from app import database
-from app.clock import MINUTE
+from app.clock import HOUR, MINUTE
 from app.notices import service as notices
 from app.settings import Settings
-from tests.conftest import Team
+from tests.conftest import Team, make_key
 from tests.notices.conftest import NOW, key_due, mailbox, open_now, round_at
 from tests.support.processes import answer, python
+from tests.support.server import Server
 
 # Another node that does one round of the job, when the test lets it.
 NODE = f"""
@@ -58,6 +59,19 @@ async def test_two_processes_at_once_tell_once(due: Team, environment: dict[str,
     assert told == KEYS
     assert len(await mailbox(settings)) == 2
     assert len(await open_now(due)) == KEYS
+
+
+@pytest.mark.slow
+async def test_nodes_at_work_tell_by_themselves_and_once(
+    team: Team, emptied: None, environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    await make_key(team, "Visitor", environment="development", expires_at=await database.now() + HOUR)
+    with Server(environment, tmp_path).running(), Server(environment, tmp_path).running():
+        async with asyncio.timeout(30):
+            while len(await mailbox(settings)) < 2:
+                await asyncio.sleep(0.05)
+    assert await open_now(team) == [("Visitor", "EXPIRY", 1)]
+    assert len(await mailbox(settings)) == 2
 
 
 async def test_rounds_at_once_in_one_process_tell_once(due: Team, settings: Settings) -> None:

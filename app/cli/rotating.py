@@ -144,6 +144,8 @@ class Rotating:
 
     async def _deploy(self, run: Run, secret: str) -> str | None:
         """Why it did not work, if it did not."""
+        if self._stop.is_set():
+            return self._why_now()
         code = await hand_over(secret, self._asked.command, self._stop, self._until - time.monotonic())
         if code is None:
             return self._why_now()

@@ -32,6 +32,7 @@ from tests.conftest import GATEWAY_TOKEN, Team, make_key
 from tests.support.processes import ROOT
 from tests.support.server import Server
 
+pytestmark = pytest.mark.slow
 APPLICATION = Path(__file__).with_name("application.py")
 # Reads the secret as a command does, and looks for it in the arguments and variables of every process there is.
 LOOK = """

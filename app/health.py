@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -15,6 +16,8 @@ from app.keys import journal
 from app.peppers import service as peppers
 
 PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+# A database that does not answer must not keep the balancer waiting for the answer that says so.
+PATIENCE_SECONDS: Final = 1.0
 _log = logging.getLogger("keydesk.health")
 
 Scope = MutableMapping[str, Any]
@@ -43,12 +46,13 @@ class Health:
         """What keeps the node from being ready, by part; empty if nothing does. Says nothing that a stranger must not read."""
         faults = {"node": "stopping"} if self.draining else {}
         try:
-            if await missing():
-                faults["migrations"] = "the database belongs to another version"
-            elif not await peppers.is_known():
-                faults["pepper"] = "the database knows another pepper"
-        except Unavailable as failure:
-            _log.warning("not ready: %s", failure.internal)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if await missing():
+                    faults["migrations"] = "the database belongs to another version"
+                elif not await peppers.is_known():
+                    faults["pepper"] = "the database knows another pepper"
+        except (TimeoutError, Unavailable) as failure:
+            _log.warning("not ready: %s", getattr(failure, "internal", None) or "the database does not answer in time")
             faults["database"] = "cannot be asked"
         if journal.current().failing:
             faults["journal"] = "the revocation journal cannot be written"

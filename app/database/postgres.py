@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -27,6 +28,9 @@ GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.Lock
 # A database that was dropped or renamed, a password that was changed.
 REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
 UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, asyncpg.ReadOnlySQLTransactionError)
+# Whoever gives up waiting lets the connection go: a server that has fallen silent answers neither a ROLLBACK nor a request to
+# cancel, and would be waited for. One that lives rolls back as soon as the connection is gone.
+GIVING_UP = (asyncio.CancelledError, TimeoutError)
 SERVER_SETTINGS = {
     "application_name": "keydesk",
     "default_transaction_isolation": "read committed",
@@ -62,6 +66,8 @@ class PooledTransaction(PostgresTransaction):
         if self._parent is not None:
             return False
         self.engine.current_transaction.reset(self.context)
+        if exception is not None and isinstance(exception.__cause__ or exception, GIVING_UP):
+            self.connection.terminate()
         await asyncio.shield(asyncio.ensure_future(self._end(commit=exception is None)))
         return False
 
@@ -96,6 +102,16 @@ class PooledPostgresEngine(PostgresEngine):
 
     def transaction(self, allow_nested: bool = True) -> PooledTransaction:
         return PooledTransaction(self, allow_nested)
+
+    async def _run_in_pool(self, query: str, args: Sequence[Any] | None = None) -> Any:
+        connection = await acquire(self)
+        try:
+            return await connection.fetch(query, *(args or ()))
+        except GIVING_UP:
+            connection.terminate()
+            raise
+        finally:
+            await _give_back(self, connection)
 
     async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:
         try:

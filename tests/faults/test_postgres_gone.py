@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app import database
+from app import clock, database
 from app.settings import Settings
 from tests.conftest import GATEWAY_TOKEN, KIND, PEPPER, make_key
 from tests.faults.conftest import Desk, StartNodes, started
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "postgres", reason="i
 WIRES = 10
 RECOVERED_WITHIN_SECONDS = 5
 LONGEST_SECONDS = 1.0
+SOON_SECONDS = 10
 
 
 @dataclass
@@ -175,7 +177,7 @@ async def test_a_database_that_falls_silent_makes_503s_in_time_and_is_right_agai
             for _ in range(2):
                 proxy.freeze()
                 await watch.until(503)
-                await asyncio.sleep(3)
+                await _assert_told_in_time(node.port, desk, made.key.id)
                 proxy.thaw()
                 assert await watch.until(200) < RECOVERED_WITHIN_SECONDS
         node.kill()
@@ -183,3 +185,12 @@ async def test_a_database_that_falls_silent_makes_503s_in_time_and_is_right_agai
     assert max(watch.lives) < LONGEST_SECONDS / 2
     rows = await database.fetch("SELECT SUM(requests) AS n FROM usage_hour")
     assert watch.count(200) <= int(rows[0]["n"]) <= watch.count(200) + watch.count(503)
+
+
+async def _assert_told_in_time(port: int, desk: Desk, key: str) -> None:
+    """Whoever asks for something else hears soon, too, that there is no answer now."""
+    event = {"keyId": key, "at": clock.rfc3339(time.time_ns() // 1000), "status": 200}
+    async with Gateway(port, desk.gateway) as gateway, Wire(port) as wire, asyncio.timeout(SOON_SECONDS):
+        assert (await wire.send("GET", "/readyz")).json()["faults"] == {"database": "cannot be asked"}
+        for _ in range(3):
+            assert (await gateway.report(str(uuid.uuid4()), [event])).status == 503

@@ -71,21 +71,12 @@ class Door:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What a batch adds to one row of a caller. Instants in microseconds."""
-
-    first: int
-    last: int
-    requests: int
-
-
-@dataclass(slots=True)
 class Tally:
     """What a batch adds to the counters. `last_used_at` and when a caller was last seen never go back."""
 
     hours: dict[tuple[str, int, str, str], int] = field(default_factory=dict)
     used: dict[str, tuple[int, str | None]] = field(default_factory=dict)
-    callers: dict[tuple[str, Who, str], Seen] = field(default_factory=dict)
+    callers: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
 
     def count(self, key_id: str, at: int, permission: str | None, outcome: str) -> None:
         """One more request of a key."""
@@ -100,12 +91,12 @@ class Tally:
 
     def meet(self, key_id: str, who: Who, permission: str | None, first: int, last: int, requests: int) -> None:
         """Somebody whom the door has admitted used the good key; 0 `requests` where a report will count them."""
-        slot = (key_id, who, permission or "")
+        slot = (key_id, *who, permission or "")
         seen = self.callers.get(slot)
         if seen is None:
-            self.callers[slot] = Seen(first, last, requests)
+            self.callers[slot] = [first, last, requests]
         else:
-            seen.first, seen.last, seen.requests = min(seen.first, first), max(seen.last, last), seen.requests + requests
+            seen[:] = min(seen[0], first), max(seen[1], last), seen[2] + requests
 
     def upserts(self) -> list[Upsert]:
         """In the order in which every writer takes the tables and their rows; empty if nothing was counted."""
@@ -115,15 +106,6 @@ class Tally:
         if self.used:
             found.append(Upsert("key_last_used", _USED_COLUMNS, _LATER, sorted((k, *use) for k, use in self.used.items())))
         if self.callers:
-            found.append(Upsert("caller", _CALLER_COLUMNS, _MEET, self._caller_rows()))
+            rows = [(*slot, caller_id(*slot[:3]), *seen) for slot, seen in sorted(self.callers.items())]
+            found.append(Upsert("caller", _CALLER_COLUMNS, _MEET, rows))
         return found
-
-    def _caller_rows(self) -> list[tuple[str, str, str, str, str, int, int, int]]:
-        return [
-            (key_id, *who, permission, caller_id(key_id, *who), seen.first, seen.last, seen.requests)
-            for (key_id, who, permission), seen in sorted(self.callers.items(), key=_slot)
-        ]
-
-
-def _slot(item: tuple[tuple[str, Who, str], Seen]) -> tuple[str, Who, str]:
-    return item[0]

@@ -9,17 +9,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from app import catalogue, clock, ids
+from app import clock, ids
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
 from app.errors import Conflict, NotFound, RotationNotReady
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.key import ApiKey, Reason, Status
+from app.keys.key import ApiKey, Status
 from app.keys.repeat import Repeat
-from app.keys.rules import KeyInput
-from app.keys.service import Created
 from app.rotations import rules, store
 from app.rotations.ending import anything_due, cancel_in, complete_in, finish_due, now_of, write_down
 from app.rotations.impact import Impact, Verdict, impact, impacts
@@ -37,6 +35,7 @@ from app.rotations.reading import (
     relatives,
     workspace_of,
 )
+from app.rotations.replacing import like, open_run, replace_successor, replace_unused
 from app.rotations.rotation import OnDeadline, Outcome, Progress, Rotation, State
 from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
 from app.workspaces import service as workspaces
@@ -65,6 +64,7 @@ __all__ = [
     "open_runs",
     "page",
     "relatives",
+    "replace_unused",
     "start",
 ]
 
@@ -172,7 +172,7 @@ async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | Non
         raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key can be rotated.")
     deadline = rules.checked_deadline(terms, change.now)
     await _refuse_open_run(change, key)
-    made = await keys.add_in(change, _like(key), line_started_at=key.born)
+    made = await keys.add_in(change, like(key), line_started_at=key.born)
     run = Rotation(
         id=ids.new(ids.ROTATION),
         workspace_id=change.place.id,
@@ -185,7 +185,7 @@ async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | Non
         quiet_period=terms.quiet_period,
     )
     await store.add(run, repeat)
-    await audit.record(change, "rotation.started", run.id, **_shape(run))
+    await audit.record(change, "rotation.started", run.id, name=key.name, **_shape(run))
     return Started(await now_of(change, run), made.secret)
 
 
@@ -195,36 +195,14 @@ async def _again(change: Change, begun: Rotation) -> tuple[Started, tuple[ApiKey
     suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
     if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
         return Started(run, None), ()
-    made = await _replace(change, run)
+    made = await replace_successor(change, run)
     revoked = await key_store.find(change.place.id, run.successor.id)
     return Started(await _as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()
 
 
-async def _replace(change: Change, run: Progress) -> Created:
-    """Another successor with the settings of the one that goes. The run moves on to it before the old one is revoked."""
-    made = await keys.add_in(change, _like(run.successor), line_started_at=run.successor.born)
-    await store.set_successor(run.rotation.id, made.key.id)
-    await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, "Its secret may have been lost; another took its place.")
-    detail = {"before": run.successor.id, "after": made.key.id}
-    await audit.record(change, "rotation.successor_replaced", run.rotation.id, successor=detail)
-    return made
-
-
 async def _refuse_open_run(change: Change, key: ApiKey) -> None:
-    """Runs that have come to their end by themselves are written down on this occasion."""
-    for stored in await store.unended(key.id):
-        run = await write_down(change, await now_of(change, stored))
-        if run.is_open:
-            raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
-
-
-def _like(key: ApiKey) -> KeyInput:
-    """What the successor of a key is to be. Raises Conflict if the catalogue no longer offers it."""
-    known = catalogue.current()
-    permissions = tuple(name for name in key.permissions if name in known.permissions)
-    if key.environment not in known.environments or not permissions:
-        raise Conflict("What this key is for is no longer offered, so no key like it can be made. Create another one.")
-    return KeyInput(key.name, key.environment, permissions, key.expires_at, key.allowed_ips)
+    if await open_run(change, key) is not None:
+        raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
 
 
 def _shape(run: Rotation) -> dict[str, object]:

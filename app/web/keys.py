@@ -13,9 +13,9 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Conflict, PlanLimitReached, ValidationFailed
+from app.errors import PlanLimitReached, ValidationFailed
 from app.keys import service as keys
-from app.keys.key import ApiKey, Reason
+from app.keys.key import ApiKey
 from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
 from app.keys.rules import KeyInput
 from app.plans import service as plans
@@ -94,17 +94,10 @@ async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
 
 
 @post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
-async def replace_unseen(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a key nobody has used was lost: that key is revoked and another one like it is made."""
-    lost = await keys.get(page.actor, key_id, slug=page.slug)
-    if lost.last_used_at is not None:
-        raise Conflict("This key has been used, so somebody has its secret. Rotate or revoke it instead.")
-    if lost.revocation is None:
-        await keys.revoke(page.actor, key_id, Reason.NO_LONGER_NEEDED, "Its secret was never seen.", slug=page.slug)
-    made = await keys.create(page.actor, page.slug, key_form.like(lost), idempotency_key=f"instead of {key_id}")
-    if made.secret is None:
-        return page.show("keys/already.html", 200, key=made.key)
-    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
+async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    """The secret of a key that nobody has used was lost: another takes its place."""
+    made = await rotations.replace_unused(page.actor, key_id, slug=page.slug)
+    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret or ""))
 
 
 @get(f"{LIST}/{{key_id:str}}")
@@ -177,4 +170,4 @@ async def _room(page: Page) -> dict[str, Any]:
     return {"meter": meter, "larger": larger}
 
 
-HANDLERS = (listing, blank, create, replace_unseen, detail, *key_changes.HANDLERS)
+HANDLERS = (listing, blank, create, replace_unused, detail, *key_changes.HANDLERS)

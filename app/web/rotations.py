@@ -50,10 +50,7 @@ async def start(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPa
     run = started.progress
     if started.secret is None:
         return page.go(_address(page, run))
-    shown = first_use(started.secret)
-    return page.show(
-        "rotations/started.html", 201, run=run, secret=started.secret, steps=STEPS, step=1, address=_address(page, run), **shown
-    )
+    return _started(page, run, started.secret)
 
 
 @get(f"{ROTATION}/events")
@@ -108,27 +105,11 @@ async def dismiss(page: NamedDependency[Page], slug: FromPath[str], key_id: From
 
 
 @post(f"{ROTATION}/replacement", status_code=200)
-async def replace_unseen(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a new key that nobody uses was lost: the run is cancelled and begun anew on the same terms."""
+async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    """The secret of a new key that nobody uses was lost: another takes its place in the same run."""
     run = await _run(page, key_id)
-    await rotations.cancel(page.actor, run.rotation.id)
-    terms = run.rotation
-    started = await rotations.start(
-        page.actor,
-        run.predecessor.id,
-        slug=page.slug,
-        deadline=max(terms.deadline, page.now + clock.DAY),
-        on_deadline=terms.on_deadline,
-        quiet_seconds=terms.quiet_period // clock.SECOND,
-        idempotency_key=f"instead of {terms.id}",
-    )
-    if started.secret is None:
-        raise Conflict("The new key has been used meanwhile.")
-    shown = first_use(started.secret)
-    address = _address(page, started.progress)
-    return page.show(
-        "rotations/started.html", 201, run=started.progress, secret=started.secret, steps=STEPS, step=1, address=address, **shown
-    )
+    made = await rotations.replace_unused(page.actor, run.successor.id, slug=page.slug)
+    return _started(page, await rotations.get(page.actor, run.rotation.id), made.secret or "")
 
 
 async def _start(page: Page, key_id: str) -> rotations.Started:
@@ -183,6 +164,13 @@ async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
     )
 
 
+def _started(page: Page, run: Progress, secret: str) -> Response[str]:
+    address = _address(page, run)
+    return page.show(
+        "rotations/started.html", 201, run=run, secret=secret, steps=STEPS, step=1, address=address, **first_use(secret)
+    )
+
+
 def _page(page: Page, run: Progress) -> Response[str]:
     return page.show("rotations/page.html", **_context(page, run))
 
@@ -210,4 +198,4 @@ def _address(page: Page, run: Progress) -> str:
     return page.to("settings", "api-keys", run.predecessor.id, "rotation")
 
 
-HANDLERS = (show, start, events, complete, cancel, extend, dismiss, replace_unseen)
+HANDLERS = (show, start, events, complete, cancel, extend, dismiss, replace_unused)

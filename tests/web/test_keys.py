@@ -8,11 +8,14 @@ import re
 import pytest
 
 from app import clock, database
+from app.access.actor import Actor
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.keys.listing import Window
 from app.plans import service as plans
+from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
+from tests.support.statements import counted
 from tests.web.conftest import Browser, later, rows, signed_in
 
 LIST = "/w/acme/settings/api-keys"
@@ -236,7 +239,7 @@ async def test_anothers_key_answers_as_one_that_does_not_exist(owner: Browser, o
 async def test_the_overview_says_what_needs_attention_the_most_urgent_first(owner: Browser, team: Team) -> None:
     now = await database.now()
     await owner.open("/w/acme")
-    assert "No API keys yet" in owner.page
+    assert "No API key is in use" in owner.page
     await make_key(team, "Expiring", expires_at=now + 3 * clock.DAY)
     old = (await make_key(team, "Old")).key
     calm = (await make_key(team, "Calm")).key
@@ -246,6 +249,28 @@ async def test_the_overview_says_what_needs_attention_the_most_urgent_first(owne
     attention = owner.page[owner.page.index("Needs attention") : owner.page.index("Latest changes")]
     assert re.findall(r"<strong class=\"clip\">(\w+)", attention) == ["Old", "Expiring"]
     assert "Rotation overdue" in attention and "Expires in 2 days" in attention and calm.id not in attention
+
+
+async def test_the_oldest_key_is_not_forgotten_and_many_keys_cost_no_more_than_few(owner: Browser, team: Team) -> None:
+    await plans.change_plan(Actor.operator(), team.slug, "scale_enterprise")
+    oldest = (await make_key(team, "Oldest")).key
+    await keys.suspend(team.owner, oldest.id)
+    await owner.open("/w/acme")
+    with counted() as few:
+        await owner.open("/w/acme")
+    for n in range(60):
+        await make_key(team, f"Key {n}")
+    with counted() as many:
+        await owner.open("/w/acme")
+    assert re.findall(r"<strong class=\"clip\">(\w+)", owner.page) == ["Oldest"]
+    assert len(many) == len(few)
+
+
+async def test_a_suspended_workspace_is_not_called_well(owner: Browser, team: Team) -> None:
+    await make_key(team)
+    assert "All well" in (await owner.open("/w/acme")).text
+    await workspaces.suspend(Actor.operator(), team.slug)
+    assert "All well" not in (await owner.open("/w/acme")).text
 
 
 async def test_the_address_without_a_workspace_leads_to_the_last_one(owner: Browser, team: Team) -> None:

@@ -90,10 +90,8 @@ class Rotating:
 
     async def _begin(self) -> Any:
         """The run: a new one, or that of an earlier process that was not cancelled."""
-        open_runs = [run async for run in self._runs(open_only=True)]
-        key_id = self._asked.key if ids.is_a(ids.API_KEY, self._asked.key) else await self._named(open_runs)
-        mine = next((run for run in open_runs if run["predecessor"]["id"] == key_id), None)
-        begun = await self._ask("start", **self._terms(key_id, mine, await self._last_cancelled(key_id)))
+        key_id = self._asked.key if ids.is_a(ids.API_KEY, self._asked.key) else await self._named()
+        begun = await self._ask("start", **self._terms(key_id, *await self._before(key_id)))
         run = begun["rotation"]
         if begun["secret"] is not None:
             self._tell(f"The rotation {run['id']} is begun: {_key(run['successor'])} is to replace {_key(run['predecessor'])}.")
@@ -110,9 +108,9 @@ class Rotating:
             terms["deadline"] = mine["deadline"] if mine else rfc3339(time.time_ns() // 1000 + self._asked.deadline)
         return terms | {"idempotencyKey": f"keydesk rotate {key_id} after {cancelled or 'none'}"}
 
-    async def _named(self, open_runs: list[Run]) -> str:
+    async def _named(self) -> str:
         """The living key of this name; of the two keys of an open run it is the old one."""
-        successors = {run["successor"]["id"] for run in open_runs}
+        successors = {run["successor"]["id"] async for run in self._runs(open_only=True)}
         asked = {"search": self._asked.key, "status": ["ACTIVE", "SUSPENDED"]}
         found = [key async for key in self._pages("keys/list", "apiKeys", filter=asked) if key["name"] == self._asked.key]
         left = [key["id"] for key in found if key["id"] not in successors]
@@ -120,11 +118,15 @@ class Rotating:
             raise Declined(_not_one(self._asked.key, left))
         return str(left[0])
 
-    async def _last_cancelled(self, key_id: str) -> str | None:
+    async def _before(self, key_id: str) -> tuple[Run | None, str | None]:
+        """The key's run that is open or was completed, and the last one that was cancelled."""
+        mine = None
         async for run in self._runs(open_only=False):
-            if run["predecessor"]["id"] == key_id and run["state"] == "CANCELLED":
-                return str(run["id"])
-        return None
+            if run["predecessor"]["id"] == key_id:
+                if run["state"] == "CANCELLED":
+                    return mine, str(run["id"])
+                mine = run
+        return mine, None
 
     def _runs(self, *, open_only: bool) -> AsyncIterator[Run]:
         return self._pages("rotations/list", "rotations", openOnly=open_only)

@@ -399,6 +399,6 @@ async def test_what_somebody_else_has_ended_is_told_as_it_ended(job: Job) -> Non
 
 async def test_run_again_after_it_was_completed_it_says_so_and_changes_nothing(job: Job) -> None:
     job.start_application()
-    first = told(job.run("--json"), 0)
-    assert told(job.run("--json", deploy="exit 9"), 0) == first | {"resumed": True}
+    first = told(job.run("--json", "--deadline", "2d"), 0)
+    assert told(job.run("--json", "--deadline", "2d", deploy="exit 9"), 0) == first | {"resumed": True}
     assert len(await rotations.lineage(job.team.owner, job.key_id)) == 2

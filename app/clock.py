@@ -4,26 +4,48 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+YEAR: Final = 365 * DAY
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+# What anybody can mean, and far enough from the ends of the calendar for any time zone.
+FIRST: Final = 0
+LAST: Final = (datetime(9001, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 
 
 def to_datetime(instant: int) -> datetime:
-    """The instant in UTC, exact to the microsecond."""
-    return _EPOCH + timedelta(microseconds=instant)
+    """The instant in UTC, exact to the microsecond; one beyond the calendar is its last or first."""
+    try:
+        return _EPOCH + timedelta(microseconds=instant)
+    except OverflowError:
+        return (datetime.max if instant > 0 else datetime.min).replace(tzinfo=UTC)
+
+
+def in_zone(instant: int, zone: str) -> datetime:
+    """The instant as clocks in a time zone show it; one outside the years 1970 to 9000 is the nearest of them."""
+    return to_datetime(min(max(instant, FIRST), LAST)).astimezone(ZoneInfo(zone))
 
 
 def from_datetime(moment: datetime) -> int:
-    """Whole microseconds; a moment without an offset is refused with ValueError, because nobody knows when it was."""
+    """Whole microseconds. ValueError for a moment without an offset, because nobody knows when it was, and outside the
+    years 1970 to 9000, because nobody means it."""
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset, for example 2027-01-31T12:00:00Z")
-    return (moment - _EPOCH) // _MICROSECOND
+    instant = (moment - _EPOCH) // _MICROSECOND
+    if not is_meant(instant):
+        raise ValueError("a time lies between the years 1970 and 9000")
+    return instant
+
+
+def is_meant(instant: int) -> bool:
+    """Whether it lies in the years 1970 to 9000."""
+    return FIRST <= instant <= LAST
 
 
 def rfc3339(instant: int) -> str:

@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 # RFC 3339 is stricter than ISO 8601: a full date, `T`, a full time, and always an offset.
 _RFC3339: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
-_REFUSED: Final = "DateTime is RFC 3339 with an offset, for example 2027-01-31T12:00:00Z."
+_REFUSED: Final = "DateTime is RFC 3339 with an offset, for example 2027-01-31T12:00:00Z, in the years 1970 to 9000."
 _SAFE_INTEGER: Final = 2**53 - 1
 
 
@@ -57,7 +57,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         name="DateTime",
         description=(
             "An instant in RFC 3339 with an offset, `2027-01-31T12:00:00Z`, exact to the microsecond. Answers are in UTC; a time\n"
-            "without an offset is refused."
+            "without an offset is refused, and one outside the years 1970 to 9000."
         ),
         serialize=clock.rfc3339,
         parse_value=parse_instant,

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from app import clock
 
@@ -62,7 +61,7 @@ def _event(event: Event, zone: str, now: int) -> list[str]:
 
 def _start(event: Event, zone: str) -> str:
     if event.all_day:
-        return f"DTSTART;VALUE=DATE:{clock.to_datetime(event.at).astimezone(ZoneInfo(zone)):%Y%m%d}"
+        return f"DTSTART;VALUE=DATE:{clock.in_zone(event.at, zone):%Y%m%d}"
     return f"DTSTART:{_instant(event.at)}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.catalogue import Catalogue, Environment
-from app.clock import DAY
+from app.clock import DAY, YEAR
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey, normalised_network
 from app.keys.secret import cut
@@ -15,6 +15,7 @@ from app.keys.secret import cut
 LONGEST_NAME: Final = 100
 LONGEST_NOTE: Final = 1_000
 MOST_NETWORKS: Final = 50
+LONGEST_YEARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ def _expiry(
         faults.append(FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come."))
     elif longest is not None and expires_at > born + longest * DAY:
         faults.append(FieldProblem("expiresAt", "TOO_LATE", f"{environment.title} keys live {longest} days at most."))
+    elif expires_at > now + LONGEST_YEARS * YEAR:
+        faults.append(FieldProblem("expiresAt", "TOO_LATE", f"Choose a time within {LONGEST_YEARS} years, or none."))
     return expires_at
 
 

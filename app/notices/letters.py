@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from app import catalogue, clock, mail
 from app.notices.notice import Kind, Notice
@@ -44,7 +43,7 @@ def _paragraph(place: Workspace, notice: Notice, now: int) -> str:
 
 
 def _sentence(place: Workspace, notice: Notice, now: int) -> str:
-    local = clock.to_datetime(notice.about).astimezone(ZoneInfo(place.timezone))
+    local = clock.in_zone(notice.about, place.timezone)
     sentences = _COME if notice.has_come(now) else _COMING
     return sentences[notice.kind].format(at=f"{local:%a %-d %b %Y, %H:%M %Z}", left=_left(notice.about - now))
 

@@ -65,6 +65,9 @@ async def used_permissions(key_ids: list[str], days: int) -> dict[str, frozenset
 
 def period(since: int | None, until: int | None, granularity: Granularity, now: int, days: int = DEFAULT_DAYS) -> tuple[int, int]:
     """From the start of a step up to the end of another; today is the last of the default's days. Raises ValidationFailed."""
+    for name, instant in (("since", since), ("until", until)):
+        if instant is not None and not clock.is_meant(instant):
+            raise ValidationFailed(FieldProblem(name, "OUT_OF_RANGE", f"`{name}` lies in the years 1970 to 9000."))
     end = _ceiling(until if until is not None else now + 1, granularity.length)
     start = since if since is not None else end - days * clock.DAY
     start -= start % granularity.length

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from app import clock
 from app.clock import DAY
@@ -96,4 +95,4 @@ def _ending(index: int, day: date, found: list[ApiKey], top: int) -> Ending:
 
 
 def _day(instant: int, zone: str) -> date:
-    return clock.to_datetime(instant).astimezone(ZoneInfo(zone)).date()
+    return clock.in_zone(instant, zone).date()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -49,12 +47,12 @@ def relative(instant: int, now: int) -> str:
 
 def exact(instant: int, zone: str = "UTC") -> str:
     """`Sun 22 Nov 2026, 17:40 CET`."""
-    return f"{_local(instant, zone):%a %-d %b %Y, %H:%M %Z}"
+    return f"{clock.in_zone(instant, zone):%a %-d %b %Y, %H:%M %Z}"
 
 
 def day(instant: int, zone: str = "UTC") -> str:
     """`22 Nov 2026`."""
-    return f"{_local(instant, zone):%-d %b %Y}"
+    return f"{clock.in_zone(instant, zone):%-d %b %Y}"
 
 
 def when(instant: int | None, now: int, zone: str = "UTC", never: str = "Never") -> Markup:
@@ -69,7 +67,7 @@ def when(instant: int | None, now: int, zone: str = "UTC", never: str = "Never")
 
 def input_time(instant: int | None, zone: str) -> str:
     """For `<input type=datetime-local>`, in the workspace's time zone."""
-    return "" if instant is None else f"{_local(instant, zone):%Y-%m-%dT%H:%M}"
+    return "" if instant is None else f"{clock.in_zone(instant, zone):%Y-%m-%dT%H:%M}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -79,7 +77,3 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def reason(value: Reason) -> str:
     return REASONS[value]
-
-
-def _local(instant: int, zone: str) -> datetime:
-    return clock.to_datetime(instant).astimezone(ZoneInfo(zone))

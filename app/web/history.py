@@ -110,4 +110,12 @@ def _value(value: object, zone: str) -> str:
     text = "none" if value is None else str(value)
     if set(text.split()) <= set(DAYS):
         return ", ".join(day.capitalize() for day in text.split())
-    return exact(clock.from_datetime(datetime.fromisoformat(text)), zone) if _INSTANT.match(text) else text
+    return exact(_instant(text), zone) if _INSTANT.match(text) else text
+
+
+def _instant(text: str) -> int:
+    """Of what was once accepted also what no form accepts today."""
+    try:
+        return clock.from_datetime(datetime.fromisoformat(text))
+    except ValueError:
+        return clock.LAST

@@ -42,11 +42,10 @@ def instant(text: str, zone: str) -> int | None:
         return None
     try:
         local = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ValidationFailed(
-            FieldProblem("expiresAt", "INVALID", "This is not a date and time, like 2027-01-31 18:00.")
-        ) from None
-    return clock.from_datetime(local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone)))
+        return clock.from_datetime(local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone)))
+    except (ValueError, OverflowError):
+        message = "This is not a date and time in the years 1970 to 9000, like 2027-01-31 18:00."
+        raise ValidationFailed(FieldProblem("expiresAt", "INVALID", message)) from None
 
 
 def networks(text: str) -> tuple[str, ...]:

@@ -1,0 +1,63 @@
+"""A key whose end lies where no calendar goes: no form makes one, and every page shows one that is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import database
+from app.calendar import service as calendars
+from app.clock import DAY
+from app.keys import service as keys
+from app.notices.letters import digest
+from app.notices.notice import Kind, Notice
+from app.workspaces import service as workspaces
+from tests.conftest import Team, make_key
+from tests.support.people import token_of
+from tests.web.conftest import Browser
+
+LIST = "/w/acme/settings/api-keys"
+END = 253_402_300_799_000_000
+BEYOND = END + DAY
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("text", ["9999-12-31T23:59", "0001-01-01T00:00", "9999-12-31T23:59:59-14:00", "9001-01-02T00:00"])
+async def test_a_form_with_such_a_time_is_refused_at_its_field(owner: Browser, team: Team, zone: str, text: str) -> None:
+    await workspaces.update(team.owner, team.slug, timezone=zone)
+    await owner.open(f"{LIST}/new")
+    answer = await owner.send(f"{LIST}/new", name="Server", environment="production", permissions=["pdf.read"], expiresAt=text)
+    assert answer.status_code == 422 and "in the years 1970 to 9000" in answer.text
+
+
+async def test_a_form_with_a_time_after_a_hundred_years_is_refused_at_its_field(owner: Browser, team: Team) -> None:
+    await owner.open(f"{LIST}/new")
+    fields = {"name": "Server", "environment": "production", "permissions": ["pdf.read"], "expiresAt": "3000-01-01T00:00"}
+    answer = await owner.send(f"{LIST}/new", **fields)
+    assert answer.status_code == 422 and "within 100 years" in answer.text
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("end", [END, BEYOND])
+async def test_every_page_shows_a_key_that_has_such_an_end(owner: Browser, team: Team, zone: str, end: int) -> None:
+    key = (await make_key(team)).key
+    await workspaces.update(team.owner, team.slug, timezone=zone)
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET expires_at = {}", end)
+    await keys.update(team.owner, key.id, keys.KeyEdit(expires_at=await database.now() + DAY, set_expiry=True))
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET expires_at = {}", end)
+    one = f"{LIST}/{key.id}"
+    pages = ["/w/acme", LIST, f"{LIST}?sort=expires", one, f"{one}/edit", f"{one}/revocation", f"{one}/suspension"]
+    for path in (*pages, f"{one}/rotation", "/w/acme/alerts", "/w/acme/settings/audit-log"):
+        assert (await owner.open(path)).status_code == 200, path
+    link = await calendars.renew_link(team.owner, team.slug)
+    assert b"DTSTART:99991231T235959Z" in await calendars.read(token_of(link).removesuffix(".ics"))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+async def test_a_letter_about_such_an_end_is_written(team: Team, zone: str) -> None:
+    key, now = (await make_key(team)).key, await database.now()
+    await workspaces.update(team.owner, team.slug, timezone=zone)
+    place = (await workspaces.seen(team.owner, team.slug)).workspace
+    letter = digest(place, [Notice(key, Kind.EXPIRY, 7, BEYOND, now, True)], now)
+    assert key.name in letter.text

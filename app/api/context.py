@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,10 +21,13 @@ class Context:
     usage: UsageLoader = field(default_factory=UsageLoader)
     keys: KeyLoader = field(default_factory=KeyLoader)
     _now: int | None = None
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def now(self) -> int:
-        if self._now is None:
-            self._now = await database.now()
+        """Read once, also when many fields ask at the same moment."""
+        async with self._reading:
+            if self._now is None:
+                self._now = await database.now()
         return self._now
 
 

@@ -49,6 +49,7 @@ class Door:
     """At most MOST_CALLERS_A_MINUTE different callers of a key enter by themselves in one minute; the rest of them as a crowd.
 
     Somebody who changes address with every request thus fills no table. Nothing else is remembered, and this for a minute.
+    A process has one.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,9 @@ class Door:
                 return CROWD
             inside.add(who)
         return who
+
+
+DOOR: Final = Door()
 
 
 @dataclass(slots=True)

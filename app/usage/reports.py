@@ -12,7 +12,7 @@ from typing import Any, Final
 from app import clock, database, ids
 from app.errors import FieldProblem, Unavailable, ValidationFailed
 from app.usage import store
-from app.usage.counting import Door, Tally
+from app.usage.counting import DOOR, Tally
 from app.usage.usage import FAILED, SUCCEEDED
 
 MOST_EVENTS: Final = 1_000
@@ -20,7 +20,6 @@ BATCHES_KEPT: Final = 31 * clock.DAY
 _OLDEST: Final = 30 * clock.DAY
 _NEWEST: Final = 5 * clock.MINUTE
 _PATIENCE_SECONDS: Final = 1.0
-_DOOR: Final = Door()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _count(tally: Tally, event: Event, now: int) -> None:
     used_at = min(event.at, now)
     tally.count(event.key_id, event.at, event.permission, SUCCEEDED if event.status < 400 else FAILED)
     tally.use(event.key_id, used_at, event.address)
-    who = _DOOR.admit(event.key_id, now, event.address, event.user_agent)
+    who = DOOR.admit(event.key_id, now, event.address, event.user_agent)
     tally.meet(event.key_id, who, event.permission, used_at, used_at, 1)
 
 

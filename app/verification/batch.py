@@ -20,7 +20,7 @@ from app import database, metrics
 from app.database.hot import Hot
 from app.errors import KeydeskError, NotAuthenticated, Unavailable
 from app.peppers.pepper import Peppers
-from app.usage.counting import Door, Tally
+from app.usage.counting import DOOR, Tally
 from app.verification import store
 from app.verification.digest import digesters
 from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judge
@@ -56,7 +56,6 @@ class Batches:
         # Kept, because Python 3.11 asks the system for the process id whenever it looks for the running loop.
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Question] = []
-        self._door = Door()
         self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
 
@@ -136,20 +135,10 @@ class Batches:
             verdict = _judge(question, gateways[question.token], found.keys, now)
             verdicts.append((question, verdict))
             if isinstance(verdict, Verdict) and verdict.key is not None:
-                self._count(tally, question.asked, verdict, verdict.key, question.follows, now)
+                _count(tally, question, verdict, verdict.key, now)
         if upserts := tally.upserts():
             await self._hot.write(upserts)
         return verdicts
-
-    def _count(self, tally: Tally, asked: Asked, verdict: Verdict, key: HeldKey, follows: bool, now: int) -> None:
-        """Allowed with an outcome to follow: the report will count it. Everything else about a known key counts now."""
-        counted = not (verdict.valid and follows)
-        if counted:
-            tally.count(key.id, now, asked.permission, verdict.code.value)
-        if verdict.shows_use:
-            tally.use(key.id, now, asked.address)
-            who = self._door.admit(key.id, now, asked.address, asked.user_agent)
-            tally.meet(key.id, who, asked.permission, now, now, 1 if counted else 0)
 
     async def _read(self, batch: list[Question], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
         wanted: dict[bytes, None] = {}
@@ -197,6 +186,17 @@ def _judge(question: Question, gateway: Gateway | None, keys: dict[bytes, HeldKe
         if digest in keys:
             return judge(question.asked, keys[digest], gateway, now)
     return judge(question.asked, None, gateway, now)
+
+
+def _count(tally: Tally, question: Question, verdict: Verdict, key: HeldKey, now: int) -> None:
+    """Allowed with an outcome to follow: the report will count it. Everything else about a known key counts now."""
+    asked, counted = question.asked, not (verdict.valid and question.follows)
+    if counted:
+        tally.count(key.id, now, asked.permission, verdict.code.value)
+    if verdict.shows_use:
+        tally.use(key.id, now, asked.address)
+        who = DOOR.admit(key.id, now, asked.address, asked.user_agent)
+        tally.meet(key.id, who, asked.permission, now, now, 1 if counted else 0)
 
 
 def _measure(verdicts: list[tuple[Question, Verdict | KeydeskError]]) -> None:

@@ -70,7 +70,7 @@ async def test_it_never_fails_open_on_a_misspelt_question(owner: Client, team: T
 
 async def test_it_leaves_no_trace(owner: Client, team: Team) -> None:
     made = await make_key(team)
-    tables = ("usage_hour", "key_last_used", "audit_entry", "api_key", "idempotency")
+    tables = ("usage_hour", "key_last_used", "caller", "audit_entry", "api_key", "idempotency")
 
     async def everything() -> list[Any]:
         return [await database.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]

@@ -33,7 +33,7 @@ _TOLD: Final = {
     "management_key.created": "Created the management key {name}",
     "management_key.revoked": "Revoked the management key {name}",
     "management_key.taken_over": "Took over the management key {name}",
-    "rotation.started": "Began to rotate it",
+    "rotation.started": "Began to rotate {name}",
     "rotation.extended": "Gave a rotation more time",
     "rotation.caller_dismissed": "Left the caller {user_agent} behind",
     "rotation.successor_replaced": "Made another new key in place of one that nobody used",

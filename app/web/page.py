@@ -93,7 +93,7 @@ class Page:
         seen = {"page": self, "form": self.form, "now": self.now, **context}
         found = self.templates.get_template(template)
         block = self._block(found.blocks)
-        text = fragment(found, block, seen) if block else found.render(seen)
+        text = self._titled(found, block, seen) if block else found.render(seen)
         return Response(text, status_code=status, media_type=MediaType.HTML, headers={"vary": "HX-Request"})
 
     def part(self, template: str, block: str, **context: Any) -> str:
@@ -106,6 +106,13 @@ class Page:
         place, status = ("hx-redirect", 200) if self.is_fragment else ("location", 303)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return Response("", status_code=status, media_type=MediaType.HTML, headers={place: address, **named})
+
+    def _titled(self, template: Template, block: str, seen: dict[str, Any]) -> str:
+        """A fragment; the page's main part brings its title along, which HTMX puts where it belongs."""
+        text = fragment(template, block, seen)
+        if block != MAIN or "title" not in template.blocks:
+            return text
+        return f"<title>{fragment(template, 'title', seen)} · Keydesk</title>{text}"
 
     def _block(self, blocks: Mapping[str, Any]) -> str | None:
         if not self.is_fragment:

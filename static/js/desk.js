@@ -66,5 +66,18 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+// After a step of a form one is at its beginning again: at the first fault, else at the heading.
+function arrive(main) {
+  const place = main.querySelector("[aria-invalid=true]") ?? main.querySelector("h1");
+  if (place?.matches("h1")) place.tabIndex = -1;
+  (place?.matches("fieldset") ? place.querySelector("input") : place)?.focus();
+}
+
+document.addEventListener("htmx:after:swap", (event) => {
+  refreshTimes();
+  const target = event.detail?.ctx?.target;
+  if (target?.id === "main") arrive(target);
+});
+
 setInterval(refreshTimes, 5000);
-document.addEventListener("htmx:after:swap", refreshTimes);
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

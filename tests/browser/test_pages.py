@@ -108,3 +108,17 @@ def test_the_explorer_runs_a_query_as_the_person_and_keeps_nothing(ada: Person, 
 def _made(desk: Desk, token: str, name: str) -> str:
     made = desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"])
     return str(made["apiKey"]["id"])
+
+
+def test_after_each_step_of_a_form_the_focus_is_at_its_beginning_or_at_the_fault(ada: Person, desk: Desk) -> None:
+    ada.open("/w/acme-pdf/settings/api-keys/new")
+    ada.fill(name="Server")
+    ada.page.locator("[name=environment][value=production]").check()
+    ada.press("Review")
+    expect(ada.page.locator("[name=permissions]").first).to_be_focused()
+    ada.page.locator("[name=permissions][value='pdf.read']").check()
+    ada.press("Review")
+    expect(ada.page.get_by_role("heading", level=1)).to_be_focused()
+    ada.press("Create API key")
+    expect(ada.page.get_by_role("heading", level=1)).to_be_focused()
+    expect(ada.page).to_have_title("Server · Keydesk")

@@ -2,8 +2,8 @@
 
 Every attempt takes a place in three buckets before the password is looked at: all there are, those of its network, and
 those against its account. Refused ones take none, so that a window ends on time whatever is thrown at it. An account
-under attack stays open to its owner: where somebody has signed in to it before, attempts go by a bucket of that place's
-own. Success gives its places back and resets nothing.
+under attack stays open to its owner: where somebody has signed in to it before, attempts go by one bucket alone, of this
+account at that place, which neither strangers nor neighbours fill. Success gives its places back and resets nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from app.peppers import service as peppers
 
 KNOWN_FOR: Final = 90 * DAY
 KNOWN: Final = "known "
+# Many people share an address: a school's, an office's, a provider's.
+PLACES_OF_ADDRESS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class Bucket:
 async def of_sign_in(email_key: str, address: str) -> list[Bucket]:
     """Those of an attempt to sign in; the same ones whether the account exists or not."""
     network = _network(address)
-    from_here = Bucket(f"sign-in from {_mark(network)}")
     if await store.is_known(_known(email_key, network), await database.now() - KNOWN_FOR):
-        return [from_here, Bucket(f"sign-in {_mark(email_key, network)}")]
+        return [Bucket(f"sign-in {_mark(email_key, network)}")]
+    from_here = Bucket(f"sign-in from {_mark(network)}", places=PLACES_OF_ADDRESS)
     return [Bucket("sign-in", places=1_000), from_here, Bucket(f"sign-in {_mark(email_key)}")]
 
 

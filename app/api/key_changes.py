@@ -107,7 +107,9 @@ class ResumeApiKeyPayload:
 class RevokeApiKeyInput:
     id: strawberry.ID
     reason: Reason
-    note: str | None = strawberry.field(default=strawberry.UNSET, description="For the audit log and the key's page.")
+    note: str | None = strawberry.field(
+        default=strawberry.UNSET, description="For the audit log and the key's page; cut after 1,000 characters."
+    )
 
 
 @strawberry.type
@@ -128,9 +130,7 @@ SuspendApiKeyResult: TypeAlias = Annotated[
 ResumeApiKeyResult: TypeAlias = Annotated[
     ResumeApiKeyPayload | NotFound | NotAllowed | Conflict, strawberry.union("ResumeApiKeyResult")
 ]
-RevokeApiKeyResult: TypeAlias = Annotated[
-    RevokeApiKeyPayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("RevokeApiKeyResult")
-]
+RevokeApiKeyResult: TypeAlias = Annotated[RevokeApiKeyPayload | NotFound | NotAllowed, strawberry.union("RevokeApiKeyResult")]
 
 
 @strawberry.type

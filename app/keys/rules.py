@@ -52,11 +52,10 @@ def checked(asked: KeyInput, catalogue: Catalogue, now: int, *, of: ApiKey | Non
 
 
 def note(text: str | None) -> str | None:
-    """A note of at most LONGEST_NOTE characters, None for a blank one. Raises ValidationFailed."""
-    plain = (text or "").strip()
-    if len(plain) > LONGEST_NOTE:
-        raise ValidationFailed(FieldProblem("note", "TOO_LONG", f"At most {LONGEST_NOTE} characters, please."))
-    return plain or None
+    """A revocation's note as it is kept, None for a blank one. It is never refused, for then the revocation were: what no
+    database keeps (NUL, lone surrogates) is dropped, and a longer one is cut after LONGEST_NOTE characters."""
+    kept = "".join(character for character in text or "" if character != "\0" and unicodedata.category(character) != "Cs")
+    return kept.strip()[:LONGEST_NOTE].rstrip() or None
 
 
 def name_fault(text: str) -> FieldProblem | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app import catalogue, database
+from app.api.schema import core
 from app.clock import DAY, rfc3339
 from app.keys import service
 from app.keys.secret import class_of
@@ -133,6 +134,14 @@ async def test_a_key_is_suspended_resumed_and_revoked_for_ever(owner: Client, te
     revoked = await owner.change("keys/revoke", id=key, reason="EXPOSED_IN_LOGS", note="seen in CI")
     assert revoked["apiKey"]["status"] == "REVOKED" and revoked["apiKey"]["revocationNote"] == "seen in CI"
     assert await owner.change("keys/revoke", id=key, reason="OTHER", note="again") == revoked
+
+
+async def test_a_note_that_is_too_long_is_cut_and_does_not_keep_a_key_alive(owner: Client, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    revoked = await owner.change("keys/revoke", id=key, reason="OTHER", note="x" * 1_001)
+    assert revoked["apiKey"]["status"] == "REVOKED" and revoked["apiKey"]["revocationNote"] == "x" * 1_000
+    union = core().type_map["RevokeApiKeyResult"]
+    assert [kind.name for kind in union.types] == ["RevokeApiKeyPayload", "NotFound", "NotAllowed"]
     for verb, more in (("suspend", {}), ("resume", {}), ("update", {"name": "New"})):
         assert (await owner.change(f"keys/{verb}", id=key, **more))["code"] == "CONFLICT"
     shown = await owner.run("keys/show", id=key)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Unavailable
+from app.errors import NotFound, Unavailable
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.rotations import store
-from app.rotations.reading import standing
+from app.rotations.reading import WHAT, standing
 from app.rotations.rotation import Ending, Outcome, Progress, Rotation
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
@@ -62,6 +62,14 @@ async def write_down(change: Change, run: Progress) -> Progress:
     return run
 
 
+async def as_stored(change: Change, rotation_id: str) -> Progress:
+    """Where a run stands as the change finds it. Raises NotFound."""
+    stored = await store.find(change.place.id, rotation_id)
+    if stored is None:
+        raise NotFound(WHAT)
+    return await now_of(change, stored)
+
+
 async def now_of(change: Change, run: Rotation) -> Progress:
     """Where a run stands at the change's time."""
     return (await standing([run], change.now))[0]
@@ -84,8 +92,7 @@ async def _finish(run: Rotation) -> list[Progress]:
 
 async def _ended(change: Change, run: Progress, outcome: Outcome) -> Progress:
     await _end(change, run.rotation, Ending(change.now, change.actor.ref, outcome))
-    stored = await store.find(change.place.id, run.rotation.id)
-    return await now_of(change, stored or run.rotation)
+    return await as_stored(change, run.rotation.id)
 
 
 async def _end(change: Change, run: Rotation, ending: Ending) -> None:

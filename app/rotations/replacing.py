@@ -9,7 +9,7 @@ from app.audit import service as audit
 from app.errors import Conflict
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.key import ApiKey, Reason
+from app.keys.key import ApiKey, Reason, Status
 from app.keys.rules import KeyInput
 from app.keys.service import Created
 from app.rotations import store
@@ -23,11 +23,11 @@ _NOTE = "Its secret may have been lost; another took its place."
 async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) -> Created:
     """A key like this one, which is revoked; in an open run the new one is its successor. Needs no free slot of the plan.
 
-    Raises NotFound, or Conflict for a key that has been used, is over, is itself being replaced, or is no longer offered.
+    Raises NotFound, or Conflict for a key that has been used, is not active, is itself being replaced, or is no longer offered.
     """
     async with keys.changing(actor, key_id, Action.CREATE_API_KEY, slug) as (change, key):
-        if key.is_over(change.now):
-            raise Conflict(f"This key is {key.status(change.now).lower()} already.")
+        if key.status(change.now) is not Status.ACTIVE:
+            raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key is replaced.")
         if await key_store.lock_use(key.id) is not None:
             raise Conflict("This key has been used, so somebody has its secret. Rotate or revoke it instead.")
         run = await open_run(change, key)

@@ -1,25 +1,22 @@
 """What can be done with rotations. Every function takes who asks first; every change leaves its entries in the audit log.
 
-Looking at them is in `reading`, and how they end in `ending`; both can be reached from here.
+How they begin is in `starting`, how they end in `ending`, looking at them in `reading`; all can be reached from here.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
-from app import clock, ids
+from app import clock
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
 from app.errors import Conflict, NotFound, RotationNotReady
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.key import ApiKey, Status
-from app.keys.repeat import Repeat
 from app.rotations import rules, store
-from app.rotations.ending import anything_due, cancel_in, complete_in, finish_due, now_of, write_down
+from app.rotations.ending import anything_due, as_stored, cancel_in, complete_in, finish_due, write_down
 from app.rotations.impact import Impact, Verdict, impact, impacts
 from app.rotations.reading import (
     WHAT,
@@ -35,9 +32,10 @@ from app.rotations.reading import (
     relatives,
     workspace_of,
 )
-from app.rotations.replacing import like, open_run, replace_successor, replace_unused
-from app.rotations.rotation import OnDeadline, Outcome, Progress, Rotation, State
-from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
+from app.rotations.replacing import replace_unused
+from app.rotations.rotation import Outcome, Progress, State
+from app.rotations.rules import DEFAULT_QUIET_SECONDS
+from app.rotations.starting import Started, start
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
@@ -67,45 +65,6 @@ __all__ = [
     "replace_unused",
     "start",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """`secret` is the successor's; None when it was shown before and the successor has been used since."""
-
-    progress: Progress
-    secret: str | None = field(repr=False)
-
-
-async def start(
-    actor: Actor,
-    key_id: str,
-    *,
-    slug: str | None = None,
-    deadline: int | None = None,
-    on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT,
-    quiet_seconds: int = DEFAULT_QUIET_SECONDS,
-    idempotency_key: str | None = None,
-) -> Started:
-    """A run with a new key that takes the place of this one; both work. Needs no free slot of the plan.
-
-    `deadline` in microseconds, by default 7 days from now, never later than 30. Raises ValidationFailed, or Conflict for a key
-    that is not active or has an open run. The same idempotency key with the same input answers the same run, within 24 hours
-    and as long as the run is open; while its successor was never used that one is replaced by another, whose secret is told.
-    """
-    terms = Terms(deadline, on_deadline, quiet_seconds)
-    asked = [key_id, deadline, str(on_deadline), quiet_seconds]
-    replaced: tuple[ApiKey, ...] = ()
-    async with keys.changing(actor, key_id, Action.ROTATE_API_KEY, slug) as (change, key):
-        repeat = Repeat.of(change, "rotateApiKey", idempotency_key, asked)
-        begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
-        if repeat and begun:
-            repeat.require_same(begun[1])
-            started, replaced = await _again(change, begun[0])
-        else:
-            started = await _begin(change, key, terms, repeat)
-    await keys.written_down(*replaced)
-    return started
 
 
 async def complete(actor: Actor, rotation_id: str, *, force: bool = False) -> Progress:
@@ -150,7 +109,7 @@ async def extend(actor: Actor, rotation_id: str, deadline: int) -> Progress:
         await store.set_deadline(run.rotation.id, deadline)
         before, after = clock.rfc3339(run.rotation.deadline), clock.rfc3339(deadline)
         await audit.record(change, "rotation.extended", run.rotation.id, deadline={"before": before, "after": after})
-        return await _as_stored(change, run.rotation.id)
+        return await as_stored(change, run.rotation.id)
 
 
 async def dismiss(actor: Actor, rotation_id: str, caller_id: str) -> Progress:
@@ -164,56 +123,7 @@ async def dismiss(actor: Actor, rotation_id: str, caller_id: str) -> Progress:
             return run
         await store.dismiss(run.rotation.id, found.caller.user_agent, change.now, change.actor.name)
         await audit.record(change, "rotation.caller_dismissed", run.rotation.id, user_agent=found.caller.user_agent)
-        return await _as_stored(change, run.rotation.id)
-
-
-async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | None) -> Started:
-    if key.status(change.now) is not Status.ACTIVE:
-        raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key can be rotated.")
-    deadline = rules.checked_deadline(terms, change.now)
-    await _refuse_open_run(change, key)
-    made = await keys.add_in(change, like(key), line_started_at=key.born)
-    run = Rotation(
-        id=ids.new(ids.ROTATION),
-        workspace_id=change.place.id,
-        predecessor_id=key.id,
-        successor_id=made.key.id,
-        started_at=change.now,
-        started_by=change.actor.ref,
-        deadline=deadline,
-        on_deadline=terms.on_deadline,
-        quiet_period=terms.quiet_period,
-    )
-    await store.add(run, repeat)
-    await audit.record(change, "rotation.started", run.id, name=key.name, **_shape(run))
-    return Started(await now_of(change, run), made.secret)
-
-
-async def _again(change: Change, begun: Rotation) -> tuple[Started, tuple[ApiKey, ...]]:
-    """The run that the same request has begun before, and the key that was replaced because nobody can have its secret."""
-    run = await now_of(change, begun)
-    suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
-    if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
-        return Started(run, None), ()
-    made = await replace_successor(change, run)
-    revoked = await key_store.find(change.place.id, run.successor.id)
-    return Started(await _as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()
-
-
-async def _refuse_open_run(change: Change, key: ApiKey) -> None:
-    if await open_run(change, key) is not None:
-        raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
-
-
-def _shape(run: Rotation) -> dict[str, object]:
-    """A run as the audit log shows it."""
-    return {
-        "predecessor": run.predecessor_id,
-        "successor": run.successor_id,
-        "deadline": clock.rfc3339(run.deadline),
-        "on_deadline": str(run.on_deadline),
-        "quiet_seconds": run.quiet_period // clock.SECOND,
-    }
+        return await as_stored(change, run.rotation.id)
 
 
 def _same_end(run: Progress, wanted: Outcome) -> Progress:
@@ -242,13 +152,6 @@ def _why_not_ready(run: Progress) -> str:
     return f"The old key was used until lately: it counts as silent from {clock.rfc3339(run.ready_at)} on. `force` does not wait."
 
 
-async def _as_stored(change: Change, rotation_id: str) -> Progress:
-    stored = await store.find(change.place.id, rotation_id)
-    if stored is None:
-        raise NotFound(WHAT)
-    return await now_of(change, stored)
-
-
 @contextlib.asynccontextmanager
 async def _changing(actor: Actor, rotation_id: str, action: Action) -> AsyncIterator[tuple[Change, Progress]]:
     """The transaction in which a run changes, and where it stood when its workspace was locked."""
@@ -258,4 +161,4 @@ async def _changing(actor: Actor, rotation_id: str, action: Action) -> AsyncIter
             change = await stack.enter_async_context(workspaces.changing(actor, None, action, workspace_id=workspace_id))
         except NotFound:
             raise NotFound(WHAT) from None
-        yield change, await write_down(change, await _as_stored(change, rotation_id))
+        yield change, await write_down(change, await as_stored(change, rotation_id))

@@ -43,12 +43,14 @@ async def test_it_needs_no_free_slot_also_above_the_limit_of_a_smaller_plan(db: 
     assert (meter.limit, meter.used) == (1, 2)
 
 
-@pytest.mark.parametrize("why", ["used", "revoked", "expired", "predecessor", "not offered"])
+@pytest.mark.parametrize("why", ["used", "suspended", "revoked", "expired", "predecessor", "not offered"])
 async def test_what_cannot_be_replaced_is_left_as_it_was(team: Team, why: str) -> None:
     now = await database.now()
     key = (await make_key(team, expires_at=now + clock.DAY)).key
     if why == "used":
         await use(key.id)
+    elif why == "suspended":
+        await keys.suspend(team.owner, key.id)
     elif why == "revoked":
         await keys.revoke(team.owner, key.id, Reason.OTHER)
     elif why == "expired":

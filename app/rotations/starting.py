@@ -1,0 +1,109 @@
+"""How runs begin: with a new key beside the old one, and again when the answer to that was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app import clock, ids
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.errors import Conflict
+from app.keys import service as keys
+from app.keys import store as key_store
+from app.keys.key import ApiKey, Status
+from app.keys.repeat import Repeat
+from app.rotations import rules, store
+from app.rotations.ending import as_stored, now_of
+from app.rotations.replacing import like, open_run, replace_successor
+from app.rotations.rotation import OnDeadline, Progress, Rotation
+from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
+from app.workspaces.service import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`secret` is the successor's; None when it was shown before and the successor has been used since."""
+
+    progress: Progress
+    secret: str | None = field(repr=False)
+
+
+async def start(
+    actor: Actor,
+    key_id: str,
+    *,
+    slug: str | None = None,
+    deadline: int | None = None,
+    on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT,
+    quiet_seconds: int = DEFAULT_QUIET_SECONDS,
+    idempotency_key: str | None = None,
+) -> Started:
+    """A run with a new key that takes the place of this one; both work. Needs no free slot of the plan.
+
+    `deadline` in microseconds, by default 7 days from now, never later than 30. Raises ValidationFailed, or Conflict for a key
+    that is not active or has an open run. The same idempotency key with the same input answers the same run, within 24 hours
+    and as long as the run is open; while its successor was never used that one is replaced by another, whose secret is told.
+    """
+    terms = Terms(deadline, on_deadline, quiet_seconds)
+    asked = [key_id, deadline, str(on_deadline), quiet_seconds]
+    replaced: tuple[ApiKey, ...] = ()
+    async with keys.changing(actor, key_id, Action.ROTATE_API_KEY, slug) as (change, key):
+        repeat = Repeat.of(change, "rotateApiKey", idempotency_key, asked)
+        begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
+        if repeat and begun:
+            repeat.require_same(begun[1])
+            started, replaced = await _again(change, begun[0])
+        else:
+            started = await _begin(change, key, terms, repeat)
+    await keys.written_down(*replaced)
+    return started
+
+
+async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | None) -> Started:
+    if key.status(change.now) is not Status.ACTIVE:
+        raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key can be rotated.")
+    deadline = rules.checked_deadline(terms, change.now)
+    await _refuse_open_run(change, key)
+    made = await keys.add_in(change, like(key), line_started_at=key.born)
+    run = Rotation(
+        id=ids.new(ids.ROTATION),
+        workspace_id=change.place.id,
+        predecessor_id=key.id,
+        successor_id=made.key.id,
+        started_at=change.now,
+        started_by=change.actor.ref,
+        deadline=deadline,
+        on_deadline=terms.on_deadline,
+        quiet_period=terms.quiet_period,
+    )
+    await store.add(run, repeat)
+    await audit.record(change, "rotation.started", run.id, name=key.name, **_shape(run))
+    return Started(await now_of(change, run), made.secret)
+
+
+async def _again(change: Change, begun: Rotation) -> tuple[Started, tuple[ApiKey, ...]]:
+    """The run that the same request has begun before, and the key that was replaced because nobody can have its secret."""
+    run = await now_of(change, begun)
+    suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
+    if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
+        return Started(run, None), ()
+    made = await replace_successor(change, run)
+    revoked = await key_store.find(change.place.id, run.successor.id)
+    return Started(await as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()
+
+
+async def _refuse_open_run(change: Change, key: ApiKey) -> None:
+    if await open_run(change, key) is not None:
+        raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
+
+
+def _shape(run: Rotation) -> dict[str, object]:
+    """A run as the audit log shows it."""
+    return {
+        "predecessor": run.predecessor_id,
+        "successor": run.successor_id,
+        "deadline": clock.rfc3339(run.deadline),
+        "on_deadline": str(run.on_deadline),
+        "quiet_seconds": run.quiet_period // clock.SECOND,
+    }

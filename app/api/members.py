@@ -36,6 +36,17 @@ class InviteMemberPayload:
 
 
 @strawberry.input
+class WithdrawInvitationInput:
+    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+    id: strawberry.ID = strawberry.field(description="The id of the invitation, `inv_…`.")
+
+
+@strawberry.type
+class WithdrawInvitationPayload:
+    invitation: Invitation
+
+
+@strawberry.input
 class ChangeMemberRoleInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
     user: strawberry.ID = strawberry.field(description="The id of the user, `usr_…`.")
@@ -67,6 +78,9 @@ class RemoveMemberPayload:
 InviteMemberResult: TypeAlias = Annotated[
     InviteMemberPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("InviteMemberResult")
 ]
+WithdrawInvitationResult: TypeAlias = Annotated[
+    WithdrawInvitationPayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("WithdrawInvitationResult")
+]
 ChangeMemberRoleResult: TypeAlias = Annotated[
     ChangeMemberRolePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangeMemberRoleResult")
 ]
@@ -81,6 +95,11 @@ class MemberMutation:
     async def invite_member(self, info: Info, input: InviteMemberInput) -> InviteMemberResult | None:
         invitation, link = await service.invite(info.context.actor, given(input.workspace), input.email, input.role)
         return InviteMemberPayload(invitation=Invitation.of(invitation), link=link)
+
+    @mutation("The invitation's link opens nothing any more. `NotFound` for one that was accepted or is too old.")
+    async def withdraw_invitation(self, info: Info, input: WithdrawInvitationInput) -> WithdrawInvitationResult | None:
+        withdrawn = await service.withdraw_invitation(info.context.actor, given(input.workspace), input.id)
+        return WithdrawInvitationPayload(invitation=Invitation.of(withdrawn))
 
     @mutation("The last owner stays owner.")
     async def change_member_role(self, info: Info, input: ChangeMemberRoleInput) -> ChangeMemberRoleResult | None:

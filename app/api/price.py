@@ -62,7 +62,7 @@ USUAL_LENGTHS: Final = {
     "__Directive.args": 1,
 }
 # A series has as many steps as the arguments of the field around it say.
-SPAN: Final = "ApiKey.usage"
+SPANS: Final = frozenset({"ApiKey.usage", "Workspace.usage"})
 SERIES: Final = "Usage.series"
 # Introspection resolves from memory, several times faster than data.
 INTROSPECTION_DISCOUNT: Final = 5
@@ -166,7 +166,7 @@ class _Walk:
         coordinate = f"{parent.name}.{node.name.value}"
         if coordinate == SERIES:
             return replace(inner, cost=1, per_step=inner.cost)
-        if coordinate == SPAN:
+        if coordinate in SPANS:
             given, names = self._arguments.of(node, "since", "until", "granularity")
             return Bill(cost=1 + inner.cost + steps(**given) * inner.per_step, variables=inner.variables | names)
         if is_connection(definition):

@@ -39,7 +39,7 @@ class Usage:
     failed_requests: BigInt = strawberry.field(
         description="Refused verifications of the key, and requests that the protected service reported as failed."
     )
-    last_used_at: Instant | None = strawberry.field(description="The key's last use, whatever the span.")
+    last_used_at: Instant | None = strawberry.field(description="The last use of the key, or of any key of the workspace, whatever the span.")
     series: list[UsagePoint] = strawberry.field(description="Every hour or day of the span, in order.")
     by_permission: list[PermissionUsage]
     by_outcome: list[OutcomeUsage]

@@ -17,7 +17,10 @@ from app.api.cursors import Cut
 from app.api.inputs import First, Last
 from app.api.resolving import field
 from app.api.scalars import Instant, given, instant
+from app.api.usage import Usage
 from app.plans import service as plans
+from app.usage import service as usages
+from app.usage.usage import Granularity
 from app.workspaces import workspace as noun
 from app.workspaces.service import Access
 
@@ -88,6 +91,18 @@ class Workspace(Node):
     async def api_key_limit(self, info: Info) -> ApiKeyLimit:
         meter = await plans.meter(self.place, await info.context.now())
         return ApiKeyLimit(limit=meter.limit, used=meter.used, rotating=meter.rotating, remaining=meter.remaining)
+
+    @field("Requests with all its keys together; the span is given as for `ApiKey.usage`.")
+    async def usage(
+        self,
+        info: Info,
+        since: Instant | None = strawberry.UNSET,
+        until: Instant | None = strawberry.UNSET,
+        granularity: Granularity = Granularity.DAY,
+    ) -> Usage:
+        actor = info.context.actor
+        found = await usages.of_workspace(actor, self.slug, given(since), given(until), granularity)
+        return Usage.of(found, instant(await usages.last_used(actor, self.slug)))
 
     @strawberry.field
     async def api_keys(

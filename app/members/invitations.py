@@ -49,12 +49,13 @@ async def invite(actor: Actor, slug: str | None, email: str, role: Role) -> tupl
     return Invitation.of(link), url
 
 
-async def withdraw_invitation(actor: Actor, slug: str | None, invitation_id: str) -> None:
+async def withdraw_invitation(actor: Actor, slug: str | None, invitation_id: str) -> Invitation:
     """Its link opens nothing any more. Raises NotFound, also for one that was accepted or is too old."""
     async with workspaces.changing(actor, slug, Action.INVITE_MEMBER) as change:
         for link in await store.invitations(change.place.id, change.now):
             if link.id == invitation_id:
-                return await _withdraw(change, link)
+                await _withdraw(change, link)
+                return Invitation.of(link)
         raise NotFound("invitation")
 
 

@@ -37,6 +37,11 @@ async def of_workspace(
     return summarise(await store.workspace_counters(access.workspace.id, start, end), start, end, granularity)
 
 
+async def last_used(actor: Actor, slug: str) -> int | None:
+    """When any key of a workspace was last used."""
+    return await store.last_used_in((await workspaces.reading(actor, slug, Action.READ_USAGE)).workspace.id)
+
+
 async def of_keys(key_ids: list[str], since: int | None, until: int | None, granularity: Granularity) -> dict[str, Usage]:
     """Usage of keys that the caller has already been let into, in one statement; every id has an answer."""
     start, end = period(since, until, granularity, await database.now())

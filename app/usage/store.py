@@ -39,6 +39,15 @@ async def workspace_counters(workspace_id: str, since: int, until: int) -> list[
     return [_counter(row) for row in rows]
 
 
+async def last_used_in(workspace_id: str) -> int | None:
+    """When any key of a workspace was last used."""
+    (row,) = await database.fetch(
+        "SELECT MAX(u.last_used_at) AS at FROM key_last_used u JOIN api_key k ON k.id = u.key WHERE k.workspace = {}", workspace_id
+    )
+    found: int | None = row["at"]
+    return found
+
+
 async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts]:
     """Requests of each key in a time; a key without any is left out."""
     if not key_ids:

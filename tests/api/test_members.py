@@ -10,6 +10,7 @@ import pytest
 from app import database, ids
 from app.access.actor import Role
 from app.access.policy import RECENT
+from app.audit import service as audit
 from app.clock import DAY, rfc3339
 from app.errors import ConfirmationNeeded
 from app.members import service as members
@@ -44,6 +45,20 @@ async def test_an_invitation_is_listed_until_it_is_accepted_and_its_link_is_in_o
 async def test_a_faulty_invitation_is_refused_at_its_field_and_a_members_as_a_conflict(owner: Client) -> None:
     assert [fault["field"] for fault in (await invited(owner, "nobody"))["fields"]] == ["email"]
     assert (await invited(owner, "viewer@acme.example"))["code"] == "CONFLICT"
+
+
+async def test_a_withdrawn_invitation_opens_nothing_and_is_listed_no_more(owner: Client, editor: Client, team: Team) -> None:
+    made = await invited(owner)
+    named = {key: made["invitation"][key] for key in ("id", "email")}
+    assert (await editor.change("members/withdraw", id=named["id"]))["code"] == "NOT_ALLOWED"
+    assert await owner.change("members/withdraw", id=named["id"]) == {"invitation": named}
+    assert await members.find_invitation(token_of(made["link"])) is None
+    assert (await owner.run("members/list"))["invitations"]["nodes"] == []
+    assert (await owner.change("members/withdraw", id=named["id"]))["code"] == "NOT_FOUND"
+    assert [entry.action for entry in await audit.page(team.owner, team.slug, limit=10)] == [
+        "invitation.withdrawn",
+        "member.invited",
+    ]
 
 
 async def test_a_role_is_changed_and_the_last_owner_stays_owner(owner: Client, team: Team) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from app import database, ids
-from app.access.actor import Scope
+from app.access.actor import Role, Scope
 from app.clock import DAY
 from app.keys import secret as secrets
 from app.management import service as management
 from app.management.key import Asked
+from app.members import service as members
 from app.rotations import service as rotations
 from tests.api.conftest import program
 from tests.conftest import Team, make_key, unique
@@ -34,13 +35,14 @@ class Things:
     management_key: str
     rotation: str
     caller: str
+    invitation: str
 
     @classmethod
     def nowhere(cls) -> Things:
-        kinds = (ids.WORKSPACE, ids.API_KEY, ids.USER, ids.MANAGEMENT_KEY, ids.ROTATION, ids.CALLER)
-        workspace, key, user, management_key, rotation, caller = (ids.new(kind) for kind in kinds)
+        kinds = (ids.WORKSPACE, ids.API_KEY, ids.USER, ids.MANAGEMENT_KEY, ids.ROTATION, ids.CALLER, ids.INVITATION)
+        workspace, key, user, management_key, *others = (ids.new(kind) for kind in kinds)
         secret = secrets.generate("fl", "live")
-        return cls(unique("nowhere"), workspace, key, secret, user, management_key, rotation, caller)
+        return cls(unique("nowhere"), workspace, key, secret, user, management_key, *others)
 
     @classmethod
     async def of(cls, team: Team) -> Things:
@@ -49,16 +51,18 @@ class Things:
         await use(made.key.id)
         run = (await rotations.start(team.owner, made.key.id)).progress
         caller = run.callers[0].caller.id
-        secret = made.secret or ""
-        return cls(team.slug, team.workspace.id, made.key.id, secret, team.editor.id, managing.id, run.rotation.id, caller)
+        invitation, _ = await members.invite(team.owner, team.slug, "asked@example.org", Role.VIEWER)
+        others = (team.editor.id, managing.id, run.rotation.id, caller, invitation.id)
+        return cls(team.slug, team.workspace.id, made.key.id, made.secret or "", *others)
 
 
 def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str, list[dict[str, Any]]]:
     """For every operation that names things: variables that name these."""
     slug = {"workspace": things.slug}
-    every = (things.key, things.workspace, things.management_key, things.user, things.rotation, things.caller)
+    every = (things.key, things.workspace, things.management_key, things.user, things.rotation, things.caller, things.invitation)
     return {
         "workspaces/show": [slug],
+        "workspaces/usage": [slug],
         "workspaces/update": [{"input": slug | {"name": "Mine now"}}],
         "plans/change": [{"input": slug | {"plan": "free"}}],
         "keys/list": [slug, {"filter": {"search": things.key}}, {"filter": {"search": things.secret}}],
@@ -82,6 +86,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "keys/verify": [{"input": {"key": things.secret}}, {"input": slug | {"key": things.secret}}],
         "members/list": [slug],
         "members/invite": [{"input": slug | {"email": "new@example.com", "role": "VIEWER"}}],
+        "members/withdraw": [{"input": {"id": each}} for each in every],
         "members/change-role": [
             {"input": {"user": things.user, "role": "OWNER"}},
             {"input": slug | {"user": things.user, "role": "VIEWER"}},

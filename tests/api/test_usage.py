@@ -9,7 +9,8 @@ from app.clock import DAY, HOUR, rfc3339
 from app.usage import store
 from app.usage.counting import Tally
 from tests.conftest import Team, make_key
-from tests.support.graphql import Client
+from tests.support.callers import use
+from tests.support.graphql import Client, operation
 
 
 async def count(key_id: str, at: int, permission: str | None, outcome: str, times: int = 1) -> None:
@@ -49,6 +50,25 @@ async def test_a_span_is_asked_for_by_the_hour_and_between_two_times(owner: Clie
     span = {"since": rfc3339(start + 2 * HOUR), "until": rfc3339(start + 5 * HOUR), "granularity": "HOUR"}
     usage = (await owner.run("keys/usage", id=key, **span))["usage"]
     assert [point["total"] for point in usage["series"]] == [2, 3, 4] and usage["totalRequests"] == 9
+
+
+async def test_a_workspaces_usage_is_that_of_all_its_keys_and_of_no_others(owner: Client, team: Team, other_team: Team) -> None:
+    now = await database.now()
+    keys = [(await make_key(team, name)).key.id for name in ("one", "two")]
+    foreign = (await make_key(other_team)).key.id
+    assert (await owner.run("workspaces/usage"))["usage"]["lastUsedAt"] is None
+    for key in (*keys, foreign):
+        await count(key, now, "pdf.read", "VALID", 3)
+        await use(key, at=now)
+    await count(keys[0], now - DAY, None, "REVOKED")
+    usage = (await owner.run("workspaces/usage"))["usage"]
+    assert [usage[f"{kind}Requests"] for kind in ("total", "successful", "failed")] == [9, 8, 1]
+    assert [point["total"] for point in usage["series"][-2:]] == [1, 8] and len(usage["series"]) == 30
+    assert usage["lastUsedAt"] == rfc3339(now)
+    hour = now // HOUR * HOUR
+    one = await owner.run("workspaces/usage", since=rfc3339(hour), until=rfc3339(hour + HOUR), granularity="HOUR")
+    assert [point["total"] for point in one["usage"]["series"]] == [8]
+    assert "1000 steps" in (await owner.refused(operation("workspaces/usage"), since=rfc3339(now - 1100 * DAY)))[0]["message"]
 
 
 async def test_counts_beyond_32_bits_are_json_numbers(owner: Client, team: Team) -> None:

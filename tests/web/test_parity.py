@@ -1,0 +1,57 @@
+"""The dashboard can do nothing that GraphQL cannot, but for signing in, one's own account, and the calendar's link."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from app.api.schema import core
+from tests.support.routes import routes
+
+_KEY: Final = "/w/{slug}/settings/api-keys/{key_id}"
+_ROTATION: Final = f"{_KEY}/rotation"
+_MEMBERS: Final = "/w/{slug}/settings/members"
+# What each form does, as the mutations that do the same.
+SAME: Final = {
+    "/w/{slug}/settings/api-keys/new": ["createApiKey"],
+    f"{_KEY}/edit": ["updateApiKey"],
+    f"{_KEY}/suspension": ["suspendApiKey", "resumeApiKey"],
+    f"{_KEY}/revocation": ["revokeApiKey"],
+    f"{_KEY}/replacement": ["revokeApiKey", "createApiKey"],
+    _ROTATION: ["rotateApiKey"],
+    f"{_ROTATION}/completion": ["completeRotation"],
+    f"{_ROTATION}/cancellation": ["cancelRotation"],
+    f"{_ROTATION}/extension": ["extendRotation"],
+    f"{_ROTATION}/dismissals": ["dismissCaller"],
+    f"{_ROTATION}/replacement": ["cancelRotation", "rotateApiKey"],
+    _MEMBERS: ["inviteMember"],
+    f"{_MEMBERS}/invitations/{{invitation_id}}/withdrawal": ["withdrawInvitation"],
+    f"{_MEMBERS}/{{user_id}}/role": ["changeMemberRole"],
+    f"{_MEMBERS}/{{user_id}}/removal": ["removeMember"],
+    "/w/{slug}/settings/plan/{name}": ["changePlan"],
+    "/w/{slug}/settings/workspace": ["updateWorkspace"],
+}
+SIGNING_IN: Final = {
+    "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}", "/invitations/{token}",
+}  # fmt: skip
+OWN_ACCOUNT: Final = {"/account/name", "/account/password", "/account/sessions/{session_id}/end"}
+# A calendar program has no management key: its link is made where somebody can copy it.
+CALENDAR_LINK: Final = {"/w/{slug}/settings/calendar", "/w/{slug}/settings/calendar/withdrawal"}
+
+
+def test_every_form_has_a_mutation_that_does_the_same_or_belongs_to_the_browser() -> None:
+    beside = SIGNING_IN | OWN_ACCOUNT | CALENDAR_LINK
+    assert {route for route in routes("POST") if route not in SAME} == beside
+
+
+@pytest.mark.parametrize("route", sorted(SAME))
+def test_what_is_said_to_do_the_same_is_there(route: str) -> None:
+    mutation = core().mutation_type
+    assert route in routes("POST") and mutation and set(SAME[route]) <= set(mutation.fields)
+
+
+def test_every_mutation_has_a_form_but_those_for_programs() -> None:
+    mutation = core().mutation_type
+    done = {name for names in SAME.values() for name in names}
+    assert mutation and set(mutation.fields) - done == {"verifyApiKey", "createManagementKey", "revokeManagementKey"}

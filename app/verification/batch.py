@@ -13,8 +13,9 @@ import contextlib
 import contextvars
 import hmac
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from app import database, metrics
 from app.database.hot import Hot
@@ -130,6 +131,7 @@ class Batches:
         tokens = {token: self._digests(token) for token in {question.token for question in batch}}
         found = await self._read(batch, tokens)
         gateways = {token: self._gateway(digests, found) for token, digests in tokens.items()}
+        self._renew_gateways(gateways, tokens)
         now, tally, verdicts = found.now or 0, Tally(), []
         for question in batch:
             verdict = _judge(question, gateways[question.token], found.keys, now)
@@ -165,16 +167,25 @@ class Batches:
         if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid:
             return
         if verdict.key.pepper_version < self._pepper_version:
-            work = self._redigest(verdict.key, question.digests[0])
-            task = self._loop.create_task(work, context=contextvars.Context())
-            self._afterwards.add(task)
-            task.add_done_callback(self._afterwards.discard)
+            self._later(store.redigest_key(verdict.key.id, question.digests[0], self._pepper_version))
 
-    async def _redigest(self, key: HeldKey, digest: bytes) -> None:
-        # Its failure costs nothing: the next verification tries again.
-        with contextlib.suppress(Unavailable):
-            async with database.transaction():
-                await store.redigest(key.id, digest, self._pepper_version)
+    def _renew_gateways(self, gateways: dict[str, Gateway | None], tokens: dict[str, tuple[bytes, ...]]) -> None:
+        """The same for the tokens that asked."""
+        for token, gateway in gateways.items():
+            if gateway and gateway.pepper_version is not None and gateway.pepper_version < self._pepper_version:
+                self._later(store.redigest_gateway_token(gateway.id, tokens[token][0], self._pepper_version))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(_in_transaction(work), context=contextvars.Context())
+        self._afterwards.add(task)
+        task.add_done_callback(self._afterwards.discard)
+
+
+async def _in_transaction(work: Coroutine[Any, Any, None]) -> None:
+    # A failure costs nothing: the next verification tries again.
+    with contextlib.suppress(Unavailable), contextlib.closing(work):
+        async with database.transaction():
+            await work
 
 
 def _judge(question: Question, gateway: Gateway | None, keys: dict[bytes, HeldKey], now: int) -> Verdict | KeydeskError:
@@ -219,5 +230,9 @@ def _settle(question: Question, verdict: Verdict | KeydeskError) -> None:
 
 
 def _configured_gateway(token: str, peppers: Peppers) -> Gateway:
-    """Tokens of the settings have no row; their id is made of their keyed digest, so that usage batches find it again."""
-    return Gateway("gtk_" + peppers.current.digest(token).hex()[:20])
+    """Tokens of the settings have no row; their id is made of their keyed digest, so that usage batches find it again.
+
+    Of the older pepper while there are two: a batch that is sent again meanwhile must be known.
+    """
+    oldest = min(peppers.all, key=lambda pepper: pepper.version)
+    return Gateway("gtk_" + oldest.digest(token).hex()[:20])

@@ -39,7 +39,7 @@ async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -
     """Everything a batch needs to know, in one statement. Raises Unavailable."""
     rows = await hot.read(_LOOKUP, key_digests, token_digests)
     keys = {row[1]: _key(row) for row in rows if row[0] == "k"}
-    gateways = {row[1]: Gateway(row[3], row[4], row[5]) for row in rows if row[0] == "g" and row[6] is None}
+    gateways = {row[1]: Gateway(row[3], row[4], row[5], row[7]) for row in rows if row[0] == "g" and row[6] is None}
     return Found(rows[0][2] if rows else None, keys, gateways)
 
 
@@ -58,13 +58,22 @@ async def is_environment_held(name: str) -> bool:
     return bool(rows)
 
 
-async def redigest(key_id: str, digest: bytes, pepper_version: int) -> None:
+async def redigest_key(key_id: str, digest: bytes, pepper_version: int) -> None:
     """The key's digest under a newer pepper; never back to an older one."""
+    await _redigest("api_key", key_id, digest, pepper_version)
+
+
+async def redigest_gateway_token(token_id: str, digest: bytes, pepper_version: int) -> None:
+    """The same for a gateway token."""
+    await _redigest("gateway_token", token_id, digest, pepper_version)
+
+
+async def _redigest(table: str, row_id: str, digest: bytes, pepper_version: int) -> None:
     await database.fetch(
-        "UPDATE api_key SET digest = {}, pepper_version = {} WHERE id = {} AND pepper_version < {}",
+        f"UPDATE {table} SET digest = {{}}, pepper_version = {{}} WHERE id = {{}} AND pepper_version < {{}}",
         digest,
         pepper_version,
-        key_id,
+        row_id,
         pepper_version,
     )
 

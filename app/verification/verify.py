@@ -66,11 +66,12 @@ class HeldKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gateway(msgspec.Struct, frozen=True, gc=False):
-    """Who asks: a gateway token, perhaps bound to one workspace or one environment."""
+    """Who asks: a gateway token, perhaps bound to one workspace or one environment. One of the settings has no pepper version."""
 
     id: str
     workspace_id: str | None = None
     environment: str | None = None
+    pepper_version: int | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 
 from app import database
+from app.clock import rfc3339
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from app.settings import Settings
@@ -21,6 +23,11 @@ NEW = Pepper(2, b"another pepper for the tests and for nothing else")
 async def digest_of(key_id: str) -> tuple[bytes, int]:
     (row,) = await database.fetch("SELECT digest, pepper_version FROM api_key WHERE id = {}", key_id)
     return bytes(row["digest"]), row["pepper_version"]
+
+
+async def digests_of_tokens() -> set[tuple[bytes, int]]:
+    rows = await database.fetch("SELECT digest, pepper_version FROM gateway_token")
+    return {(bytes(row["digest"]), row["pepper_version"]) for row in rows}
 
 
 @pytest.fixture
@@ -68,18 +75,39 @@ async def test_a_key_that_was_refused_stays_where_it_is(changed: None, team: Tea
     assert await digest_of(created.key.id) == before
 
 
-async def test_gateway_tokens_of_the_previous_pepper_still_ask(changed: None, team: Team, settings: Settings) -> None:
-    created, token = await make_key(team), await gateway_token()
+async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_their_use(
+    changed: None, team: Team, settings: Settings
+) -> None:
+    created, used, unused = await make_key(team), await gateway_token(), await gateway_token()
+    old = peppers.current().current
     service = await after_the_change(settings)
     assert await service.code(created.secret) == "VALID"
-    service.token = token
+    service.token = used
     assert await service.code(created.secret) == "VALID"
     await service.app.close()
+    assert await digests_of_tokens() == {(NEW.digest(used), 2), (old.digest(unused), old.version)}
+    peppers.bind(Peppers(NEW))
+    service = await opened(settings)
+    service.token = used
+    assert await service.code(created.secret) == "VALID"
+    await service.app.close()
+
+
+async def test_a_report_sent_again_while_the_pepper_changes_counts_once(changed: None, team: Team, settings: Settings) -> None:
+    key, service = (await make_key(team)).key, await opened(settings)
+    event = {"keyId": key.id, "at": rfc3339(await database.now()), "status": 200}
+    batch = str(uuid.uuid4())
+    first = (await service.report(batch, event)).json()
+    await service.app.close()
+    service = await after_the_change(settings)
+    again = (await service.report(batch, event)).json()
+    await service.app.close()
+    assert (first["accepted"], first["duplicate"], again["accepted"], again["duplicate"]) == (1, False, 1, True)
 
 
 async def test_a_key_never_moves_back_to_an_older_pepper(team: Team) -> None:
     created = await make_key(team)
     await change_key(created.key.id, digest=b"under the third", pepper_version=3)
     async with database.transaction():
-        await store.redigest(created.key.id, b"under the second", 2)
+        await store.redigest_key(created.key.id, b"under the second", 2)
     assert await digest_of(created.key.id) == (b"under the third", 3)

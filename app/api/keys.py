@@ -161,7 +161,10 @@ class ApiKey(Node):
 class ApiKeyFilter:
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Part of the name, or the beginning of the prefix. Of a whole secret only its prefix is looked at.",
+        description=(
+            "Part of the name, or the beginning of the prefix; at most 200 characters. Of a whole secret only its prefix is\n"
+            "looked at."
+        ),
     )
     status: list[noun.Status] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
     environment: str | None = strawberry.field(default=strawberry.UNSET, description="The name of an environment.")

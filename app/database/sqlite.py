@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,21 @@ PATIENCE_SECONDS = 5.0
 RETRY_SECONDS = 0.004
 # `busy_timeout` is zero because SQLite would wait inside a thread, or worse inside the event loop: we wait asynchronously.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0", "temp_store=MEMORY", "cache_size=-16000")
+
+
+# The file cannot be asked or written now: held by others, on a disk that fails or is full, gone, or broken.
+UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+# SQLite says more about an error in its higher bits.
+_PRIMARY = 0xFF
 
 
 def is_busy(error: BaseException) -> bool:
@@ -93,9 +108,8 @@ class PersistentSQLiteEngine(SQLiteEngine):
         writer = self._connected()
         try:
             if commit:
-                await writer.execute_fetchall("COMMIT")
-        except sqlite3.Error as error:
-            raise Unavailable(internal=f"COMMIT failed: {error}") from error
+                with _telling("committing"):
+                    await writer.execute_fetchall("COMMIT")
         finally:
             with contextlib.suppress(sqlite3.Error):
                 if writer.in_transaction:
@@ -116,7 +130,8 @@ class PersistentSQLiteEngine(SQLiteEngine):
             self.writer_lock.release()
             if is_busy(error):
                 return False
-            raise Unavailable(internal=str(error)) from error
+            with _telling("beginning"):
+                raise
         except BaseException:
             await asyncio.shield(asyncio.ensure_future(self.end(commit=False)))
             raise
@@ -155,12 +170,24 @@ class PersistentSQLiteEngine(SQLiteEngine):
 
 async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None) -> Any:
     # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
+    with _telling("asking"):
+        try:
+            return await asyncio.shield(asyncio.ensure_future(connection.execute_fetchall(query, args or ())))
+        except sqlite3.OperationalError as error:
+            if "readonly" in str(error):
+                raise RuntimeError("a write outside database.transaction()") from error
+            raise
+
+
+@contextlib.contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """An error of the file is Unavailable; any other one is a fault of the statement, which is ours, and stays what it is."""
     try:
-        return await asyncio.shield(asyncio.ensure_future(connection.execute_fetchall(query, args or ())))
-    except sqlite3.OperationalError as error:
-        if "readonly" in str(error):
-            raise RuntimeError("a write outside database.transaction()") from error
-        raise Unavailable(internal=str(error)) from error
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY not in UNAVAILABLE:
+            raise
+        raise Unavailable(internal=f"{what}: {error}") from error
 
 
 def _create_private(path: Path) -> None:

@@ -10,6 +10,8 @@ from app import catalogue
 from app.keys.key import ApiKey, RotationDue, Status
 
 LAST_INSTANT: Final = 2**63 - 1
+# Twice the longest name; beyond some length databases refuse to compare.
+LONGEST_SEARCH: Final = 200
 
 
 class Order(StrEnum):

@@ -11,10 +11,10 @@ from app import catalogue, clock, database, ids
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, FieldProblem, NotFound, ValidationFailed
 from app.keys import journal, rules, store
 from app.keys.key import ApiKey, Reason, Revocation
-from app.keys.listing import KeyFilter, KeyPage, Order, Window
+from app.keys.listing import LONGEST_SEARCH, KeyFilter, KeyPage, Order, Window
 from app.keys.repeat import IDEMPOTENCY_LASTS, Repeat
 from app.keys.rules import KeyInput
 from app.keys.secret import cut, generate, prefix_of
@@ -86,13 +86,13 @@ async def page(
     *,
     descending: bool = True,
 ) -> KeyPage:
-    """A page of the workspace's keys; a search text shaped like a key is cut to its prefix first."""
+    """A page of the workspace's keys; a search text shaped like a key is cut to its prefix first. Raises ValidationFailed."""
     access = await workspaces.reading(actor, slug, Action.READ_KEYS)
     return await store.page(access.workspace.id, _safe(filter), order, descending, window, await database.now())
 
 
 async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter()) -> int:
-    """How many keys the filter leaves."""
+    """How many keys the filter leaves. Raises ValidationFailed."""
     access = await workspaces.reading(actor, slug, Action.READ_KEYS)
     return await store.count(access.workspace.id, _safe(filter), await database.now())
 
@@ -261,6 +261,8 @@ def _refuse_over(key: ApiKey, now: int) -> None:
 
 
 def _safe(filter: KeyFilter) -> KeyFilter:
+    if len(filter.search) > LONGEST_SEARCH:
+        raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
     return replace(filter, search=cut(filter.search.strip()).rstrip("…"))
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey, RotationDue, Status
-from app.keys.listing import KeyFilter
+from app.keys.listing import LONGEST_SEARCH, KeyFilter
 from app.keys.rules import KeyInput
 from app.keys.secret import cut
 from app.web.form import Form
@@ -73,5 +73,6 @@ def plain(query: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _search(query: Mapping[str, str]) -> str:
-    """Of a whole key only its prefix, so that no page or link repeats what somebody should not have sent."""
-    return cut(query.get("q", ""))
+    """Of a whole key only its prefix, so that no page or link repeats what somebody should not have sent; no more than is
+    searched for."""
+    return cut(query.get("q", ""))[:LONGEST_SEARCH]

@@ -136,6 +136,18 @@ async def test_a_key_is_suspended_resumed_and_revoked_for_ever(owner: Client, te
     assert await owner.change("keys/revoke", id=key, reason="OTHER", note="again") == revoked
 
 
+async def test_a_search_text_of_more_than_200_characters_is_refused_in_words(owner: Client, team: Team) -> None:
+    key = (await make_key(team, "x" * 100)).key.id
+    listed = await owner.run("keys/list", filter={"search": "x" * 100})
+    assert [node["id"] for node in listed["apiKeys"]["nodes"]] == [key]
+    assert (await owner.run("keys/list", filter={"search": "x" * 200}))["apiKeys"]["nodes"] == []
+    for length in (201, 40_000):
+        for field in ("totalCount", "nodes{id}"):
+            query = f"query($s:String!){{workspace{{apiKeys(filter:{{search:$s}}){{{field}}}}}}}"
+            (error,) = await owner.refused(query, s="x" * length)
+            assert error["extensions"]["code"] == "VALIDATION_FAILED" and "200 characters" in error["message"]
+
+
 async def test_a_note_that_is_too_long_is_cut_and_does_not_keep_a_key_alive(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key.id
     revoked = await owner.change("keys/revoke", id=key, reason="OTHER", note="x" * 1_001)

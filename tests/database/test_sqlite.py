@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
 from app import database
+from app.database import sqlite
 from app.database.sqlite import PRAGMAS, PersistentSQLiteEngine
+from app.errors import Unavailable
 from tests.conftest import KIND
 
 pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="about the SQLite engine")
@@ -28,6 +33,37 @@ async def test_every_connection_has_the_pragmas_that_the_promises_rest_on(db: No
 async def test_a_write_outside_a_transaction_is_a_mistake_that_shows(db: None) -> None:
     with pytest.raises(RuntimeError, match="outside"):
         await database.fetch("DELETE FROM throttle")
+
+
+async def test_a_statement_that_is_wrong_is_a_mistake_of_ours_and_no_outage(db: None) -> None:
+    for wrong in ("SELECT nonsense", "SELECT 'x' LIKE '" + "x" * 60_000 + "'"):
+        with pytest.raises(sqlite3.OperationalError):
+            await database.fetch(wrong)
+        with pytest.raises(sqlite3.OperationalError):
+            async with database.transaction():
+                await database.fetch(wrong)
+    assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]
+
+
+async def test_a_file_that_is_broken_or_held_by_others_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.0)
+    path = tmp_path / "other.db"
+    engine = PersistentSQLiteEngine(path)
+    await engine.start_connection_pool()
+    try:
+        async with engine.transaction():
+            await engine._run_in_existing_connection(engine._connected(), "CREATE TABLE t (x)")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable):
+                await engine.begin()
+            other.execute("COMMIT")
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        path.write_bytes(b"no database" * 1_000)
+        with pytest.raises(Unavailable):
+            await engine._run_in_new_connection("SELECT * FROM t")
+    finally:
+        await engine.close_connection_pool()
 
 
 async def test_two_hundred_concurrent_read_then_write_transactions_all_succeed(db: None) -> None:

@@ -48,20 +48,20 @@ def test_what_left_the_catalogue_is_still_known_but_marked() -> None:
 
 
 WRONG = {
-    "an unknown field": ('title = "Growth"', 'tilte = "Growth"', 24, "unknown field `tilte`"),
-    "a wrong type": ("max_api_keys = 5", 'max_api_keys = "5"', 25, "Expected `int | null`"),
+    "an unknown field": ('title = "Growth"', 'tilte = "Growth"', 26, "unknown field `tilte`"),
+    "a wrong type": ("max_api_keys = 5", 'max_api_keys = "5"', 27, "Expected `int | null`"),
     "a bad prefix": ('prefix = "fl" ', 'prefix = "F"', 4, "$.key.prefix"),
     "a preset of an unknown permission": (
         'permissions = ["pdf.read"]',
         'permissions = ["pdf.reed"]',
-        72,
+        74,
         "no permission `pdf.reed`",
     ),
-    "a preset of an unknown environment": ('environment = "staging"', 'environment = "stagin"', 66, "no environment `stagin`"),
+    "a preset of an unknown environment": ('environment = "staging"', 'environment = "stagin"', 68, "no environment `stagin`"),
     "no plan to start on": ("[plans.free]", "[plans.gratis]", 1, "a new workspace starts on the plan `free`"),
-    "an expiry without a limit": ("max_lifetime_days = 90", "", 53, "must_expire needs max_lifetime_days"),
-    "a name with a blank": ('"pdf.read" = ', '"pdf read" = ', 9, "`pdf read` is not a name"),
-    "a class that does not exist": ('prefix = "live"', 'prefix = "prod"', 40, "(live|test)"),
+    "an expiry without a limit": ("max_lifetime_days = 90", "", 55, "must_expire needs max_lifetime_days"),
+    "a name with a blank": ('"pdf.read" = ', '"pdf read" = ', 11, "`pdf read` is not a name"),
+    "a class that does not exist": ('prefix = "live"', 'prefix = "prod"', 42, "(live|test)"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -110,10 +111,10 @@ async def test_revoking_is_final_idempotent_audited_once_and_journalled(team: Te
     assert [line["reason"] for line in lines if line["key"] == made.key.id] == ["EXPOSED_IN_LOGS"]
 
 
-async def test_what_the_journal_lacks_is_added_from_the_database(team: Team) -> None:
+async def test_what_the_journal_lacks_is_added_from_the_database(team: Team, tmp_path: Path) -> None:
     made = await make_key(team)
     await keys.revoke(team.owner, made.key.id, Reason.OTHER)
-    path = journal.current().path
+    path = tmp_path / "revocations.jsonl"
     path.write_text('{"key": "key_cut')
     fresh = journal.Journal(path)
     assert await fresh.catch_up() == 1

@@ -25,8 +25,6 @@ PATIENCE_SECONDS = 5.0
 RETRY_SECONDS = 0.004
 # `busy_timeout` is zero because SQLite would wait inside a thread, or worse inside the event loop: we wait asynchronously.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0", "temp_store=MEMORY", "cache_size=-16000")
-
-
 # The file cannot be asked or written now: held by others, on a disk that fails or is full, gone, or broken.
 UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,

@@ -52,14 +52,14 @@ async def test_a_file_that_is_broken_or_held_by_others_is_an_outage(tmp_path: Pa
     await engine.start_connection_pool()
     try:
         async with engine.transaction():
-            await engine._run_in_existing_connection(engine._connected(), "CREATE TABLE t (x)")
+            await engine._run_in_existing_connection(engine._connected(), "CREATE TABLE t AS SELECT 1 AS x")
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(Unavailable):
                 await engine.begin()
             other.execute("COMMIT")
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        path.write_bytes(b"no database" * 1_000)
+        path.write_bytes(path.read_bytes()[:4096].ljust(8192, b"x"))
         with pytest.raises(Unavailable):
             await engine._run_in_new_connection("SELECT * FROM t")
     finally:

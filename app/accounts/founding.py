@@ -28,7 +28,8 @@ async def set_up_link() -> str | None:
 
 
 async def is_set_up_link(token: str) -> bool:
-    return await links.find(Purpose.SET_UP, token) is not None
+    """Whether `set_up` would take it: it lives, and there is no owner yet."""
+    return await links.find(Purpose.SET_UP, token) is not None and not await store.has_owner()
 
 
 async def set_up(request: Request, token: str, *, email: str, name: str, password: str, workspace: str) -> SignedIn:

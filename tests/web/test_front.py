@@ -51,6 +51,14 @@ async def test_of_twenty_set_ups_at_once_one_makes_an_owner(browse: Callable[...
     assert (await rows("account"), await rows("workspace"), await rows("session")) == (1, 1, 1)
 
 
+async def test_once_there_is_an_owner_the_link_leads_nowhere_though_nobody_used_it(browser: Browser) -> None:
+    path = await set_up_path()
+    assert (await browser.open(path)).status_code == 200
+    await make_owner()
+    answer = await browser.open(path)
+    assert answer.status_code == 410 and "This link has had its time" in answer.text
+
+
 async def test_a_used_link_and_one_that_never_was_say_how_to_get_another(browser: Browser) -> None:
     path = await set_up_path()
     await browser.open(path)

@@ -55,7 +55,7 @@ class ValidationFailed(Problem):
     code = "VALIDATION_FAILED"
 
     def __init__(self, *fields: FieldProblem) -> None:
-        super().__init__("; ".join(field.message for field in fields))
+        super().__init__(" ".join(field.message for field in fields))
         self.fields = fields
 
 

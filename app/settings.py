@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -22,13 +23,20 @@ CLIENT_VARIABLES = frozenset({"KEYDESK_SERVER", "KEYDESK_MANAGEMENT_KEY", "KEYDE
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network, like 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 def _port(text: str) -> int:
-    if not 0 <= (port := int(text)) <= 65_535:
+    if not text.isdecimal() or int(text[:6]) > 65_535:
         raise ValueError("a port is a number from 0 to 65535")
-    return port
+    return int(text)
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -45,9 +53,10 @@ def _role(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    if not 0 <= (seconds := float(text)) <= 300:
-        raise ValueError("a number of seconds from 0 to 300")
-    return seconds
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= 300:
+            return seconds
+    raise ValueError("a number of seconds from 0 to 300")
 
 
 def _switch(text: str) -> bool:

@@ -136,10 +136,12 @@ def require(actor: Actor, coordinates: Collection[str]) -> None:
 
 def require_mutation(actor: Actor, name: str) -> None:
     """Raises NotAllowed unless `actor` may ask for this mutation."""
-    _require_scope(actor, MUTATIONS + name)
+    if (action := FIELDS[MUTATIONS + name]) is not None:
+        policy.require_scope(actor, action)
 
 
 def _require_scope(actor: Actor, coordinate: str) -> None:
+    """Of a whole document the refusal says which field it is about."""
     action = FIELDS[coordinate]
     if action is None:
         return

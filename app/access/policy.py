@@ -95,11 +95,18 @@ def require(actor: Actor, role: Role | None, action: Action, *, suspended: bool)
         return
     rule = RULES[action]
     if role is None or not role.includes(rule.role):
-        raise NotAllowed(f"This needs the role {rule.role}; you are {f'a {role}' if role else 'not a member'} here.")
+        raise NotAllowed(f"This needs the role {rule.role}; you are {_called(role)} here.")
     if actor.kind is ActorKind.MANAGEMENT_KEY:
         require_scope(actor, action)
     if suspended and not rule.while_suspended:
         raise NotAllowed("This workspace is suspended. Please contact support.")
+
+
+def _called(role: Role | None) -> str:
+    """`a viewer`, `an editor`."""
+    if role is None:
+        return "not a member"
+    return f"a {role}" if role is Role.VIEWER else f"an {role}"
 
 
 def require_scope(actor: Actor, action: Action) -> None:

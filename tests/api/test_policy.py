@@ -174,6 +174,16 @@ async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: s
         assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not role.includes(least), role
 
 
+async def test_a_refused_mutation_says_why_in_a_sentence(team: Team) -> None:
+    text = "mutation($i:ChangePlanInput!){changePlan(input:$i){... on Problem{message}}}"
+    key = await program(team.owner, team.slug, *Scope)
+    answer = await key.ask(text, i={"plan": "free"})
+    assert answer["changePlan"] == {"message": "A management key cannot do this; sign in as an owner."}
+    for actor, role in ((team.viewer, "a viewer"), (team.editor, "an editor")):
+        answer = await Client(actor).ask(text, i={"plan": "free"})
+        assert answer["changePlan"] == {"message": f"This needs the role owner; you are {role} here."}
+
+
 async def test_a_management_key_does_no_more_than_its_maker_may_now(team: Team) -> None:
     key = await program(team.owner, team.slug, "keys.read", "keys.write", "workspace.write")
     assert await outcome(key, "createApiKey") == "CreateApiKeyPayload"

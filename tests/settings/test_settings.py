@@ -29,6 +29,27 @@ def test_a_bad_setting_is_refused_by_its_name(name: str) -> None:
         Settings.load({name: BAD[name]})
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("KEYDESK_PORT", "eighty", "KEYDESK_PORT: a port is a number from 0 to 65535."),
+        ("KEYDESK_PORT", "-1", "KEYDESK_PORT: a port is a number from 0 to 65535."),
+        ("KEYDESK_PORT", "9" * 5_000, "KEYDESK_PORT: a port is a number from 0 to 65535."),
+        ("KEYDESK_DRAIN_SECONDS", "soon", "KEYDESK_DRAIN_SECONDS: a number of seconds from 0 to 300."),
+        ("KEYDESK_DRAIN_SECONDS", "nan", "KEYDESK_DRAIN_SECONDS: a number of seconds from 0 to 300."),
+        (
+            "KEYDESK_TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "KEYDESK_TRUSTED_PROXIES: '10.0.0.1/8' is not a network, like 10.0.0.0/8 or 2001:db8::/32.",
+        ),
+    ],
+)
+def test_a_bad_setting_is_refused_in_our_words(name: str, text: str, told: str) -> None:
+    with pytest.raises(StartRefused) as refusal:
+        Settings.load({name: text})
+    assert str(refusal.value) == told
+
+
 def test_development_cookies_stay_on_this_machine() -> None:
     with pytest.raises(StartRefused, match="loopback"):
         Settings.load({"KEYDESK_DEV": "1", "KEYDESK_HOST": "0.0.0.0"})

@@ -19,6 +19,10 @@ FIRST: Final = 0
 LAST: Final = (datetime(9001, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 
 
+class NotMeant(ValueError):
+    """A time outside the years 1970 to 9000."""
+
+
 def to_datetime(instant: int) -> datetime:
     """The instant in UTC, exact to the microsecond; one beyond the calendar is its last or first."""
     try:
@@ -33,13 +37,13 @@ def in_zone(instant: int, zone: str) -> datetime:
 
 
 def from_datetime(moment: datetime) -> int:
-    """Whole microseconds. ValueError for a moment without an offset, because nobody knows when it was, and outside the
-    years 1970 to 9000, because nobody means it."""
+    """Whole microseconds. ValueError for a moment without an offset, because nobody knows when it was; NotMeant for one
+    outside the years 1970 to 9000, because that is where mistakes lie."""
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset, for example 2027-01-31T12:00:00Z")
     instant = (moment - _EPOCH) // _MICROSECOND
     if not is_meant(instant):
-        raise ValueError("a time lies between the years 1970 and 9000")
+        raise NotMeant("a time lies in the years 1970 to 9000")
     return instant
 
 

@@ -100,8 +100,13 @@ def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:
 
 
 def parse_instant(text: str) -> int:
-    """RFC 3339 with an offset; ValueError for anything else."""
-    return clock.from_datetime(datetime.fromisoformat(text))
+    """RFC 3339 with an offset; ValueError, in words for callers of `/v1`, for anything else."""
+    try:
+        return clock.from_datetime(datetime.fromisoformat(text))
+    except clock.NotMeant:
+        return clock.FIRST  # too long ago, as is whatever else lies out of range
+    except ValueError:
+        raise ValueError("`at` is RFC 3339 with an offset, like 2027-01-31T12:00:00Z.") from None
 
 
 def _batch(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -65,7 +66,19 @@ _usage_event: Final = msgspec.json.Decoder(UsageEvent)
 
 
 def verify_request(body: bytes) -> VerifyRequest:
-    return _decoded(body, _verify_request)
+    """Refused 400 also where a name stands twice: whichever of the two counted, somebody would have meant the other."""
+    given = _decoded(body, _verify_request)
+    # A name has two quotes and a text two more: where there are no others, no name stands twice (0.4 µs).
+    texts = 5 - (given.permission, given.environment, given.ip, given.user_agent).count(None)
+    if body.count(b'"') != 4 * texts + 2 * given.outcome_follows:
+        json.loads(body, object_pairs_hook=_require_once)
+    return given
+
+
+def _require_once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise invalid("REPEATED_NAME", f"The name {repeated[0]} is given twice.")
 
 
 def usage_request(body: bytes) -> UsageRequest:
@@ -87,6 +100,10 @@ def invalid(code: str, detail: str) -> Refused:
 
 def _told(error: Exception) -> str:
     """What a decoder says; it repeats unknown names, and a name may be a secret or very long."""
+    if isinstance(error, UnicodeDecodeError):
+        return "The text is not UTF-8."
+    if isinstance(error, RecursionError):
+        return "It is nested too deeply."
     return cut(str(error))[:_LONGEST_REASON]
 
 
@@ -197,8 +214,8 @@ def address_of(text: str | None) -> str | None:
     """Refused 400 for text that is not an address."""
     try:
         return parse_address(text) if text is not None else None
-    except ValueError:
-        raise invalid("BAD_REQUEST", "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.") from None
+    except ValueError as error:
+        raise invalid("BAD_REQUEST", str(error)) from None
 
 
 def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str | None:

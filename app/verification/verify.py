@@ -38,6 +38,9 @@ MESSAGES = {
 }
 
 
+NO_ADDRESS = "`ip` is not an address, like 203.0.113.9 or 2001:db8::1."
+
+
 class Asked(msgspec.Struct, frozen=True, gc=False):
     """What a request is about; `address` as `parse_address` writes it, None where it is not known. The user agent, which
     anybody may claim, decides nothing."""
@@ -124,7 +127,8 @@ def is_allowed(address: str | None, networks: tuple[str, ...]) -> bool:
 
 
 def parse_address(text: str) -> str:
-    """The one way to write this address; IPv4 written as IPv6 counts as IPv4. ValueError for anything else but an address."""
+    """The one way to write this address; IPv4 written as IPv6 counts as IPv4. ValueError, in words for callers of `/v1`, for
+    anything else but an address."""
     try:
         # Most addresses, in a tenth of the time: what this takes is already the one way to write it.
         socket.inet_pton(socket.AF_INET, text)
@@ -134,9 +138,12 @@ def parse_address(text: str) -> str:
 
 
 def _parse_any(text: str) -> str:
-    address = ipaddress.ip_address(text)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(NO_ADDRESS) from None
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
-            raise ValueError("an address with a zone means nothing elsewhere")
+            raise ValueError(NO_ADDRESS)
         return str(address.ipv4_mapped or address)
     return str(address)

@@ -46,6 +46,26 @@ async def test_a_status_below_400_is_a_success_and_any_other_a_failure(service: 
     assert await counters() == {(key, "pdf.read", "SUCCEEDED"): 5, (key, "pdf.read", "FAILED"): 5}
 
 
+async def test_what_is_wrong_with_an_event_is_told_in_our_words(service: Service, team: Team) -> None:
+    database.freeze(NOW)
+    key = (await make_key(team)).key.id
+    faults = [
+        {"at": "yesterday"},
+        {"at": "2026-11-23T20:15:00"},
+        {"ip": "nowhere"},
+        {"ip": "fe80::1%x"},
+    ]
+    answer = await accepted(service, *(event(key) | fault for fault in faults))
+    instant, address = (
+        "`at` is RFC 3339 with an offset, like 2027-01-31T12:00:00Z.",
+        "`ip` is not an address, like 203.0.113.9 or 2001:db8::1.",
+    )
+    assert [(each["code"], each["message"]) for each in answer["rejected"]] == [
+        *[("INVALID_EVENT", instant)] * 2,
+        *[("INVALID_EVENT", address)] * 2,
+    ]
+
+
 async def test_events_count_in_the_hour_in_which_they_happened_and_move_last_used_to_the_latest(
     service: Service, team: Team
 ) -> None:
@@ -97,6 +117,7 @@ async def test_an_event_lies_30_days_back_and_5_minutes_ahead_at_most(
         ({"at": "2026-11-23T20:15:00"}, "INVALID_EVENT"),
         ({"at": "0001-01-01T00:00:00+23:59"}, "AT_OUT_OF_RANGE"),
         ({"at": "9999-12-31T23:59:59-23:59"}, "AT_OUT_OF_RANGE"),
+        ({"at": "9001-01-01T00:00:00Z"}, "AT_OUT_OF_RANGE"),
         ({"at": NOW}, "INVALID_EVENT"),
         ({"status": 99}, "INVALID_STATUS"),
         ({"status": 600}, "INVALID_STATUS"),

@@ -81,6 +81,42 @@ async def test_a_refusal_neither_repeats_nor_grows_with_what_was_sent(service: S
     assert text[:300] not in refusal["detail"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"permission": "pdf.delete", "permission": "pdf.read"',
+        '"permission": "pdf.read", "permission": null',
+        '"permission": null, "permission": "pdf.read"',
+        '"permission": "pdf.delete", "\\u0070ermission": "pdf.read"',
+        '"permission" : "pdf.read" , "key" : "x"',
+        '"outcomeFollows": true, "outcomeFollows": false',
+        '"ip": "203.0.113.9", "environment": null, "ip": "203.0.113.10"',
+        '"userAgent": "x", "userAgent": "\\""',
+    ],
+)
+async def test_a_name_that_stands_twice_is_refused_and_counts_nothing(service: Service, team: Team, more: str) -> None:
+    created = await make_key(team)
+    body = f'{{"key": "{created.secret}", {more}}}'
+    refusal = problem(await service.post("/v1/verify", content=body), 400, "REPEATED_NAME")
+    assert str(created.secret) not in json.dumps(refusal)
+    assert await counters() == {} and await last_used(created.key.id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"permission": null, "environment": null, "ip": null, "userAgent": null, "outcomeFollows": false',
+        '"userAgent": "permission\\", \\"permission\\": \\"x"',
+        '"userAgent": "key", "permission": "pdf.read", "outcomeFollows": true',
+        '"userAgent": "", "ip": "203.0.113.9"',
+    ],
+)
+async def test_a_text_that_looks_like_a_name_is_no_name(service: Service, team: Team, more: str) -> None:
+    created = await make_key(team)
+    response = await service.post("/v1/verify", content=f'{{"key": "{created.secret}", {more}}}')
+    assert (response.status_code, response.json()["code"]) == (200, "VALID")
+
+
 async def test_a_secret_sent_as_a_fields_name_is_not_told_back(service: Service, team: Team) -> None:
     created = await make_key(team)
     response = await service.post("/v1/verify", json={"key": "x", str(created.secret): 1})

@@ -112,6 +112,8 @@ class ApiKey:
 
 def normalised_network(text: str) -> str:
     """`203.0.113.9` → `203.0.113.9/32`; an IPv4 address written as IPv6 counts as IPv4. Raises ValueError for anything else."""
+    if "%" in text:
+        raise ValueError("an address with a zone means nothing elsewhere")
     network = ipaddress.ip_network(text.strip())
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
         network = ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))

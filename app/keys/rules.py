@@ -11,8 +11,8 @@ from app.clock import DAY, YEAR
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey, normalised_network
 from app.keys.secret import cut
+from app.workspaces import rules as names
 
-LONGEST_NAME: Final = 100
 LONGEST_NOTE: Final = 1_000
 MOST_NETWORKS: Final = 50
 LONGEST_YEARS: Final = 100
@@ -59,20 +59,14 @@ def note(text: str | None) -> str | None:
 
 
 def name_fault(text: str) -> FieldProblem | None:
-    """What is wrong with a name for people to read, if anything."""
-    if not text.strip():
-        return FieldProblem("name", "REQUIRED", "Give it a name that says where it is used.")
-    if len(text.strip()) > LONGEST_NAME:
-        return FieldProblem("name", "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        return FieldProblem("name", "INVALID", "A name has no line breaks or control characters.")
-    return None
+    """What is wrong with the name of a credential, if anything."""
+    return names.name_fault(text, "name", "Give it a name that says where it is used.")
 
 
 def _name(text: str, faults: list[FieldProblem]) -> str:
     if fault := name_fault(text):
         faults.append(fault)
-    return unicodedata.normalize("NFC", text.strip()) if not fault else ""
+    return names.plain_name(text) if not fault else ""
 
 
 def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[str], faults: list[FieldProblem]) -> tuple[str, ...]:

@@ -13,14 +13,17 @@ from app.errors import FieldProblem, ValidationFailed
 from app.workspaces.workspace import DAYS, BusinessHours, Workspace
 
 LONGEST_NAME: Final = 100
+_OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 # Control characters, lone surrogates, line and paragraph separators.
 _NOT_IN_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# What turns the direction of text also around itself (Unicode's bidirectional embeddings, overrides and isolates).
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def in_one_line(text: str) -> bool:
-    """Whether `text` holds nothing that breaks a line, a mail's header or a column of text."""
-    return all(unicodedata.category(character) not in _NOT_IN_A_LINE for character in text)
+    """Whether `text` holds nothing that breaks a line, a mail's header or a column of text, or turns what stands beside it."""
+    return all(unicodedata.category(character) not in _NOT_IN_A_LINE and character not in _TURNING for character in text)
 
 
 def plain_name(text: str) -> str:
@@ -29,13 +32,14 @@ def plain_name(text: str) -> str:
 
 
 def name_fault(text: str, field: str, missing: str) -> FieldProblem | None:
-    """What is wrong with the name of a workspace or a person, if anything; `missing` is said when there is none."""
+    """What is wrong with the name of anything, if anything; `missing` is said when there is none."""
     if not text.strip():
         return FieldProblem(field, "REQUIRED", missing)
     if len(plain_name(text)) > LONGEST_NAME:
         return FieldProblem(field, "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")
     if not in_one_line(text):
-        return FieldProblem(field, "INVALID", "A name has no line breaks or control characters.")
+        message = "A name has no line breaks, control characters, or marks that turn the direction of text."
+        return FieldProblem(field, "INVALID", message)
     return None
 
 
@@ -56,8 +60,8 @@ def checked(workspace: Workspace) -> Workspace:
 
 @cache
 def timezones() -> frozenset[str]:
-    """The names of the IANA database that this machine has."""
-    return frozenset(zoneinfo.available_timezones() | {"UTC"})
+    """The names of the IANA database that this machine has, and that mean the same on every machine."""
+    return frozenset((zoneinfo.available_timezones() - _OF_THE_MACHINE) | {"UTC"})
 
 
 def _timezone_fault(name: str) -> FieldProblem | None:

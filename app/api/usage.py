@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from app.api.resolving import field
 from app.api.scalars import BigInt, Instant
 from app.usage import usage as noun
 
@@ -39,10 +40,10 @@ class Usage:
     failed_requests: BigInt = strawberry.field(
         description="Refused verifications of the key, and requests that the protected service reported as failed."
     )
-    last_used_at: Instant | None = strawberry.field(description="The last use of the key, or of any key of the workspace, whatever the span.")
-    series: list[UsagePoint] = strawberry.field(description="Every hour or day of the span, in order.")
-    by_permission: list[PermissionUsage]
-    by_outcome: list[OutcomeUsage]
+    last_used_at: Instant | None = strawberry.field(
+        description="The last use of the key, or of any key of the workspace, whatever the span."
+    )
+    usage: strawberry.Private[noun.Usage]
 
     @classmethod
     def of(cls, usage: noun.Usage, last_used_at: Instant | None) -> Usage:
@@ -51,10 +52,20 @@ class Usage:
             successful_requests=BigInt(usage.counts.successful),
             failed_requests=BigInt(usage.counts.failed),
             last_used_at=last_used_at,
-            series=[UsagePoint(at=Instant(point.at), **_split(point.counts)) for point in usage.series],
-            by_permission=[PermissionUsage(permission=name or None, **_split(counts)) for name, counts in usage.by_permission],
-            by_outcome=[OutcomeUsage(outcome=outcome, total=BigInt(total)) for outcome, total in usage.by_outcome],
+            usage=usage,
         )
+
+    @field("Every hour or day of the span, in order.")
+    def series(self) -> list[UsagePoint]:
+        return [UsagePoint(at=Instant(point.at), **_split(point.counts)) for point in self.usage.series]
+
+    @strawberry.field
+    def by_permission(self) -> list[PermissionUsage]:
+        return [PermissionUsage(permission=name or None, **_split(counts)) for name, counts in self.usage.by_permission]
+
+    @strawberry.field
+    def by_outcome(self) -> list[OutcomeUsage]:
+        return [OutcomeUsage(outcome=outcome, total=BigInt(total)) for outcome, total in self.usage.by_outcome]
 
 
 def _split(counts: noun.Counts) -> dict[str, BigInt]:

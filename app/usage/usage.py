@@ -41,6 +41,9 @@ class Counts:
         return Counts(self.successful + other.successful, self.failed + other.failed)
 
 
+NONE: Final = Counts()
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """The requests of one hour or day that begins at `at` (microseconds)."""
@@ -49,19 +52,24 @@ class Point:
     counts: Counts
 
 
+class PartOf(StrEnum):
+    """In which of the three ways a part splits a usage."""
+
+    SERIES = "series"
+    PERMISSIONS = "permissions"
+    OUTCOMES = "outcomes"
+
+
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """One row: requests of a key in an hour with a permission (empty: none asked for) and an outcome."""
+class Part:
+    """Requests of a key in one step (which begins at `at`), or with the permission or the outcome `name` (of a permission
+    empty: none asked for)."""
 
     key_id: str
-    hour: int
-    permission: str
-    outcome: str
-    requests: int
-
-    @property
-    def counts(self) -> Counts:
-        return Counts(self.requests, 0) if self.outcome in SUCCESSES else Counts(0, self.requests)
+    part: PartOf
+    at: int
+    name: str
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +82,12 @@ class Usage:
     by_outcome: tuple[tuple[str, int], ...]
 
 
-def summarise(counters: list[Counter], since: int, until: int, granularity: Granularity) -> Usage:
-    """The counters of one key (or of many together) from `since` up to but not including `until`."""
-    steps: dict[int, Counts] = {}
-    permissions: dict[str, Counts] = {}
-    outcomes: dict[str, int] = {}
-    for counter in counters:
-        at = counter.hour - counter.hour % granularity.length
-        steps[at] = steps.get(at, Counts()) + counter.counts
-        permissions[counter.permission] = permissions.get(counter.permission, Counts()) + counter.counts
-        outcomes[counter.outcome] = outcomes.get(counter.outcome, 0) + counter.requests
+def summarise(parts: list[Part], since: int, until: int, granularity: Granularity) -> Usage:
+    """The parts of one key (or of many together) from `since` up to but not including `until`."""
+    steps = {part.at: part.counts for part in parts if part.part is PartOf.SERIES}
+    permissions = {part.name: part.counts for part in parts if part.part is PartOf.PERMISSIONS}
+    outcomes = {part.name: part.counts.total for part in parts if part.part is PartOf.OUTCOMES}
     first = since - since % granularity.length
-    series = tuple(Point(at, steps.get(at, Counts())) for at in range(first, until, granularity.length))
-    total = sum(steps.values(), Counts())
+    series = tuple([Point(at, steps.get(at, NONE)) for at in range(first, until, granularity.length)])
+    total = sum(steps.values(), NONE)
     return Usage(total, series, tuple(sorted(permissions.items())), tuple(sorted(outcomes.items())))

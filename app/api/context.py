@@ -10,6 +10,7 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
+from app.api.execution import Pace
 from app.api.loaders import KeyLoader, UsageLoader
 
 
@@ -18,6 +19,7 @@ class Context:
     """Who asks, one reading of the clock for all that is judged by time, and what gathers many small reads into one."""
 
     actor: Actor
+    pace: Pace = field(default_factory=Pace)
     usage: UsageLoader = field(default_factory=UsageLoader)
     keys: KeyLoader = field(default_factory=KeyLoader)
     _now: int | None = None

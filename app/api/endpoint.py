@@ -16,8 +16,9 @@ from app.api import http
 from app.api.context import Context
 from app.api.documents import ERRORS_TOLD, Document, Documents
 from app.api.errors import told
+from app.api.execution import Pace, Paced
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
-from app.api.schema import SCHEMA, core
+from app.api.schema import core
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.management import service as management
 
@@ -37,6 +38,7 @@ class Endpoint:
     ) -> None:
         self._describe, self._session_actor, self._explorer = describe, session_actor, explorer
         self._schema = core()
+        self._pace = Pace()
         self._documents = Documents(self._schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +87,7 @@ class Endpoint:
         return await management.authenticate(token.strip(), request)
 
     async def run(self, body: Body, actor: Actor) -> dict[str, Any]:
-        """`data` and `errors`; without `data` nothing was executed."""
+        """`data` and `errors`; without `data` nothing was executed. Raises Refused when too much is under way."""
         request_id = actor.request.request_id or ids.new(ids.REQUEST)
         document = self._documents.prepare(body.query)
         try:
@@ -97,19 +99,20 @@ class Endpoint:
         except (GraphQLError, NotAllowed) as refusal:
             error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
             return {"errors": told([error], request_id)}
-        return _content(await self._execute(document, operation, body, actor), request_id)
+        async with self._pace.room(bill.cost):
+            return _content(await self._execute(document, operation, body, actor), request_id)
 
     async def _execute(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:
         result = execute(
             self._schema,
             document.ast,
-            context_value=Context(actor),
+            context_value=Context(actor, self._pace),
             variable_values=body.variables,
             operation_name=operation.name.value if operation.name else None,
             max_coercion_errors=ERRORS_TOLD,
             hide_suggestions=True,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it lacks only the TypeGuard
-            executor_class=SCHEMA.execution_context_class,
+            executor_class=Paced,
         )
         return result if isinstance(result, ExecutionResult) else await result
 

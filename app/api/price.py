@@ -1,7 +1,7 @@
 """What an operation needs and what it costs, found by walking it along the schema before it runs.
 
 The price is the number of fields that will be resolved if every list is as long as it may be: a page as long as it
-asked for, any other list as long as it usually is.
+asked for, any other list as long as it usually is. Measured, a unit of it takes 6 µs.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from app.api.scalars import parse_instant
 from app.clock import DAY, HOUR
 from app.usage.service import DEFAULT_DAYS, MOST_STEPS
 
+# 150 ms of one core, in slices (see `execution`).
 BUDGET: Final = 25_000
 DEFAULT_PAGE: Final = 20
 MAXIMUM_PAGE: Final = 100
@@ -168,7 +169,9 @@ class _Walk:
             return replace(inner, cost=1, per_step=inner.cost)
         if coordinate in SPANS:
             given, names = self._arguments.of(node, "since", "until", "granularity")
-            return Bill(cost=1 + inner.cost + steps(**given) * inner.per_step, variables=inner.variables | names)
+            # Each step is read and added up also where no series shows it.
+            cost = 1 + inner.cost + steps(**given) * max(inner.per_step, 1)
+            return Bill(cost=cost, variables=inner.variables | names)
         if is_connection(definition):
             given, names = self._arguments.of(node, "first", "last")
             return Bill(cost=1 + _page(given) * inner.cost, variables=inner.variables | names)

@@ -128,6 +128,14 @@ def test_a_page_multiplies_the_cost_of_what_is_in_it(documents: Documents) -> No
     assert cost(documents, "query($n:Int=50){workspace{apiKeys(last:$n){nodes{id name}}}}") == 2 + 150
 
 
+def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Documents) -> None:
+    query = "query($key:ID!){node(id:$key){...on ApiKey{usage(since:%s,until:%s){%s}}}}"
+    year = ('"2026-01-01T00:00:00Z"', '"2026-12-31T00:00:00Z"')
+    assert cost(documents, query % (*year, "totalRequests")) == 1 + 1 + 1 + 366
+    assert cost(documents, query % (*year, "totalRequests series{at}")) == 1 + 1 + 2 + 366
+    assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + 2 * 366
+
+
 def test_lists_within_lists_are_refused_by_their_product(documents: Documents) -> None:
     fields = "id name prefix status createdAt expiresAt lastUsedAt lastUsedIp rotateBy rotationDue environment{name title prefix}"
     query = "{viewer{workspaces{apiKeys(first:100){nodes{" + fields + " permissions{name description}}}}}}"

@@ -1,0 +1,99 @@
+"""Executing operations in slices, so that a long one holds up nothing else that the process answers.
+
+graphql-core resolves in one go whatever waits for nothing: with a page of 100 keys that would keep every verification waiting
+for a good part of a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Final, TypeVar
+
+from graphql import get_named_type, is_composite_type
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from app.api.http import Refused
+from app.api.price import BUDGET
+
+SLICE_SECONDS: Final = 0.002
+# Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
+REST_SECONDS: Final = 0.001
+# Shorter lists are resolved in one go: taking turns would cost more than they do.
+FEW: Final = 8
+DEAR: Final = BUDGET // 5
+MOST_DEAR: Final = 2
+PATIENCE_SECONDS: Final = 2
+
+T = TypeVar("T")
+
+
+class Pace:
+    """Shared by all operations of a process: together they work for one slice, then everybody else has a rest of theirs."""
+
+    def __init__(self) -> None:
+        self._line, self._dear = asyncio.Lock(), asyncio.Semaphore(MOST_DEAR)
+        self._began = 0.0
+
+    async def turn(self) -> None:
+        """Returns at once while the slice lasts, otherwise in the next one that is free."""
+        if self._lasts():
+            return
+        async with self._line:
+            if not self._lasts():
+                await asyncio.sleep(REST_SECONDS)
+                self._began = time.monotonic()
+
+    async def after(self, result: Awaitable[T]) -> T:
+        """What was waited for, when it is its turn."""
+        found = await result
+        await self.turn()
+        return found
+
+    async def through(self, items: Sequence[T]) -> AsyncIterator[T]:
+        """The items, each when it is its turn."""
+        for item in items:
+            await self.turn()
+            yield item
+
+    @contextlib.asynccontextmanager
+    async def room(self, cost: int) -> AsyncIterator[None]:
+        """A place among the few dear operations that run at a time; others need none. Raises Refused when none gets free."""
+        if cost < DEAR:
+            yield
+            return
+        await self._enter()
+        try:
+            yield
+        finally:
+            self._dear.release()
+
+    async def _enter(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._dear.acquire()
+        except TimeoutError:
+            message = f"More than {MOST_DEAR} operations of a price of {DEAR:,} or more at a time. Try again, or ask for less."
+            raise Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(PATIENCE_SECONDS)) from None
+
+    def _lasts(self) -> bool:
+        return time.monotonic() - self._began < SLICE_SECONDS
+
+
+class Paced(StrawberryGraphQLCoreExecutionContext):
+    """Takes turns before it goes on with what a resolver waited for, and before each object of a long list."""
+
+    def complete_list_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        if isinstance(result, list) and len(result) > FEW and is_composite_type(get_named_type(return_type)):
+            result = self.context_value.pace.through(result)
+        return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
+
+    async def complete_awaitable_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        result = self.context_value.pace.after(result)
+        return await super().complete_awaitable_value(return_type, field_details_list, info, path, result, position_context)

@@ -1,0 +1,99 @@
+"""The dearest query that is permitted holds up nobody: it works in slices, and few of its like work at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from app import database
+from app.api import execution
+from app.api.price import BUDGET
+from app.clock import DAY, HOUR, rfc3339
+from tests.api.test_cost import EVERYTHING
+from tests.conftest import make_key, make_team
+from tests.support.graphql import Client
+
+CHEAP = "{ viewer { kind } }"
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def computed(client: Client, **variables: object) -> float:
+    """What the thread computes for it, in seconds."""
+    began = time.thread_time()
+    await client.ask(EVERYTHING, **variables)
+    return time.thread_time() - began
+
+
+async def longest_stretch(client: Client, **variables: object) -> float:
+    """What the thread computes at most between two rounds of the event loop meanwhile, in seconds."""
+    stretches: list[float] = []
+
+    async def watch() -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            stretches.append(-last + (last := time.thread_time()))
+
+    watching = asyncio.create_task(watch())
+    await client.ask(EVERYTHING, **variables)
+    watching.cancel()
+    return max(stretches)
+
+
+async def test_the_dearest_query_leaves_the_event_loop_to_others_again_and_again(db: None) -> None:
+    team = await make_team(plan="scale_enterprise")
+    now = await database.now()
+    for number in range(100):
+        key = (await make_key(team, f"Key {number}")).key.id
+        await use(key, now - now % HOUR)
+    owner, asked = Client(team.owner), {"first": 100, "since": rfc3339(now - 29 * DAY)}
+    await owner.ask(EVERYTHING, **asked)
+    with without_collector():
+        whole = min([await computed(owner, **asked) for _ in range(3)])
+        assert min([await longest_stretch(owner, **asked) for _ in range(3)]) < whole / 6
+
+
+async def use(key: str, hour: int) -> None:
+    rows = [(key, hour - day * DAY, name, "VALID", 3) for day in range(29) for name in ("pdf.read", "pdf.generate")]
+    marks = ", ".join(["({}, {}, {}, {}, {})"] * len(rows))
+    async with database.transaction():
+        values = [value for row in rows for value in row]
+        await database.fetch(f"INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES {marks}", *values)
+
+
+async def test_of_many_dear_operations_two_run_and_others_hear_to_come_back(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
+    pace, asked = owner.endpoint._pace, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    async with pace.room(BUDGET):
+        await owner.ask(EVERYTHING, **asked)
+        async with pace.room(BUDGET):
+            refused = await owner.send(EVERYTHING, asked)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "0")
+            assert refused.json()["errors"][0]["extensions"] == {"code": "TOO_MANY_REQUESTS"} and "data" not in refused.json()
+            await owner.ask(CHEAP)
+    await owner.ask(EVERYTHING, **asked)
+
+
+async def test_a_dear_operation_waits_for_its_turn(owner: Client) -> None:
+    pace, asked = owner.endpoint._pace, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(execution.MOST_DEAR):
+            await stack.enter_async_context(pace.room(BUDGET))
+        waiting = asyncio.create_task(owner.ask(EVERYTHING, **asked))
+        await owner.ask(CHEAP)
+        assert not waiting.done()
+    assert (await waiting)["workspace"]["apiKeys"]["totalCount"] == 0

@@ -46,12 +46,6 @@ async def end_session(page: NamedDependency[Page], session_id: FromPath[str]) ->
     return page.go(_done("session"))
 
 
-@get(["/account/name", "/account/password"])
-async def back(page: NamedDependency[Page]) -> Response[str]:
-    """Whoever reloads a refused form."""
-    return page.go("/account")
-
-
 async def _account(page: Page, problem: Problem | None = None) -> Response[str]:
     """Beside the navigation of the workspace one was in last, if there is one."""
     last = await workspaces.last_of(page.actor)
@@ -66,4 +60,4 @@ def _done(what: str) -> str:
     return with_query("/account", done=what)
 
 
-HANDLERS = (account, change_name, change_password, end_session, back)
+HANDLERS = (account, change_name, change_password, end_session)

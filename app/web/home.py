@@ -29,6 +29,12 @@ async def deep_link(page: NamedDependency[Page]) -> Response[str]:
     return page.go(with_query(await _last_place(page) + "/settings/api-keys", **page.query))
 
 
+@get("/w/{slug:str}/settings")
+async def settings(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+    """The address of any setting, cut short."""
+    return page.go(page.to("settings", "api-keys"))
+
+
 @get("/w/{slug:str}")
 async def overview(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
     here = page.here.workspace
@@ -50,4 +56,4 @@ async def _last_place(page: Page) -> str:
     return f"/w/{last.slug}"
 
 
-HANDLERS = (home, deep_link, overview)
+HANDLERS = (home, deep_link, settings, overview)

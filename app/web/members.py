@@ -67,12 +67,6 @@ async def removal(page: NamedDependency[Page], slug: FromPath[str], user_id: Fro
     return page.go("/account" if user_id == page.actor.id else _address(page))
 
 
-@get([f"{LIST}/{{user_id:str}}/role", f"{LIST}/invitations/{{user_id:str}}/withdrawal"])
-async def back(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
-    """Whoever reloads a refused form."""
-    return page.go(_address(page))
-
-
 async def _list(page: Page, problem: Problem | None = None, *, at: str = WHOLE) -> Response[str]:
     context: dict[str, Any] = {
         "members": await members.members(page.actor, page.slug),
@@ -101,4 +95,4 @@ def _address(page: Page) -> str:
     return page.to("settings", "members")
 
 
-HANDLERS = (listing, invite, withdraw, change_role, removal_form, removal, back)
+HANDLERS = (listing, invite, withdraw, change_role, removal_form, removal)

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures.headers import CacheControlHeader
 from litestar.di import Provide
+from litestar.exceptions import MethodNotAllowedException
 from litestar.static_files import create_static_files_router
 
 from app import database
@@ -38,13 +39,14 @@ from app.web import (
     rotations,
     workspace,
 )
-from app.web.form import Form, TooLarge, Unreadable
+from app.web.addresses import Addresses
+from app.web.body import BODY_LIMIT, after_body, read_form, without_body
+from app.web.form import Form, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
 
-BODY_LIMIT: Final = 64 * 1024
 _PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
 CONTROLLERS: Final = (
@@ -60,6 +62,7 @@ CONTROLLERS: Final = (
     *workspace.HANDLERS,
     *audit.HANDLERS,
 )
+ADDRESSES: Final = Addresses(CONTROLLERS)
 
 
 class Site:
@@ -88,6 +91,8 @@ class Site:
         return f"{self._static}/{name}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         if scope["path"].startswith("/static/"):
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
             return
@@ -96,7 +101,7 @@ class Site:
             await errors.answer(page, failure).to_asgi_response(None, _request(scope))(scope, receive, send)  # type: ignore[arg-type]
             return
         scope.setdefault("state", {})["page"] = page
-        await self._litestar(scope, _after_body(receive), self._signing_in(send, new_token))  # type: ignore[arg-type]
+        await self._litestar(scope, after_body(receive), self._signing_in(send, new_token))  # type: ignore[arg-type]
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Page, Exception | None, str | None]:
         """The page of a request, and what refuses it, if anything does."""
@@ -109,7 +114,7 @@ class Site:
                 await _enter(page)
             if scope["method"] in SAFE_METHODS:
                 return page, None, None
-            page.form = await _read_form(scope, receive)
+            page.form = await read_form(scope, receive)
             self._require_ours(scope, page)
             return page, None, await self._confirm(page)
         except KeydeskError as failure:
@@ -176,7 +181,10 @@ def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response
     state = request.scope.get("state", {})
     if "page" not in state:
         return Response("Not here.\n", status_code=404, media_type="text/plain")
-    return errors.answer(state["page"], error)
+    page: Page = state["page"]
+    if isinstance(error, MethodNotAllowedException) and page.method == "GET":
+        return page.go(ADDRESSES.above(page.path))
+    return errors.answer(page, error)
 
 
 def _refuse_nul(page: Page) -> None:
@@ -191,34 +199,6 @@ async def _enter(page: Page) -> None:
         page.place = next((place for place in page.places if place.workspace.slug == match.group(1)), None)
     if page.place is not None and not page.is_fragment:
         page.open_notices = await notices.count_open(page.place.workspace.id, page.now)
-
-
-async def _read_form(scope: Scope, receive: Receive) -> Form:
-    """Raises TooLarge, Unreadable."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Unreadable
-        body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise TooLarge
-        if not message.get("more_body"):
-            return Form.parse(bytes(body))
-
-
-def _after_body(receive: Receive) -> Receive:
-    """The body was read before: an empty one, and then what really comes, such as the browser's hanging up."""
-    told = False
-
-    async def receive_after() -> Any:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    return receive_after
 
 
 def _request(scope: Scope) -> Request[Any, Any, Any]:

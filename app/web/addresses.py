@@ -1,0 +1,25 @@
+"""Addresses that people type, reload or cut short, and the pages they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import quote
+
+_PLACE: Final = re.compile(r"\{\w+:str\}")
+
+
+class Addresses:
+    """Knows the pages among all that is handled."""
+
+    def __init__(self, handlers: Iterable[Any]) -> None:
+        paths = {path for handler in handlers if "GET" in handler.http_methods for path in handler.paths}
+        self._pages = [re.compile(_PLACE.sub("[^/]+", path)) for path in paths]
+
+    def above(self, path: str) -> str:
+        """The nearest page on the way up: whoever reloads what only a form may send to goes where the form was."""
+        while path := path.rpartition("/")[0]:
+            if any(page.fullmatch(path) for page in self._pages):
+                return quote(path)
+        return "/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +14,7 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import PlanLimitReached, ValidationFailed
+from app.errors import NotFound, PlanLimitReached, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey
 from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
@@ -137,8 +138,11 @@ def _every(key: ApiKey) -> int | None:
 
 
 async def _named(page: Page, name: str) -> ApiKey | None:
+    """The key at which a page of the list begins or ends; one that is not there is no reason to show nothing."""
     key_id = page.query.get(name)
-    return await keys.get(page.actor, key_id, slug=page.slug) if key_id else None
+    with contextlib.suppress(NotFound):
+        return await keys.get(page.actor, key_id, slug=page.slug) if key_id else None
+    return None
 
 
 async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) -> Response[str]:
@@ -147,7 +151,7 @@ async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) 
         status,
         catalogue=catalogue.current(),
         limit=limit,
-        once=page.form.text("once") or secrets.token_urlsafe(16),
+        once=_once(page),
         **await _room(page),
     )
 
@@ -159,8 +163,14 @@ async def _review(page: Page, asked: KeyInput) -> Response[str]:
         asked=asked,
         environment=known.environments[asked.environment],
         permissions=[known.permission(name) for name in asked.permissions],
+        once=_once(page),
         **await _room(page),
     )
+
+
+def _once(page: Page) -> str:
+    """What makes two sendings of a form one key."""
+    return page.form.text("once") or secrets.token_urlsafe(16)
 
 
 async def _room(page: Page) -> dict[str, Any]:

@@ -63,6 +63,14 @@ async def test_a_form_sent_twice_lands_on_already_made_and_a_lost_answer_is_made
     assert sorted(states) == [Status.ACTIVE, Status.REVOKED]
 
 
+async def test_a_review_that_came_without_a_form_before_it_is_sent_twice_and_makes_one_key(editor: Browser, team: Team) -> None:
+    fields = [*await _csrf(editor), ("name", "Server"), ("environment", "production"), ("permissions", "pdf.read")]
+    await editor.post(NEW, fields, **editor.from_here)
+    sent = editor.form(NEW).filled(confirmed="yes")
+    statuses = [(await editor.post(NEW, sent, **editor.from_here)).status_code for _ in range(2)]
+    assert statuses == [201, 200] and await keys.count(team.owner, team.slug) == 1
+
+
 async def test_what_was_lost_is_not_replaced_once_somebody_uses_it(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     async with database.transaction():
@@ -126,6 +134,13 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(viewer: Browser, t
         await viewer.open(f"{LIST}?{query}")
         assert names(viewer) == found, query
     assert "No key matches" in (await viewer.open(f"{LIST}?q=nothing")).text
+
+
+@pytest.mark.parametrize("place", ["after=zzz", "before=zzz", "after=key_aaaaaaaaaaaaaaaaaaaa", "after=&before="])
+async def test_a_place_in_the_list_that_is_not_there_is_its_beginning(viewer: Browser, team: Team, place: str) -> None:
+    await make_key(team, "Server")
+    answer = await viewer.open(f"{LIST}?{place}")
+    assert (answer.status_code, names(viewer)) == (200, ["Server"])
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat_there_and_back(viewer: Browser, db: None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from app.errors import StartRefused
 from app.paths import DEFAULT_CATALOGUE
@@ -67,7 +67,7 @@ def _switch(text: str) -> bool:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if urlsplit(text).scheme not in schemes:
+        if _split(text).scheme not in schemes:
             raise ValueError(f"starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return text
 
@@ -75,10 +75,17 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 
 def _origin(text: str) -> str:
-    url = urlsplit(_url("http", "https")(text.rstrip("/")))
+    url = _split(_url("http", "https")(text.rstrip("/")))
     if not url.hostname or url.path or url.query:
         raise ValueError("scheme, host and port only, for example https://keys.example.com")
     return f"{url.scheme}://{url.netloc.lower()}"
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError("its host cannot be read; an IPv6 address stands in brackets") from None
 
 
 def _level(text: str) -> str:

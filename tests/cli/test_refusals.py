@@ -56,7 +56,7 @@ def test_a_wrong_pepper_is_called_that(command: tuple[str, ...], keydesk: Keydes
     ("variables", "words"),
     [
         ({"KEYDESK_PROT": "8000"}, "KEYDESK_PROT is not a setting of Keydesk"),
-        ({"KEYDESK_PORT": "many"}, "KEYDESK_PORT: invalid literal"),
+        ({"KEYDESK_PORT": "many"}, "KEYDESK_PORT: a port is a number from 0 to 65535."),
         ({"KEYDESK_HOST": "0.0.0.0"}, "KEYDESK_DEV sends cookies over plain http"),
         ({"KEYDESK_CATALOGUE": "/nowhere.toml"}, "The catalogue /nowhere.toml cannot be read"),
         ({"KEYDESK_PEPPER": "short"}, "The pepper in KEYDESK_PEPPER is shorter than 32 bytes."),

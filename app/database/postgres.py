@@ -82,7 +82,7 @@ class PooledTransaction(PostgresTransaction):
 
 
 class PooledPostgresEngine(PostgresEngine):
-    """One pool; opening it needs no server, so that Keydesk starts, says "not ready", and mends itself."""
+    """One pool; its connections are made when they are needed, so a node whose server comes back mends itself."""
 
     __slots__ = ()
 

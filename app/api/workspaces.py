@@ -14,8 +14,7 @@ from app.api.catalogue import Plan
 from app.api.connection import Connection, Node
 from app.api.context import Info
 from app.api.cursors import Cut
-from app.api.inputs import First, Last
-from app.api.resolving import field
+from app.api.resolving import field, paged
 from app.api.scalars import Instant, given, instant
 from app.api.usage import Usage
 from app.plans import service as plans
@@ -104,80 +103,46 @@ class Workspace(Node):
         found = await usages.of_workspace(actor, self.slug, given(since), given(until), granularity)
         return Usage.of(found, instant(await usages.last_used(actor, self.slug)))
 
-    @strawberry.field
+    @paged()
     async def api_keys(
         self,
         info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
+        cut: Cut,
         filter: keys.ApiKeyFilter | None = strawberry.UNSET,
         order_by: Annotated[
             keys.ApiKeyOrder | None, strawberry.argument(description="Left out: the newest first.")
         ] = strawberry.UNSET,
     ) -> Connection[keys.ApiKey]:
-        cut = Cut.given(first, after, last, before)
         return await keys.api_keys(info.context, self.place, cut, given(filter), given(order_by))
 
-    @field("The newest first.")
+    @paged("The newest first.")
     async def rotations(
         self,
         info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
+        cut: Cut,
         open_only: Annotated[bool, strawberry.argument(description="Leave out those that are over.")] = False,
     ) -> Connection[rotations.Rotation]:
-        cut = Cut.given(first, after, last, before)
         return await rotations.rotations(info.context, self.place, cut, open_only=open_only)
 
-    @field("The longest-standing first.")
-    async def members(
-        self,
-        info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
-    ) -> Connection[people.Member]:
-        return await people.members(info.context, self.place, Cut.given(first, after, last, before))
+    @paged("The longest-standing first.")
+    async def members(self, info: Info, cut: Cut) -> Connection[people.Member]:
+        return await people.members(info.context, self.place, cut)
 
-    @field("The open ones, the oldest first.")
-    async def invitations(
-        self,
-        info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
-    ) -> Connection[people.Invitation]:
-        return await people.invitations(info.context, self.place, Cut.given(first, after, last, before))
+    @paged("The open ones, the oldest first.")
+    async def invitations(self, info: Info, cut: Cut) -> Connection[people.Invitation]:
+        return await people.invitations(info.context, self.place, cut)
 
-    @field("For owners only. The newest first.")
-    async def management_keys(
-        self,
-        info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
-    ) -> Connection[management.ManagementKey]:
-        cut = Cut.given(first, after, last, before)
+    @paged("For owners only. The newest first.")
+    async def management_keys(self, info: Info, cut: Cut) -> Connection[management.ManagementKey]:
         return await management.management_keys(info.context, self.place, cut)
 
-    @field("Every change, the newest first.")
+    @paged("Every change, the newest first.")
     async def audit_events(
         self,
         info: Info,
-        first: First = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: Last = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
+        cut: Cut,
         target: Annotated[
             strawberry.ID | None, strawberry.argument(description="Only what was done to this thing.")
         ] = strawberry.UNSET,
     ) -> Connection[audit.AuditEvent]:
-        cut = Cut.given(first, after, last, before)
         return await audit.audit_events(info.context, self.place, cut, given(target))

@@ -1,37 +1,46 @@
-"""What can be done with API keys. Every function takes who asks first; every change leaves one audit entry with it."""
+"""What can be done with API keys. Every function takes who asks first; every change leaves one audit entry with it.
+
+How they are made is in `creating`, looking at them in `reading`; all can be reached from here.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
-from app import catalogue, clock, database, ids
+from app import catalogue
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Conflict, FieldProblem, NotFound, ValidationFailed
+from app.errors import Conflict
 from app.keys import journal, rules, store
+from app.keys.creating import Created, add_in, check, create, forget_old_repeats, shape
 from app.keys.key import ApiKey, Reason, Revocation
-from app.keys.listing import LONGEST_SEARCH, KeyFilter, KeyPage, Order, Window
-from app.keys.repeat import IDEMPOTENCY_LASTS, Repeat
+from app.keys.reading import as_not_found, count, find_by_secret, found, get, page, workspace_of
 from app.keys.rules import KeyInput
-from app.keys.secret import cut, generate, prefix_of
-from app.peppers import service as peppers
-from app.plans import service as plans
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
-_WHAT: Final = "API key"
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """`secret` is None when an idempotency key was repeated: it was shown once, with the first answer."""
-
-    key: ApiKey
-    secret: str | None = field(repr=False)
+__all__ = [
+    "Created",
+    "KeyEdit",
+    "add_in",
+    "changing",
+    "check",
+    "count",
+    "create",
+    "find_by_secret",
+    "forget_old_repeats",
+    "get",
+    "page",
+    "resume",
+    "revoke",
+    "revoke_in",
+    "suspend",
+    "update",
+    "written_down",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,58 +52,6 @@ class KeyEdit:
     allowed_ips: tuple[str, ...] | None = None
     expires_at: int | None = None
     set_expiry: bool = False
-
-
-async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency_key: str | None = None) -> Created:
-    """A new key and its secret.
-
-    Raises ValidationFailed, PlanLimitReached, or Conflict for an idempotency key that was used with another input. The
-    same idempotency key with the same input within 24 hours answers the key it made, without the secret.
-    """
-    async with workspaces.changing(actor, slug, Action.CREATE_API_KEY) as change:
-        repeat = Repeat.of(change, "createApiKey", idempotency_key, _wanted(asked))
-        if repeat and (made := await _made_before(change, repeat)):
-            return Created(_found(await store.find(change.place.id, made)), None)
-        checked = rules.checked(asked, catalogue.current(), change.now)
-        await plans.require_slot(change)
-        created = await add_in(change, checked)
-        if repeat:
-            await store.remember(repeat.scope, repeat.input, created.key.id, change.now)
-        return created
-
-
-async def check(actor: Actor, slug: str | None, asked: KeyInput) -> KeyInput:
-    """What `create` would make of this, in normal form, without making it. Raises ValidationFailed, NotAllowed."""
-    await workspaces.reading(actor, slug, Action.CREATE_API_KEY)
-    return rules.checked(asked, catalogue.current(), await database.now())
-
-
-async def get(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
-    """Raises NotFound; with a slug also for a key of another workspace the actor belongs to."""
-    workspace_id = await _workspace_of(key_id)
-    with _as_not_found():
-        access = await workspaces.reading(actor, slug, Action.READ_KEYS, workspace_id=None if slug else workspace_id)
-    return _found(await store.find(access.workspace.id, key_id))
-
-
-async def page(
-    actor: Actor,
-    slug: str | None,
-    window: Window,
-    filter: KeyFilter = KeyFilter(),
-    order: Order = Order.CREATED_AT,
-    *,
-    descending: bool = True,
-) -> KeyPage:
-    """A page of the workspace's keys; a search text shaped like a key is cut to its prefix first. Raises ValidationFailed."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
-    return await store.page(access.workspace.id, _safe(filter), order, descending, window, await database.now())
-
-
-async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter()) -> int:
-    """How many keys the filter leaves. Raises ValidationFailed."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
-    return await store.count(access.workspace.id, _safe(filter), await database.now())
 
 
 async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None = None) -> ApiKey:
@@ -147,12 +104,12 @@ async def revoke(actor: Actor, key_id: str, reason: Reason, note: str | None = N
 @contextlib.asynccontextmanager
 async def changing(actor: Actor, key_id: str, action: Action, slug: str | None = None) -> AsyncIterator[tuple[Change, ApiKey]]:
     """The transaction in which a key changes, and the key as its lock found it. Raises NotFound, NotAllowed."""
-    workspace_id = await _workspace_of(key_id)
+    workspace_id = await workspace_of(key_id)
     async with contextlib.AsyncExitStack() as stack:
-        with _as_not_found():
+        with as_not_found():
             door = workspaces.changing(actor, slug, action, workspace_id=None if slug else workspace_id)
             change = await stack.enter_async_context(door)
-        yield change, _found(await store.find(change.place.id, key_id))
+        yield change, found(await store.find(change.place.id, key_id))
 
 
 async def revoke_in(change: Change, key: ApiKey, reason: Reason, note: str | None) -> ApiKey:
@@ -177,66 +134,9 @@ async def written_down(*keys: ApiKey) -> None:
     await journal.current().append(revoked)
 
 
-async def find_by_secret(actor: Actor, secret: str) -> ApiKey | None:
-    """For the operator, on the night something leaks: the key of this secret, whoever it belongs to."""
-    if actor.is_member:
-        raise NotFound(_WHAT)
-    return await store.find_by_digests(peppers.current().digests(secret.strip()))
-
-
-async def forget_old_repeats() -> None:
-    """Drops idempotency keys that are older than 24 hours."""
-    async with database.transaction():
-        await store.forget_before(await database.now() - IDEMPOTENCY_LASTS)
-
-
-async def add_in(change: Change, asked: KeyInput, *, line_started_at: int | None = None) -> Created:
-    """A new key inside an open change. The caller has checked the input and decided that the plan has room for it.
-
-    `line_started_at`: when the first key was made of the line that it continues.
-    """
-    environment = catalogue.current().environments[asked.environment]
-    secret = generate(catalogue.current().key_prefix, environment.prefix)
-    pepper = peppers.current().current
-    key = ApiKey(
-        id=ids.new(ids.API_KEY),
-        workspace_id=change.place.id,
-        name=asked.name,
-        prefix=prefix_of(secret),
-        environment=asked.environment,
-        permissions=asked.permissions,
-        allowed_ips=asked.allowed_ips,
-        created_at=change.now,
-        created_by=change.actor.ref,
-        expires_at=asked.expires_at,
-        suspended_at=None,
-        revocation=None,
-        last_used_at=None,
-        last_used_ip=None,
-        line_started_at=line_started_at,
-    )
-    await store.add(key, pepper.digest(secret), pepper.version)
-    await audit.record(change, "key.created", key.id, prefix=key.prefix, **_shape(asked))
-    return Created(key, secret)
-
-
-def _wanted(asked: KeyInput) -> list[Any]:
-    """What makes two requests the same."""
-    return [asked.name, asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
-
-
-async def _made_before(change: Change, repeat: Repeat) -> str | None:
-    """The id of the key that the same request made; Conflict if the idempotency key was used for another one."""
-    found = await store.find_repeat(repeat.scope, change.now - IDEMPOTENCY_LASTS)
-    if found is None:
-        return None
-    repeat.require_same(found[0])
-    return found[1]
-
-
 async def _apply_edit(change: Change, key: ApiKey, new: KeyInput) -> ApiKey:
-    before = _shape(KeyInput(key.name, key.environment, key.permissions, key.expires_at, key.allowed_ips))
-    after = _shape(new)
+    before = shape(KeyInput(key.name, key.environment, key.permissions, key.expires_at, key.allowed_ips))
+    after = shape(new)
     changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
     if changed:
         await store.update_edited(key.id, new)
@@ -244,45 +144,6 @@ async def _apply_edit(change: Change, key: ApiKey, new: KeyInput) -> ApiKey:
     return replace(key, name=new.name, permissions=new.permissions, expires_at=new.expires_at, allowed_ips=new.allowed_ips)
 
 
-def _shape(asked: KeyInput) -> dict[str, Any]:
-    """A key's settings as the audit log shows them."""
-    return {
-        "name": asked.name,
-        "environment": asked.environment,
-        "permissions": list(asked.permissions),
-        "expires_at": clock.rfc3339(asked.expires_at) if asked.expires_at is not None else None,
-        "allowed_ips": list(asked.allowed_ips),
-    }
-
-
 def _refuse_over(key: ApiKey, now: int) -> None:
     if key.is_over(now):
         raise Conflict(f"This key is {key.status(now).lower()}, which is final. Create a new one.")
-
-
-def _safe(filter: KeyFilter) -> KeyFilter:
-    if len(filter.search) > LONGEST_SEARCH:
-        raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
-    return replace(filter, search=cut(filter.search.strip()).rstrip("…"))
-
-
-async def _workspace_of(key_id: str) -> str:
-    found = await store.workspace_of(key_id) if ids.is_a(ids.API_KEY, key_id) else None
-    if found is None:
-        raise NotFound(_WHAT)
-    return found
-
-
-@contextlib.contextmanager
-def _as_not_found() -> Iterator[None]:
-    """Another's workspace must not show that the key exists: the same words as for a key that does not."""
-    try:
-        yield
-    except NotFound:
-        raise NotFound(_WHAT) from None
-
-
-def _found(key: ApiKey | None) -> ApiKey:
-    if key is None:
-        raise NotFound(_WHAT)
-    return key

@@ -15,6 +15,7 @@ from app.keys import journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
+from app.keys.repeat import IDEMPOTENCY_LASTS
 from app.keys.rules import KeyInput
 from app.keys.service import KeyEdit
 from app.plans import service as plans
@@ -90,7 +91,7 @@ async def test_the_same_idempotency_key_makes_one_key_and_shows_its_secret_once(
     assert other.key.id != first.key.id
     with pytest.raises(Conflict):
         await keys.create(team.owner, team.slug, KeyInput("Else", "production", ("pdf.read",)), idempotency_key="deploy-7")
-    database.freeze(await database.now() + keys.IDEMPOTENCY_LASTS + clock.SECOND)
+    database.freeze(await database.now() + IDEMPOTENCY_LASTS + clock.SECOND)
     assert (await keys.create(team.owner, team.slug, PRODUCTION, idempotency_key="deploy-7")).secret is not None
 
 

@@ -12,6 +12,7 @@ from app.errors import Conflict, ValidationFailed
 from app.keys import journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
+from app.keys.listing import Window
 from app.keys.service import KeyEdit
 from app.plans import service as plans
 from app.rotations import service as rotations
@@ -75,7 +76,7 @@ async def test_many_of_the_same_request_at_once_make_one_run_with_one_living_suc
     results = await asyncio.gather(*(start(team, key.id) for _ in range(15)))
     assert len({result.progress.rotation.id for result in results}) == 1
     now = await database.now()
-    page = await keys.page(team.viewer, team.slug, keys.Window(100))
+    page = await keys.page(team.viewer, team.slug, Window(100))
     living = [found.id for found in page.keys if found.status(now) is Status.ACTIVE]
     run = await rotations.of_key(team.viewer, key.id)
     assert run is not None and sorted(living) == sorted([key.id, run.successor.id])

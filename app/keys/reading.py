@@ -1,0 +1,86 @@
+"""Looking at API keys: one, a page of them, how many, and whose a secret is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from app import database, ids
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.errors import FieldProblem, NotFound, ValidationFailed
+from app.keys import store
+from app.keys.key import ApiKey
+from app.keys.listing import LONGEST_SEARCH, KeyFilter, KeyPage, Order, Window
+from app.keys.secret import cut
+from app.peppers import service as peppers
+from app.workspaces import service as workspaces
+
+WHAT: Final = "API key"
+
+
+async def get(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
+    """Raises NotFound; with a slug also for a key of another workspace the actor belongs to."""
+    workspace_id = await workspace_of(key_id)
+    with as_not_found():
+        access = await workspaces.reading(actor, slug, Action.READ_KEYS, workspace_id=None if slug else workspace_id)
+    return found(await store.find(access.workspace.id, key_id))
+
+
+async def page(
+    actor: Actor,
+    slug: str | None,
+    window: Window,
+    filter: KeyFilter = KeyFilter(),
+    order: Order = Order.CREATED_AT,
+    *,
+    descending: bool = True,
+) -> KeyPage:
+    """A page of the workspace's keys; a search text shaped like a key is cut to its prefix first. Raises ValidationFailed."""
+    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    return await store.page(access.workspace.id, _safe(filter), order, descending, window, await database.now())
+
+
+async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter()) -> int:
+    """How many keys the filter leaves. Raises ValidationFailed."""
+    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    return await store.count(access.workspace.id, _safe(filter), await database.now())
+
+
+async def find_by_secret(actor: Actor, secret: str) -> ApiKey | None:
+    """For the operator, on the night something leaks: the key of this secret, whoever it belongs to."""
+    if actor.is_member:
+        raise NotFound(WHAT)
+    return await store.find_by_digests(peppers.current().digests(secret.strip()))
+
+
+async def workspace_of(key_id: str) -> str:
+    """The id of a key's workspace. Raises NotFound."""
+    workspace_id = await store.workspace_of(key_id) if ids.is_a(ids.API_KEY, key_id) else None
+    if workspace_id is None:
+        raise NotFound(WHAT)
+    return workspace_id
+
+
+@contextlib.contextmanager
+def as_not_found() -> Iterator[None]:
+    """Another's workspace must not show that the key exists: the same words as for a key that does not."""
+    try:
+        yield
+    except NotFound:
+        raise NotFound(WHAT) from None
+
+
+def found(key: ApiKey | None) -> ApiKey:
+    """Raises NotFound for None."""
+    if key is None:
+        raise NotFound(WHAT)
+    return key
+
+
+def _safe(filter: KeyFilter) -> KeyFilter:
+    if len(filter.search) > LONGEST_SEARCH:
+        raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
+    return replace(filter, search=cut(filter.search.strip()).rstrip("…"))

@@ -4,7 +4,20 @@ from piccolo.conf.apps import AppConfig, table_finder
 
 from app.paths import MIGRATIONS
 
-NOUNS = ("peppers", "workspaces", "audit", "accounts", "keys", "usage", "management", "gateways", "rotations", "jobs", "notices", "calendar")
+NOUNS = (
+    "peppers",
+    "workspaces",
+    "audit",
+    "accounts",
+    "keys",
+    "usage",
+    "management",
+    "gateways",
+    "rotations",
+    "jobs",
+    "notices",
+    "calendar",
+)
 
 APP_CONFIG = AppConfig(
     app_name="keydesk",

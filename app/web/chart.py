@@ -13,6 +13,20 @@ HEIGHT: Final = 160
 FLOOR: Final = HEIGHT - 2
 
 
+class Canvas:
+    """What every chart is drawn on."""
+
+    __slots__ = ()
+
+    @property
+    def width(self) -> int:
+        return WIDTH
+
+    @property
+    def height(self) -> int:
+        return HEIGHT
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One step, in the chart's own units: the failed part stands on the successful one."""
@@ -27,19 +41,11 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Canvas):
     """`top` is the number of requests at the upper line."""
 
     bars: tuple[Bar, ...]
     top: int
-
-    @property
-    def width(self) -> int:
-        return WIDTH
-
-    @property
-    def height(self) -> int:
-        return HEIGHT
 
     @property
     def middle(self) -> int:

@@ -12,7 +12,7 @@ from app.clock import DAY
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
-from app.web.chart import FLOOR, HEIGHT, WIDTH, length, round_up
+from app.web.chart import FLOOR, WIDTH, Canvas, length, round_up
 from app.web.page import Page
 
 DAYS_AHEAD: Final = 90
@@ -36,7 +36,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
+class Endings(Canvas):
     """Every day of the time to come; `top` is the number of keys at the upper line."""
 
     days: tuple[Ending, ...]
@@ -50,14 +50,6 @@ class Endings:
     @property
     def total(self) -> int:
         return sum(len(each.keys) for each in self.days)
-
-    @property
-    def width(self) -> int:
-        return WIDTH
-
-    @property
-    def height(self) -> int:
-        return HEIGHT
 
 
 def endings(living: Iterable[ApiKey], now: int, zone: str) -> Endings | None:

@@ -300,7 +300,7 @@ async def test_forced_or_not_a_key_that_nobody_took_is_cancelled(job: Job) -> No
 async def test_killed_before_anybody_has_the_new_key_it_is_run_again_and_there_are_never_two(job: Job) -> None:
     application = job.start_application()
     reached = job.folder / "reached"
-    with job.begun("--deadline", "3d", deploy=f"cat > {reached}; sleep 600") as process:
+    with job.begun("--deadline", "3d", deploy=f"cat > {reached}; sleep 20") as process:
         until(lambda: reached.exists() and reached.read_text() != "")
         process.kill()
     first = await job.progress()
@@ -347,7 +347,7 @@ async def test_of_two_jobs_the_one_whose_new_key_was_replaced_is_told_and_ends_n
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_cancels_what_nobody_uses_yet(job: Job, number: signal.Signals) -> None:
     reached = job.folder / "reached"
-    with job.begun("--json", deploy=f"cat > {reached}; sleep 600") as process:
+    with job.begun("--json", deploy=f"cat > {reached}; sleep 20") as process:
         until(lambda: reached.exists() and reached.read_text() != "")
         process.send_signal(number)
         out, err = process.communicate(timeout=WITHIN_SECONDS)

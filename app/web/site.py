@@ -94,14 +94,16 @@ class Site:
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, without_body(send)
         if scope["path"].startswith("/static/"):
-            await self._litestar(scope, receive, send)  # type: ignore[arg-type]
+            await self._litestar(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
             return
         page, failure, new_token = await self._prepare(scope, receive)
         if failure is not None:
-            await errors.answer(page, failure).to_asgi_response(None, _request(scope))(scope, receive, send)  # type: ignore[arg-type]
+            told = errors.answer(page, failure).to_asgi_response(None, _request(scope))
+            await told(scope, receive, send)  # type: ignore[arg-type]  # the same
             return
         scope.setdefault("state", {})["page"] = page
-        await self._litestar(scope, after_body(receive), self._signing_in(send, new_token))  # type: ignore[arg-type]
+        sending = self._signing_in(send, new_token)
+        await self._litestar(scope, after_body(receive), sending)  # type: ignore[arg-type]  # the same
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Page, Exception | None, str | None]:
         """The page of a request, and what refuses it, if anything does."""
@@ -202,7 +204,7 @@ async def _enter(page: Page) -> None:
 
 
 def _request(scope: Scope) -> Request[Any, Any, Any]:
-    return Request(scope)  # type: ignore[arg-type]
+    return Request(scope)  # type: ignore[arg-type]  # the same
 
 
 def _digest_of_static() -> str:

@@ -56,7 +56,9 @@ def test_every_page_is_whole_and_accessible_empty_and_full(ada: Person, desk: De
     for n in range(30):
         _made(desk, token, f"Key {n}")
     desk.graphql(token, "keys/suspend", id=keys[1])
-    look(ada, [*paths_of(desk, keys[:2]), *(f"/w/acme-pdf/settings/api-keys/{key}" for key in keys[2:])], **options)
+    desk.graphql(token, "rotations/start", id=keys[2])
+    rotations = [f"/w/acme-pdf/settings/api-keys/{key}/rotation" for key in (keys[0], keys[2])]
+    look(ada, [*paths_of(desk, keys[:2]), *(f"/w/acme-pdf/settings/api-keys/{key}" for key in keys[2:]), *rotations], **options)
 
 
 def test_the_list_is_searched_while_typing_and_a_whole_key_is_cut_to_its_prefix(ada: Person, desk: Desk) -> None:

@@ -1,5 +1,5 @@
 # Every command sets up what it needs: a virtual environment from the locked requirements, with Keydesk and its client in it.
-.PHONY: install run demo test test-sqlite test-postgres test-browser check lint types bench lock clean
+.PHONY: install run demo test test-sqlite test-postgres test-browser check lint types bench wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,12 +8,15 @@ export KEYDESK_DEV ?= 1
 
 install: $(READY)
 
-$(READY): requirements.txt pyproject.toml client/pyproject.toml
+# The locks are complete, so pip resolves and builds nothing: what a registry publishes later changes no installation.
+LOCKED := --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
+$(READY): requirements-dev.txt pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Keydesk needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V`. Try: make PYTHON=python3.12 install"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python cannot make virtual environments here. On Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install $(LOCKED) -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
+	$(BIN)/pip check --disable-pip-version-check
 	@touch $@
 
 run: install
@@ -50,10 +53,17 @@ bench: install
 	$(BIN)/python bench/verify
 	$(BIN)/python bench/graphql
 
-# Needs uv; the lock holds hashes and names no index.
+# What production installs, beside requirements.txt.
+wheel: install
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target wheel
+
+# Needs uv; the locks hold hashes and name no index. Production installs the first, development the second, which adds its tools.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.txt
+	$(COMPILE) --group dev --output-file requirements-dev.txt
+	$(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

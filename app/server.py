@@ -19,9 +19,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from app import connections
 from app.errors import StartRefused
 from app.main import Keydesk
 from app.settings import Settings
@@ -29,6 +31,8 @@ from app.settings import Settings
 # What is under way when the node stops has this long to get its answer.
 PATIENCE_SECONDS: Final = 2.5
 _SWITCH_SECONDS: Final = 0.0005
+# A request's headers have this long to arrive, and a connection that was used may stay idle for as long.
+HEADER_MILLISECONDS: Final = 10_000
 _log = logging.getLogger("keydesk.server")
 
 
@@ -53,6 +57,7 @@ async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]
     async with app.running():
         listening = await opened()
         _be_prompt()
+        connections.raise_limit()
         server = _server(app)
         serving = asyncio.create_task(server.serve(), name="serving")
         others = [
@@ -85,7 +90,13 @@ def _server(app: Keydesk) -> Server:
         address=str(socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]),
         port=settings.port,
         interface=Interfaces.ASGINL,
+        # Detecting the protocol awaits the first byte without a limit; saying which one it is starts the header's deadline,
+        # which is also how long an idle connection is kept.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         backlog=1024,
+        # Its name in this server for how many connections may be open; more wait in the backlog until one ends.
+        backpressure=connections.most(),
         websockets=False,
         log_enabled=False,
     )

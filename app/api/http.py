@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app import bodies
 from app.errors import KeydeskError
 
 RESPONSE: Final = "application/graphql-response+json"
@@ -96,19 +97,17 @@ def require_json(content_types: list[str]) -> None:
 
 
 async def read_body(receive: Receive, lengths: list[str]) -> bytes:
-    """At most MAXIMUM_BODY bytes. Raises Refused for more, before reading it where the length was announced."""
-    if lengths and lengths[0].isdigit() and int(lengths[0]) > MAXIMUM_BODY:
-        raise _too_large()
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "BAD_REQUEST", "The request ended early.")
-        body += message.get("body", b"")
-        if len(body) > MAXIMUM_BODY:
-            raise _too_large()
-        if not message.get("more_body"):
-            return bytes(body)
+    """At most MAXIMUM_BODY bytes. Raises Refused for more, before reading it where the length was announced, and for a body
+    that does not arrive in time."""
+    try:
+        return await bodies.read_body(receive, lengths[0].encode("latin-1") if lengths else None, MAXIMUM_BODY)
+    except bodies.BodyTooLarge:
+        raise _too_large() from None
+    except bodies.BodyTimeout:
+        late = f"The body did not arrive within {bodies.BODY_SECONDS:g} seconds."
+        raise Refused(408, "REQUEST_TIMEOUT", late, connection="close") from None
+    except bodies.ClientGone:
+        raise Refused(400, "BAD_REQUEST", "The request ended early.") from None
 
 
 def decode(body: bytes) -> Body:

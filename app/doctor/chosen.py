@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from app import connections
 from app.doctor.finding import Finding, fail, judged, ok, warn
 from app.peppers import service as peppers
 from app.settings import Network, Settings
@@ -27,9 +28,18 @@ def of_settings(settings: Settings) -> list[Finding]:
             "node",
             f"KEYDESK_ROLE {settings.role}, listens on {settings.host} port {settings.port}, drains {settings.drain_seconds:g} s",
         ),
+        _connections(),
         ok("catalogue", str(settings.catalogue)),
         *_files(settings),
     ]
+
+
+def _connections() -> Finding:
+    """By the limit of this command's process; a service manager may give the server another one."""
+    connections.raise_limit()
+    most = connections.most()
+    text = f"a node started from here holds {most:,} at once"
+    return ok("connections", text) if most >= 4096 else warn("connections", f"{text}. Raise its limit of open files (LimitNOFILE).")
 
 
 def _cookies(settings: Settings) -> Finding:

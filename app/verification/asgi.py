@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app import ids
+from app import bodies, ids
+from app.bodies import Receive
 
 Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
@@ -21,6 +21,7 @@ TITLES: Final = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    408: "Request timeout",
     413: "Content too large",
     415: "Unsupported media type",
     500: "Internal server error",
@@ -66,10 +67,6 @@ class Refused(Exception):
         await send_json(send, self.status, problem, list(self.headers), b"application/problem+json")
 
 
-class ClientGone(Exception):
-    """The client hung up before its body was complete; nobody waits for an answer."""
-
-
 async def send_json(
     send: Send, status: int, content: Any, headers: Headers | None = None, kind: bytes = b"application/json"
 ) -> None:
@@ -86,25 +83,11 @@ async def send_empty(send: Send, headers: Headers) -> None:
 
 
 async def read_body(receive: Receive, announced: bytes | None, limit: int) -> bytes:
-    """The whole body; 413 as soon as it is known to be larger than `limit` bytes.
-
-    It is whole once it has its announced length: the server's word that nothing follows is not waited for, because it
-    costs as much as judging the request.
-    """
-    expected = int(announced[:20]) if announced is not None and announced.isdigit() else None
-    if expected is not None and expected > limit:
-        raise _too_large(limit)
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        if not message.get("more_body") or len(body) == expected:
-            return bytes(body)
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.")
+    """As `bodies.read_body`; what is too large or too slow is Refused."""
+    try:
+        return await bodies.read_body(receive, announced, limit)
+    except bodies.BodyTooLarge:
+        raise Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.") from None
+    except bodies.BodyTimeout:
+        detail = f"The body did not arrive within {bodies.BODY_SECONDS:g} seconds."
+        raise Refused(408, "REQUEST_TIMEOUT", detail, (b"connection", b"close")) from None

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 from app import database
+from app.bodies import ClientGone, Receive
 from app.database import hot
 from app.errors import NotAuthenticated, Unavailable, ValidationFailed
 from app.peppers import service as peppers
 from app.settings import Network, Settings
 from app.usage import reports
 from app.verification import answers, requests
-from app.verification.asgi import ClientGone, Receive, Refused, Scope, Send, new_request_id, read_body, send_empty, send_json
+from app.verification.asgi import Refused, Scope, Send, new_request_id, read_body, send_empty, send_json
 from app.verification.batch import Batches
 from app.verification.requests import CHALLENGE
 from app.verification.verify import Asked

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.web.form import Form, TooLarge, Unreadable
-from app.web.gate import Receive, Scope, Send
+from app import bodies
+from app.web.form import Form, TooLarge, TooSlow, Unreadable
+from app.web.gate import Receive, Scope, Send, header
 
 BODY_LIMIT: Final = 64 * 1024
 
 
 async def read_form(scope: Scope, receive: Receive) -> Form:
-    """Raises TooLarge, Unreadable."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Unreadable
-        body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise TooLarge
-        if not message.get("more_body"):
-            return Form.parse(bytes(body))
+    """Raises TooLarge, TooSlow, Unreadable."""
+    try:
+        return Form.parse(await bodies.read_body(receive, header(scope, b"content-length").encode("latin-1"), BODY_LIMIT))
+    except bodies.BodyTooLarge:
+        raise TooLarge from None
+    except bodies.BodyTimeout:
+        raise TooSlow from None
+    except bodies.ClientGone:
+        raise Unreadable from None
 
 
 def after_body(receive: Receive) -> Receive:

@@ -23,7 +23,7 @@ from app.errors import (
     Unavailable,
     ValidationFailed,
 )
-from app.web.form import TooLarge, Unreadable
+from app.web.form import TooLarge, TooSlow, Unreadable
 from app.web.page import CONFIRMATION, Page, with_query
 
 _log = logging.getLogger("keydesk.web")
@@ -49,6 +49,7 @@ _TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
     TooManyAttempts: (429, "One moment"),
     Unreadable: (400, "That did not arrive well"),
     TooLarge: (413, "Too much at once"),
+    TooSlow: (408, "The request did not arrive in time"),
     Unavailable: (503, "Back in a moment"),
 }
 _OF_STATUS: Final = {
@@ -74,6 +75,8 @@ def answer(page: Page, error: Exception) -> Response[str]:
     )
     if isinstance(error, TooManyAttempts | Unavailable):
         response.headers["retry-after"] = str(error.retry_after_seconds)
+    if isinstance(error, TooSlow):
+        response.headers["connection"] = "close"
     return response
 
 

@@ -29,6 +29,15 @@ class TooLarge(Problem):
         super().__init__("The request is more than a form can hold.")
 
 
+class TooSlow(Problem):
+    """A body that did not arrive in time."""
+
+    code = "TOO_SLOW"
+
+    def __init__(self) -> None:
+        super().__init__("The request did not arrive in time. Check your connection and send it again.")
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """Fields by name. `faults` are by the field's name in the form; those of fields that it does not have are `others`."""

@@ -15,6 +15,7 @@ from app.api.schema import core
 from app.health import PATHS as HEALTH_PATHS
 from app.health import Health
 from app.housekeeping import housekeeping
+from app.pace import Pace
 from app.settings import Settings
 from app.verification.routes import Verification
 from app.web.gate import Gate
@@ -37,11 +38,12 @@ class Keydesk:
         self.health = Health()
         # Set when the end has come: what would go on for ever ends then.
         self.stopping = asyncio.Event()
+        self._pace = Pace()
         self._verification = Verification(settings)
         self._gate = Gate(settings)
         site = Site(settings, self._gate, self.stopping)
         explorer = Explorer(core(), self._visitor, site.static_url)
-        graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer)
+        graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer, self._pace)
         self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
         self._site: App = metrics.counting("dashboard", self._gate.in_front_of(site))
         self._under_way = 0

@@ -10,8 +10,8 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
-from app.api.execution import Pace
 from app.api.loaders import KeyLoader, UsageLoader
+from app.pace import Pace
 
 
 @dataclass(slots=True)

@@ -16,11 +16,12 @@ from app.api import http
 from app.api.context import Context
 from app.api.documents import ERRORS_TOLD, Document, Documents
 from app.api.errors import told
-from app.api.execution import Pace, Paced
+from app.api.execution import Paced, Room
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
 from app.api.schema import core
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.management import service as management
+from app.pace import Pace
 
 _log = logging.getLogger("keydesk.api")
 _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
@@ -31,14 +32,19 @@ SessionActor = Callable[[Scope], Awaitable[Actor]]
 
 class Endpoint:
     """`session_actor` answers for the dashboard's cookie: it raises NotAuthenticated without a living session, NotAllowed
-    for a request that another site may have made. `explorer` is the page for people."""
+    for a request that another site may have made. `explorer` is the page for people,
+    `pace` shared with all else that takes turns."""
 
     def __init__(
-        self, describe: Describe, session_actor: SessionActor, explorer: Callable[[Scope, Receive, Send], Awaitable[None]]
+        self,
+        describe: Describe,
+        session_actor: SessionActor,
+        explorer: Callable[[Scope, Receive, Send], Awaitable[None]],
+        pace: Pace,
     ) -> None:
         self._describe, self._session_actor, self._explorer = describe, session_actor, explorer
         self._schema = core()
-        self._pace = Pace()
+        self._pace, self._room = pace, Room()
         self._documents = Documents(self._schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +105,7 @@ class Endpoint:
         except (GraphQLError, NotAllowed) as refusal:
             error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
             return {"errors": told([error], request_id)}
-        async with self._pace.room(bill.cost):
+        async with self._room.for_one_of(bill.cost):
             return _content(await self._execute(document, operation, body, actor), request_id)
 
     async def _execute(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
 from graphql import get_named_type, is_composite_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -18,48 +17,21 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from app.api.http import Refused
 from app.api.price import BUDGET
 
-SLICE_SECONDS: Final = 0.002
-# Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
-REST_SECONDS: Final = 0.001
 # Shorter lists are resolved in one go: taking turns would cost more than they do.
 FEW: Final = 8
 DEAR: Final = BUDGET // 5
 MOST_DEAR: Final = 2
 PATIENCE_SECONDS: Final = 2
 
-T = TypeVar("T")
 
-
-class Pace:
-    """Shared by all operations of a process: together they work for one slice, then everybody else has a rest of theirs."""
+class Room:
+    """The few places for dear operations of a process."""
 
     def __init__(self) -> None:
-        self._line, self._dear = asyncio.Lock(), asyncio.Semaphore(MOST_DEAR)
-        self._began = 0.0
-
-    async def turn(self) -> None:
-        """Returns at once while the slice lasts, otherwise in the next one that is free."""
-        if self._lasts():
-            return
-        async with self._line:
-            if not self._lasts():
-                await asyncio.sleep(REST_SECONDS)
-                self._began = time.monotonic()
-
-    async def after(self, result: Awaitable[T]) -> T:
-        """What was waited for, when it is its turn."""
-        found = await result
-        await self.turn()
-        return found
-
-    async def through(self, items: Sequence[T]) -> AsyncIterator[T]:
-        """The items, each when it is its turn."""
-        for item in items:
-            await self.turn()
-            yield item
+        self._dear = asyncio.Semaphore(MOST_DEAR)
 
     @contextlib.asynccontextmanager
-    async def room(self, cost: int) -> AsyncIterator[None]:
+    async def for_one_of(self, cost: int) -> AsyncIterator[None]:
         """A place among the few dear operations that run at a time; others need none. Raises Refused when none gets free."""
         if cost < DEAR:
             yield
@@ -77,9 +49,6 @@ class Pace:
         except TimeoutError:
             message = f"More than {MOST_DEAR} operations of a price of {DEAR:,} or more at a time. Try again, or ask for less."
             raise Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(PATIENCE_SECONDS)) from None
-
-    def _lasts(self) -> bool:
-        return time.monotonic() - self._began < SLICE_SECONDS
 
 
 class Paced(StrawberryGraphQLCoreExecutionContext):

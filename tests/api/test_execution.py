@@ -77,10 +77,10 @@ async def use(key: str, hour: int) -> None:
 
 async def test_of_many_dear_operations_two_run_and_others_hear_to_come_back(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
-    pace, asked = owner.endpoint._pace, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
-    async with pace.room(BUDGET):
+    room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    async with room.for_one_of(BUDGET):
         await owner.ask(EVERYTHING, **asked)
-        async with pace.room(BUDGET):
+        async with room.for_one_of(BUDGET):
             refused = await owner.send(EVERYTHING, asked)
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "0")
             assert refused.json()["errors"][0]["extensions"] == {"code": "TOO_MANY_REQUESTS"} and "data" not in refused.json()
@@ -89,10 +89,10 @@ async def test_of_many_dear_operations_two_run_and_others_hear_to_come_back(owne
 
 
 async def test_a_dear_operation_waits_for_its_turn(owner: Client) -> None:
-    pace, asked = owner.endpoint._pace, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(execution.MOST_DEAR):
-            await stack.enter_async_context(pace.room(BUDGET))
+            await stack.enter_async_context(room.for_one_of(BUDGET))
         waiting = asyncio.create_task(owner.ask(EVERYTHING, **asked))
         await owner.ask(CHEAP)
         assert not waiting.done()

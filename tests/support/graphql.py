@@ -13,6 +13,7 @@ from app.access.actor import Actor, Request
 from app.api.endpoint import Endpoint
 from app.api.http import Receive, Response, Scope, Send
 from app.errors import NotAuthenticated
+from app.pace import Pace
 from app.paths import OPERATIONS
 
 URL = "http://keydesk.test/graphql"
@@ -44,7 +45,7 @@ class Client:
     headers: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.endpoint = Endpoint(describe, self._session, no_page)
+        self.endpoint = Endpoint(describe, self._session, no_page, Pace())
 
     async def _session(self, scope: Scope) -> Actor:
         if self.actor is None:

@@ -9,6 +9,10 @@ and punctuation around it, it is a common password (29,000 of them) or a word ab
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import sys
+import threading
 import unicodedata
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +29,10 @@ from app.errors import FieldProblem, TooManyAttempts, ValidationFailed
 SHORTEST: Final = 15
 MOST_BYTES: Final = 1024
 FEWEST_DIFFERENT: Final = 5
-THREADS: Final = 2
 LONGEST_QUEUE: Final = 32
+# The rest of the queue is kept for those who are known, so that a flood of strangers does not refuse them.
+QUEUE_OF_STRANGERS: Final = 24
+_NICE: Final = 10
 _LEAST_MEMORY: Final = 8  # KiB; Argon2 takes no less
 
 # Words about this place; a password of nothing else is refused.
@@ -41,7 +47,6 @@ _ROWS: Final = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjkl
 hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # A hash no password leads to (32 zero bytes), at today's cost: what is checked for an account that does not exist.
 _OF_NOBODY: Final = f"$argon2id$v=19$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}${'A' * 22}${'A' * 43}"
-_threads: Final = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
 _waiting = 0
 
 Result = TypeVar("Result")
@@ -106,6 +111,15 @@ async def verify(password_hash: str | None, password: str) -> bool:
     return await _in_thread(lambda: _matches(password_hash or _OF_NOBODY, text))
 
 
+def require_room(*, known: bool) -> None:
+    """Raises TooManyAttempts, before anything else is done for an attempt, when too many wait already.
+
+    `known`: it comes from where somebody has signed in to this account before, or from who is signed in.
+    """
+    if _waiting >= (LONGEST_QUEUE if known else QUEUE_OF_STRANGERS):
+        raise TooManyAttempts(retry_after_seconds=2)
+
+
 def needs_rehash(password_hash: str) -> bool:
     """Whether it was made with other parameters than today's."""
     return hasher.check_needs_rehash(password_hash)
@@ -141,14 +155,31 @@ def _bytes(text: str) -> bytes:
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
-    """Argon2 takes 19 MiB and 30 ms: two at a time, 32 in all, so that a flood starves neither memory nor verification."""
+    """Argon2 takes 19 MiB and 30 ms: 32 in all, so that a flood starves neither memory nor verification."""
     global _waiting
-    if _waiting >= LONGEST_QUEUE:
-        raise TooManyAttempts(retry_after_seconds=2)
+    require_room(known=True)
     _waiting += 1
-    job = asyncio.get_running_loop().run_in_executor(_threads, work)
+    job = asyncio.get_running_loop().run_in_executor(_threads(), work)
     job.add_done_callback(_done)
     return await asyncio.shield(job)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads(), thread_name_prefix="argon2", initializer=_give_way)
+
+
+def threads() -> int:
+    """How many passwords are hashed at a time: one processor is left to everything else, where there is more than one."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, here - 1)
+
+
+def _give_way() -> None:
+    """Verification goes before this thread. Only Linux has priorities of threads; elsewhere it would be the process's."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _done(_: asyncio.Future[Result]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from app.access.actor import Actor, Request
 from app.accounts import password as passwords
@@ -10,8 +11,9 @@ from app.accounts import sessions, store, throttle
 from app.accounts.person import email_key
 from app.accounts.session import SignedIn
 from app.accounts.store import Credentials
+from app.accounts.throttle import Bucket
 from app.audit import service as audit
-from app.errors import SignInFailed
+from app.errors import SignInFailed, TooManyAttempts
 from app.workspaces import service as workspaces
 
 _log = logging.getLogger("keydesk.accounts")
@@ -20,10 +22,10 @@ _log = logging.getLogger("keydesk.accounts")
 async def sign_in(request: Request, email: str, password: str) -> SignedIn:
     """A new session. Raises SignInFailed, whatever was wrong, or TooManyAttempts."""
     key = email_key(email)
-    places = await throttle.of_sign_in(key, request.address)
-    await throttle.take(places)
+    known = await throttle.knows(key, request.address)
+    places = throttle.of_sign_in(key, request.address, known=known)
     found = await store.find_credentials(key)
-    if not await passwords.verify(found.password_hash if found else None, password) or found is None:
+    if not await _checked(places, found.password_hash if found else None, password, known=known) or found is None:
         _log.warning("request %s from %s failed to sign in", request.request_id, request.address)
         raise SignInFailed
     newer = await _rehashed(found, password)
@@ -54,11 +56,21 @@ async def confirm(token: str, password: str) -> SignedIn:
 async def is_right(user_id: str, password_hash: str, password: str) -> bool:
     """Whether this is the password of somebody who is signed in; throttled. Raises TooManyAttempts."""
     places = throttle.of_confirmation(user_id)
-    await throttle.take(places)
-    right = await passwords.verify(password_hash, password)
+    right = await _checked(places, password_hash, password, known=True)
     if right:
         await throttle.forgive(places)
     return right
+
+
+async def _checked(places: Sequence[Bucket], password_hash: str | None, password: str, *, known: bool) -> bool:
+    """Whether the password is right. Raises TooManyAttempts; an attempt that is refused for want of room takes no place."""
+    passwords.require_room(known=known)
+    await throttle.take(places)
+    try:
+        return await passwords.verify(password_hash, password)
+    except TooManyAttempts:
+        await throttle.forgive(places)
+        raise
 
 
 async def _rehashed(found: Credentials, password: str) -> str | None:

@@ -1,9 +1,11 @@
 """What slows guessing down, over all nodes and restarts: attempts counted in windows of five minutes (as PyPI's Warehouse does).
 
 Every attempt takes a place in three buckets before the password is looked at: all there are, those of its network, and
-those against its account. Refused ones take none, so that a window ends on time whatever is thrown at it. An account
-under attack stays open to its owner: where somebody has signed in to it before, attempts go by one bucket alone, of this
-account at that place, which neither strangers nor neighbours fill. Success gives its places back and resets nothing.
+those against its account. Refused ones take none, so that a window ends on time whatever is thrown at it. The bucket of
+all refuses nobody, because whoever fills it would shut out everybody: while it is full, networks and accounts have fewer
+places each. An account under attack stays open to its owner: where somebody has signed in to it before, attempts go by
+one bucket alone, of this account at that place, which neither strangers nor neighbours fill. Success gives its places back
+and resets nothing.
 """
 
 from __future__ import annotations
@@ -24,24 +26,37 @@ KNOWN_FOR: Final = 90 * DAY
 KNOWN: Final = "known "
 # Many people share an address: a school's, an office's, a provider's.
 PLACES_OF_ADDRESS: Final = 30
+# While more attempts than these come from everywhere together, places are fewer.
+PLACES_OF_ALL: Final = 1_000
+FEW_OF_ADDRESS: Final = 10
+FEW_OF_ACCOUNT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Takes `places` attempts within `window` microseconds of the first one."""
+    """Takes `places` attempts within `window` microseconds of the first one.
+
+    With `crowds` it takes all, and while there are more than its places, the buckets after it take `few`.
+    """
 
     name: str
     places: int = 10
     window: int = 5 * MINUTE
+    few: int = FEW_OF_ACCOUNT
+    crowds: bool = False
 
 
-async def of_sign_in(email_key: str, address: str) -> list[Bucket]:
-    """Those of an attempt to sign in; the same ones whether the account exists or not."""
+async def knows(email_key: str, address: str) -> bool:
+    """Whether somebody has signed in to this account from there."""
+    return await store.is_known(_known(email_key, _network(address)), await database.now() - KNOWN_FOR)
+
+
+def of_sign_in(email_key: str, address: str, *, known: bool) -> list[Bucket]:
+    """Those of an attempt to sign in; the same ones whether the account exists or not. `known`: as `knows` says."""
     network = _network(address)
-    if await store.is_known(_known(email_key, network), await database.now() - KNOWN_FOR):
+    if known:
         return [Bucket(f"sign-in {_mark(email_key, network)}")]
-    from_here = Bucket(f"sign-in from {_mark(network)}", places=PLACES_OF_ADDRESS)
-    return [Bucket("sign-in", places=1_000), from_here, Bucket(f"sign-in {_mark(email_key)}")]
+    return [_of_all("sign-in"), _from("sign-in", network), Bucket(f"sign-in {_mark(email_key)}")]
 
 
 def of_confirmation(user_id: str) -> list[Bucket]:
@@ -51,8 +66,8 @@ def of_confirmation(user_id: str) -> list[Bucket]:
 
 def of_reset(email_key: str, address: str) -> list[Bucket]:
     """Those of asking for a link; few for one account, because each of them is a mail to somebody."""
-    everybody, here = Bucket("reset", places=1_000), Bucket(f"reset from {_mark(_network(address))}")
-    return [everybody, here, Bucket(f"reset {_mark(email_key)}", places=3, window=HOUR)]
+    here = Bucket(f"reset from {_mark(_network(address))}")
+    return [_of_all("reset"), here, Bucket(f"reset {_mark(email_key)}", places=3, window=HOUR, few=1)]
 
 
 async def take(buckets: Sequence[Bucket]) -> None:
@@ -60,12 +75,15 @@ async def take(buckets: Sequence[Bucket]) -> None:
     # Read first: who is refused anyway must not take the database's write lock.
     now = await database.now()
     found = await store.find_attempts([bucket.name for bucket in buckets])
+    crowded = False
     for bucket in buckets:
         start, taken = found.get(bucket.name, (now, 0))
-        _refuse_full(bucket, start, taken + 1, now)
+        crowded |= _judge(bucket, start, taken + 1, now, crowded=crowded)
+    crowded = False
     async with database.transaction():
         for bucket in buckets:
-            _refuse_full(bucket, *await store.add_attempt(bucket.name, now, now - bucket.window), now)
+            start, taken = await store.add_attempt(bucket.name, now, now - bucket.window)
+            crowded |= _judge(bucket, start, taken, now, crowded=crowded)
 
 
 async def forgive(buckets: Sequence[Bucket]) -> None:
@@ -90,9 +108,20 @@ async def _give_back(buckets: Sequence[Bucket]) -> None:
         await store.give_back_attempt(bucket.name)
 
 
-def _refuse_full(bucket: Bucket, start: int, taken: int, now: int) -> None:
-    if taken > bucket.places and now < start + bucket.window:
+def _judge(bucket: Bucket, start: int, taken: int, now: int, *, crowded: bool) -> bool:
+    """Whether this one says that there is a crowd. Raises TooManyAttempts for a full one of the others."""
+    full = taken > (bucket.few if crowded else bucket.places) and now < start + bucket.window
+    if full and not bucket.crowds:
         raise TooManyAttempts(retry_after_seconds=-(-(start + bucket.window - now) // SECOND))
+    return full
+
+
+def _of_all(what: str) -> Bucket:
+    return Bucket(what, places=PLACES_OF_ALL, crowds=True)
+
+
+def _from(what: str, network: str) -> Bucket:
+    return Bucket(f"{what} from {_mark(network)}", places=PLACES_OF_ADDRESS, few=FEW_OF_ADDRESS)
 
 
 def _known(email_key: str, network: str) -> str:

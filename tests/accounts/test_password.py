@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -115,6 +118,20 @@ async def test_a_flood_is_refused_beyond_the_queue_and_leaves_it_empty() -> None
     assert [type(each) for each in found].count(TooManyAttempts) == 40 - passwords.LONGEST_QUEUE
     assert found.count(False) == passwords.LONGEST_QUEUE
     assert not await passwords.verify(None, GOOD)
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (8, 7)])
+def test_one_processor_is_left_to_everything_else(monkeypatch: pytest.MonkeyPatch, processors: int, threads: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
+    assert passwords.threads() == threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+async def test_hashing_gives_way_to_whatever_else_the_process_does() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert await passwords._in_thread(priority) == min(priority() + 10, 19)
 
 
 async def test_who_hangs_up_frees_no_place_before_the_work_is_done() -> None:

@@ -145,12 +145,49 @@ async def test_a_customers_whole_ipv6_network_is_one_address(db: None, cheap: No
     assert type(await refused("person@example.org", coming_from("203.0.113.77"))) is TooManyAttempts
 
 
-async def test_all_together_have_a_thousand_guesses(db: None, cheap: None) -> None:
-    now = await database.now()
+async def fill_the_bucket_of_all(name: str) -> None:
     async with database.transaction():
-        await database.fetch("INSERT INTO throttle (bucket, window_start, attempts) VALUES ('sign-in', {}, 999)", now)
-    assert type(await refused("a@example.org")) is SignInFailed
-    assert type(await refused("b@example.org", coming_from("203.0.113.10"))) is TooManyAttempts
+        statement = "INSERT INTO throttle (bucket, window_start, attempts) VALUES ({}, {}, 1000)"
+        await database.fetch(statement, name, await database.now())
+
+
+async def test_a_thousand_guesses_of_others_lock_nobody_out(db: None) -> None:
+    await make_owner()
+    await fill_the_bucket_of_all("sign-in")
+    await sign_in(request=coming_from("192.0.2.77"))
+    await fill_the_bucket_of_all("reset")
+    await accounts.request_password_reset(REQUEST, "ann@example.org")
+
+
+async def test_while_there_are_so_many_guesses_each_account_and_each_address_has_fewer(db: None, cheap: None) -> None:
+    await fill_the_bucket_of_all("sign-in")
+    answers = [await refused("ann@example.org", coming_from(f"198.51.100.{number}")) for number in range(9)]
+    assert [type(answer) for answer in answers] == [SignInFailed] * 5 + [TooManyAttempts] * 4
+    answers = [await refused(f"person{number}@example.org") for number in range(15)]
+    assert [type(answer) for answer in answers] == [SignInFailed] * 10 + [TooManyAttempts] * 5
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_guess_that_was_refused_for_want_of_room_takes_no_place(
+    db: None, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    async def full(*_: object) -> bool:
+        raise TooManyAttempts(retry_after_seconds=2)
+
+    if at_once:
+        monkeypatch.setattr(passwords, "_waiting", passwords.QUEUE_OF_STRANGERS)
+    else:
+        monkeypatch.setattr(passwords, "verify", full)
+    assert type(await refused("ann@example.org")) is TooManyAttempts
+    assert [row["attempts"] for row in await database.fetch("SELECT attempts FROM throttle") if row["attempts"]] == []
+
+
+async def test_a_flood_of_strangers_leaves_room_for_a_known_place(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_owner()
+    await sign_in()
+    monkeypatch.setattr(passwords, "_waiting", passwords.QUEUE_OF_STRANGERS)
+    assert type(await refused("ann@example.org", coming_from("198.51.100.99"), PASSWORD)) is TooManyAttempts
+    await sign_in()
 
 
 async def test_guesses_at_once_do_not_pass_the_limit(db: None, cheap: None) -> None:

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from app.errors import FieldProblem, ValidationFailed
 
 SLUG: Final = "A slug; may be left out by who has only one workspace."
+
+
+def require_values(**given: Any) -> None:
+    """Null is a value, not an absence: raises ValidationFailed for each of these inputs, by their names, that is null.
+
+    For what a thing cannot be without. What is left out stays as it is.
+    """
+    message = "This cannot be null. Leave it out to keep it as it is."
+    if faults := [FieldProblem(name, "REQUIRED", message) for name, value in given.items() if value is None]:
+        raise ValidationFailed(*faults)

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from app.api.context import Info
-from app.api.inputs import SLUG
+from app.api.inputs import SLUG, require_values
 from app.api.keys import ApiKey
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.api.resolving import mutation
@@ -55,24 +55,28 @@ class CreateApiKeyPayload:
     secret: str | None = strawberry.field(description="Shown now and never again; null in the answer to a repeated request.")
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input(description="What is left out stays as it is; null never means that.")
 class UpdateApiKeyInput:
     id: strawberry.ID
-    name: str | None = strawberry.UNSET
-    permissions: list[str] | None = strawberry.field(default=strawberry.UNSET, description="All of them: this replaces the list.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Null is refused: every key has a name.")
+    permissions: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="All of them: this replaces the list. Null and an empty list are refused."
+    )
     allowed_ips: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="All of them: this replaces the list. Empty: any address."
+        default=strawberry.UNSET, description="All of them: this replaces the list. Null or empty: any address."
     )
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
     )
 
     def plain(self) -> KeyEdit:
-        permissions, allowed_ips = given(self.permissions), given(self.allowed_ips)
+        """Raises ValidationFailed for null where it clears nothing."""
+        require_values(name=self.name, permissions=self.permissions)
+        permissions = given(self.permissions)
         return KeyEdit(
             name=given(self.name),
             permissions=None if permissions is None else tuple(permissions),
-            allowed_ips=None if allowed_ips is None else tuple(allowed_ips),
+            allowed_ips=None if self.allowed_ips is strawberry.UNSET else tuple(self.allowed_ips or ()),
             expires_at=given(self.expires_at),
             set_expiry=self.expires_at is not strawberry.UNSET,
         )

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from app.api.context import Info
-from app.api.inputs import SLUG
+from app.api.inputs import SLUG, require_values
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
 from app.api.scalars import given
@@ -28,11 +28,13 @@ class BusinessHoursInput:
         return BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input(description="What is left out stays as it is; null never means that.")
 class UpdateWorkspaceInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
-    name: str | None = strawberry.UNSET
-    timezone: str | None = strawberry.field(default=strawberry.UNSET, description="A name of the IANA database, `Europe/Berlin`.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Null is refused: every workspace has a name.")
+    timezone: str | None = strawberry.field(
+        default=strawberry.UNSET, description="A name of the IANA database, `Europe/Berlin`; null is refused."
+    )
     business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
 
     @property
@@ -70,6 +72,7 @@ ChangePlanResult: TypeAlias = Annotated[
 class WorkspaceMutation:
     @mutation("Changes the workspace's name, time zone or business hours.")
     async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
+        require_values(name=input.name, timezone=input.timezone)
         actor, slug = info.context.actor, given(input.workspace)
         name, timezone = given(input.name), given(input.timezone)
         changed = await workspaces.update(actor, slug, name=name, timezone=timezone, business_hours=input.hours)

@@ -26,10 +26,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Health:
-    """`draining`: the node is about to stop and asks for no more requests, while it still answers those that come."""
+    """`verification` says what keeps the node from what it is for, if anything does. `draining`: the node is about to stop and
+    asks for no more requests, while it still answers those that come."""
 
-    def __init__(self) -> None:
+    def __init__(self, verification: Callable[[], Awaitable[str | None]]) -> None:
         self.draining = False
+        self._verification = verification
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["path"]:
@@ -51,6 +53,8 @@ class Health:
                     faults["migrations"] = "the database belongs to another version"
                 elif not await peppers.is_known():
                     faults["pepper"] = "the database knows another pepper"
+                elif fault := await self._verification():
+                    faults["database"] = fault
         except (TimeoutError, Unavailable) as failure:
             _log.warning("not ready: %s", getattr(failure, "internal", None) or "the database does not answer in time")
             faults["database"] = "cannot be asked"

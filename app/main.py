@@ -35,11 +35,11 @@ class Keydesk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.health = Health()
         # Set when the end has come: what would go on for ever ends then.
         self.stopping = asyncio.Event()
         self._pace = Pace()
         self._verification = Verification(settings)
+        self.health = Health(self._verification.fault)
         self._gate = Gate(settings)
         site = Site(settings, self._gate, self.stopping)
         explorer = Explorer(core(), self._visitor, site.static_url)

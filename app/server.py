@@ -23,7 +23,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from app import connections
+from app import connections, database
 from app.errors import StartRefused
 from app.main import Keydesk
 from app.settings import Settings
@@ -31,6 +31,7 @@ from app.settings import Settings
 # What is under way when the node stops has this long to get its answer.
 PATIENCE_SECONDS: Final = 2.5
 _SWITCH_SECONDS: Final = 0.0005
+_LOOK_SECONDS: Final = 0.5
 # A request's headers have this long to arrive, and a connection that was used may stay idle for as long.
 HEADER_MILLISECONDS: Final = 10_000
 _log = logging.getLogger("keydesk.server")
@@ -63,12 +64,15 @@ async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]
         others = [
             asyncio.create_task(_when_reachable(app.settings, listening)),
             asyncio.create_task(_until_told(app, server, serving)),
+            asyncio.create_task(_until_replaced(app, server, serving)),
         ]
         try:
             await asyncio.wait([serving])
         finally:
             for task in (serving, *others):
                 task.cancel()
+        if database.was_replaced():
+            raise StartRefused("The database's file was replaced or removed while the node ran. Start it again.")
         if not serving.cancelled() and (failure := serving.exception()):
             # It speaks of the operating system's refusal in its first line, and of its own insides in forty more.
             raise StartRefused(f"Keydesk cannot listen: {str(failure).splitlines()[0]}")
@@ -128,6 +132,18 @@ async def _until_told(app: Keydesk, server: Server, serving: asyncio.Task[None])
     _log.warning("stopping with connections still open")
     # The server's own complaints about being left would say nothing new.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    serving.cancel()
+
+
+async def _until_replaced(app: Keydesk, server: Server, serving: asyncio.Task[None]) -> None:
+    """Ends a node whose database is no longer the one at its path; the service manager starts it with the right one."""
+    while not database.was_replaced():  # noqa: ASYNC110  # whatever touches the file next finds out
+        await asyncio.sleep(_LOOK_SECONDS)
+    _log.error("the database's file was replaced or removed: stopping")
+    app.health.draining = True
+    app.stopping.set()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+    await asyncio.sleep(PATIENCE_SECONDS)
     serving.cancel()
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from app import catalogue, database, mail
 from app.audit import service as audit
-from app.database.migrate import migrate, missing
+from app.database.migrate import migrate, missing, one_at_a_time
 from app.errors import StartRefused
 from app.keys import journal
 from app.peppers import service as peppers
@@ -54,6 +54,7 @@ async def _prepare(current: bytes, previous: bytes | None, make: bool) -> None:
     elif await missing():
         raise StartRefused("The database belongs to another version. `keydesk migrate` brings it to this one.")
     async with database.transaction():
+        await one_at_a_time()
         known = await peppers.recognise(current, previous)
         peppers.bind(known)
         await workspace_store.ensure_installation(audit.wrapped_key(SYSTEM_CHAIN))

@@ -46,6 +46,11 @@ def is_sqlite() -> bool:
     return isinstance(_engine, PersistentSQLiteEngine)
 
 
+def was_replaced() -> bool:
+    """Whether SQLite's file was replaced or removed while this process had it open: the process can only end."""
+    return isinstance(_engine, PersistentSQLiteEngine) and _engine.replaced
+
+
 async def open_pools() -> None:
     """Raises Unavailable when SQLite's file cannot be opened; PostgreSQL is first asked when it is first needed."""
     await engine().start_connection_pool()

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 
 from app import database
-from app.database.postgres import UNAVAILABLE, PooledPostgresEngine
+from app.database.postgres import POOLED, UNAVAILABLE, PooledPostgresEngine, settle
 from app.database.sqlite import PRAGMAS, RETRY_SECONDS, PersistentSQLiteEngine, is_busy
 from app.errors import Unavailable
 
@@ -28,6 +28,12 @@ Row = Sequence[Any]
 # Counts touch the same few hundred pages over and over: a checkpoint every 4 MB would write each of them again and again
 # (a fifth of a count's cost); every 64 MB it is next to nothing.
 CHECKPOINT_PAGES: Final = 16_000
+# A batch is given up after 0.4 s (`verification.batch`); PostgreSQL gives its statements up no later, locks a little earlier.
+STATEMENT_TIMEOUT: Final = "400ms"
+LOCK_TIMEOUT: Final = "300ms"
+GIVEN_UP_SECONDS: Final = 0.4
+# `transaction_read_only`, as PostgreSQL says it.
+READ_ONLY: Final = "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class HotSQLite:
         self._writer.close()
 
     async def read(self, lookup: Lookup, *lists: list[bytes]) -> list[Row]:
+        self._engine.check_file()
         padded = [_padded(values) for values in lists]
         statement = _sqlite_select(lookup, tuple(len(values) for values in padded))
         frozen = database.frozen()
@@ -108,6 +115,7 @@ class HotSQLite:
     async def _try_to_write(self, upserts: list[Upsert]) -> bool:
         """False if another process holds the file's lock: nothing was written."""
         async with self._engine.writer_lock:
+            self._engine.check_file()
             if not _begin(self._writer):
                 return False
             _stage(self._writer, upserts)
@@ -130,13 +138,15 @@ class HotPostgres:
 
     # While some wait for the disk or the network, others are read.
     batches = 3
+    # One more than the batches, for reading a gateway's token beside them.
+    connections = 4
 
     def __init__(self, engine: PooledPostgresEngine) -> None:
         self._engine = engine
 
     async def open(self) -> None:
         self._idle: list[asyncpg.Connection] = []
-        self._free = asyncio.Semaphore(self.batches * 2)
+        self._free = asyncio.Semaphore(self.connections)
 
     async def close(self) -> None:
         # Not `close`, which waits for an answer that a server that is gone will never give.
@@ -144,35 +154,58 @@ class HotPostgres:
             self._idle.pop().terminate()
 
     async def read(self, lookup: Lookup, *lists: list[bytes]) -> list[Row]:
-        return await self._fetch("reading", _postgres_select(lookup), database.frozen(), *lists)
+        rows = await self._fetch("reading", _postgres_select(lookup), database.frozen(), *lists)
+        return [] if rows[0][0] is None else rows
 
     async def write(self, upserts: list[Upsert]) -> None:
         columns = [list(column) for upsert in upserts for column in zip(*upsert.rows, strict=True)]
         await self._fetch("counting", _postgres_upserts(tuple(upserts)), *columns)
 
     async def _fetch(self, what: str, statement: str, *arguments: Any) -> list[Row]:
-        async with self._free:
+        await self._free.acquire()
+        place_kept = 0.0
+        try:
             try:
                 connection = await self._connection()
-            except UNAVAILABLE as error:
+            except (*UNAVAILABLE, *POOLED) as error:
+                place_kept = GIVEN_UP_SECONDS
                 raise Unavailable(internal=f"connecting: {error!r}") from error
             try:
                 rows: list[Row] = await connection.fetch(statement, *arguments)
+                if rows and rows[0][-1] == READ_ONLY:
+                    raise Unavailable(internal="the PostgreSQL server only reads")
             except BaseException as error:
-                # In whatever state it is, nobody else shall meet it.
+                # In whatever state it is, nobody else shall meet it. The server notices that it was given up when its own
+                # limit for the statement has passed; until then the place stays taken, so that no more connections are
+                # ever open than there are places.
+                place_kept = GIVEN_UP_SECONDS
                 connection.terminate()
                 if isinstance(error, UNAVAILABLE):
                     raise Unavailable(internal=f"{what}: {error!r}") from error
                 raise
             self._idle.append(connection)
             return rows
+        except asyncio.CancelledError:
+            place_kept = GIVEN_UP_SECONDS
+            raise
+        finally:
+            if place_kept:
+                asyncio.get_running_loop().call_later(place_kept, self._free.release)
+            else:
+                self._free.release()
 
     async def _connection(self) -> asyncpg.Connection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(**self._engine.config, statement_cache_size=200)
+        connection = await asyncpg.connect(**self._engine.config, statement_cache_size=200)
+        try:
+            await settle(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
 
 def _connect(path: str, *pragmas: str) -> sqlite3.Connection:
@@ -204,9 +237,16 @@ def _stage(connection: sqlite3.Connection, upserts: list[Upsert]) -> None:
 
 
 def _commit(connection: sqlite3.Connection) -> None:
-    """In the writer's thread, because it waits for the disk."""
-    with _or_rolled_back(connection):
-        connection.execute("COMMIT")
+    """In the writer's thread, because it waits for the disk. On a full disk the write-ahead log may be what fills it: it is
+    emptied, and the next batch finds room. This one was not written."""
+    try:
+        with _or_rolled_back(connection):
+            connection.execute("COMMIT")
+    except Unavailable as failure:
+        if getattr(failure.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        raise
 
 
 @contextlib.contextmanager
@@ -241,7 +281,10 @@ def _sqlite_upsert(upsert: Upsert, rows: int) -> str:
 def _postgres_select(lookup: Lookup) -> str:
     now = "COALESCE($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
     places = lookup.text.count("{1}") + 1
-    return lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(places)), now=now)
+    found = lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(places)), now=now)
+    # Said with every answer, also with an empty one: a server that only reads may know nothing of a living key.
+    truth = "(SELECT current_setting('transaction_read_only') AS only_reads) truth"
+    return f"SELECT found.*, truth.only_reads FROM {truth} LEFT JOIN ({found}) found ON true"
 
 
 @lru_cache(maxsize=16)

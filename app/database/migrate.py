@@ -24,10 +24,7 @@ async def migrate() -> None:
     """Brings the database to this version's tables. Raises StartRefused if a migration fails; then nothing was changed."""
     said = io.StringIO()
     async with database.transaction():
-        if not database.is_sqlite():
-            # SQLite's IMMEDIATE transaction is already the lock; a node that waits here finds nothing left to do.
-            await database.fetch("SET LOCAL lock_timeout = 0")
-            await database.fetch("SELECT pg_advisory_xact_lock({})", _LOCK)
+        await one_at_a_time()
         if not await missing():
             return
         with contextlib.redirect_stdout(said):
@@ -35,6 +32,13 @@ async def migrate() -> None:
         if not result.success:
             raise StartRefused(f"A migration failed and was rolled back: {said.getvalue().strip() or result.message}")
     _log.info("database migrated")
+
+
+async def one_at_a_time() -> None:
+    """Lets one process at a time prepare the database, until its transaction ends; the next finds nothing left to do."""
+    if not database.is_sqlite():  # SQLite's IMMEDIATE transaction is already the lock
+        await database.fetch("SET LOCAL lock_timeout = 0")
+        await database.fetch("SELECT pg_advisory_xact_lock({})", _LOCK)
 
 
 async def missing() -> list[str]:

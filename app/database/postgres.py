@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,18 +28,61 @@ GONE = (
 GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
 # A database that was dropped or renamed, a password that was changed.
 REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
-UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, asyncpg.ReadOnlySQLTransactionError)
+READ_ONLY = asyncpg.ReadOnlySQLTransactionError
+UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, READ_ONLY)
 # Whoever gives up waiting lets the connection go: a server that has fallen silent answers neither a ROLLBACK nor a request to
 # cancel, and would be waited for. One that lives rolls back as soon as the connection is gone.
 GIVING_UP = (asyncio.CancelledError, TimeoutError)
-SERVER_SETTINGS = {
-    "application_name": "keydesk",
+# What a connection has to hold, set once it is there: poolers refuse most of it as start-up parameters, or drop it.
+SESSION_SETTINGS = {
     "default_transaction_isolation": "read committed",
     "lock_timeout": "5s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
     "timezone": "UTC",
 }
+# The server looks this often whether the client of a running statement is still there (PostgreSQL 14 and newer).
+CHECK_INTERVAL = ("client_connection_check_interval", "1s")
+# A connection that has not been asked for so long is asked again whether its server still takes writes.
+TRUSTED_SECONDS = 1.0
+# Named statements that another client made, or that are gone: a pooler lends the server connection out between transactions.
+POOLED = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+POOLED_TEXT = "a pooler in transaction mode lies between Keydesk and PostgreSQL: use its session mode, or no pooler"
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
+    """One that stays as `settle` made it, and knows when its server was last seen to take writes."""
+
+    __slots__ = ("asked_at",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.asked_at = time.monotonic()
+
+    def get_reset_query(self) -> str:
+        """Nothing: it would reset what was set, and nothing else here outlives a transaction."""
+        return ""
+
+    async def takes_writes(self) -> bool:
+        """Whether its server does, as far as is known since TRUSTED_SECONDS. A standby, and a primary that was demoted, do not:
+        what they say may be old."""
+        if time.monotonic() - self.asked_at < TRUSTED_SECONDS:
+            return True
+        if await self.fetchval("SELECT current_setting('transaction_read_only')", timeout=ACQUIRE_SECONDS) == "on":
+            return False
+        self.asked_at = time.monotonic()
+        return True
+
+
+async def settle(connection: Any, **changed: str) -> None:
+    """Gives a new connection its settings. Raises Unavailable where they do not hold."""
+    checked = (CHECK_INTERVAL,) if connection.get_server_version()[0] >= 14 else ()
+    wanted = SESSION_SETTINGS | dict(checked) | changed
+    assign = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
+    await connection.execute(f"SELECT {assign}")
+    shown = await connection.fetchval("SELECT current_setting('statement_timeout')")
+    if shown.removesuffix("ms").removesuffix("s") != wanted["statement_timeout"].removesuffix("ms").removesuffix("s"):
+        raise Unavailable(internal=POOLED_TEXT)
 
 
 class PooledTransaction(PostgresTransaction):
@@ -66,7 +110,7 @@ class PooledTransaction(PostgresTransaction):
         if self._parent is not None:
             return False
         self.engine.current_transaction.reset(self.context)
-        if exception is not None and isinstance(exception.__cause__ or exception, GIVING_UP):
+        if exception is not None and isinstance(exception.__cause__ or exception, (*GIVING_UP, READ_ONLY)):
             self.connection.terminate()
         await asyncio.shield(asyncio.ensure_future(self._end(commit=exception is None)))
         return False
@@ -87,13 +131,21 @@ class PooledPostgresEngine(PostgresEngine):
     __slots__ = ()
 
     def __init__(self, dsn: str) -> None:
-        super().__init__(config={"dsn": dsn, "server_settings": SERVER_SETTINGS, "timeout": ACQUIRE_SECONDS})
+        config = {
+            "dsn": dsn,
+            "server_settings": {"application_name": "keydesk"},
+            "timeout": ACQUIRE_SECONDS,
+            "connection_class": Connection,
+            # Of several hosts the one that takes writes; of one that only reads, none.
+            "target_session_attrs": "read-write",
+        }
+        super().__init__(config=config)
 
     async def check_version(self) -> None:
         """Piccolo would connect while the engine is being made; `readyz` tells the same later and better."""
 
     async def start_connection_pool(self, **kwargs: Any) -> None:
-        self.pool = await asyncpg.create_pool(**self.config, min_size=0, max_size=POOL_SIZE, command_timeout=35)
+        self.pool = await asyncpg.create_pool(**self.config, min_size=0, max_size=POOL_SIZE, command_timeout=35, init=settle)
 
     async def close_connection_pool(self) -> None:
         if self.pool:
@@ -107,7 +159,7 @@ class PooledPostgresEngine(PostgresEngine):
         connection = await acquire(self)
         try:
             return await connection.fetch(query, *(args or ()))
-        except GIVING_UP:
+        except (*GIVING_UP, READ_ONLY):
             connection.terminate()
             raise
         finally:
@@ -118,13 +170,25 @@ class PooledPostgresEngine(PostgresEngine):
             return await super().run_querystring(querystring, in_pool)
         except UNAVAILABLE as error:
             raise Unavailable(internal=repr(error)) from error
+        except POOLED as error:
+            raise Unavailable(internal=POOLED_TEXT) from error
 
 
 async def acquire(engine: PostgresEngine) -> Any:
-    """A pooled connection, within ACQUIRE_SECONDS."""
+    """A pooled connection to a server that takes writes, within ACQUIRE_SECONDS. Raises Unavailable if there is none."""
     if engine.pool is None:
         raise Unavailable(internal="the PostgreSQL pool is closed")
-    return await engine.pool.acquire(timeout=ACQUIRE_SECONDS)
+    connection = await engine.pool.acquire(timeout=ACQUIRE_SECONDS)
+    try:
+        if await connection.takes_writes():
+            return connection
+        # Those that are idle lead to the same server; each is made anew when it is next asked for.
+        await engine.pool.expire_connections()
+        raise Unavailable(internal="the PostgreSQL server only reads")
+    except BaseException:
+        connection.terminate()
+        await _give_back(engine, connection)
+        raise
 
 
 async def _give_back(engine: PostgresEngine, connection: Any) -> None:
@@ -136,4 +200,6 @@ async def _give_back(engine: PostgresEngine, connection: Any) -> None:
 
 
 def _translated(error: BaseException) -> BaseException:
+    if isinstance(error, POOLED):
+        return Unavailable(internal=POOLED_TEXT)
     return Unavailable(internal=repr(error)) if isinstance(error, UNAVAILABLE) else error

@@ -70,18 +70,22 @@ class WriteTransaction(SQLiteTransaction):
 class PersistentSQLiteEngine(SQLiteEngine):
     """`writer_lock` is the one lock that every writer of this process takes, the counts of verification included."""
 
-    __slots__ = ("_open", "_readers", "_writer", "writer_lock")
+    __slots__ = ("_file", "_open", "_readers", "_writer", "replaced", "writer_lock")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path=str(path), cached_statements=256)
         self._open: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection | None = None
+        # True once the path no longer led to the file that is open. Nothing is answered from that file any more.
+        self.replaced = False
 
     async def start_connection_pool(self) -> None:
         """Raises Unavailable when the file cannot be opened. Makes the file with mode 0600 if there is none."""
         self.writer_lock = asyncio.Lock()
         self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         _create_private(Path(self.path))
+        self._file = _identity(self.path)
+        self.replaced = False
         self._writer = await self._connect()
         for _ in range(READERS):
             self._readers.put_nowait(await self._connect("query_only=ON"))
@@ -91,6 +95,15 @@ class PersistentSQLiteEngine(SQLiteEngine):
             await connection.close()
         self._open.clear()
         self._writer = None
+
+    def check_file(self) -> None:
+        """Raises Unavailable if the path leads to another file than the one that was opened, or to none (about 1 µs).
+
+        What is written to such a file is lost, and other processes already read the new one.
+        """
+        if self.replaced or _identity(self.path) != self._file:
+            self.replaced = True
+            raise Unavailable(internal=f"{self.path} was replaced or removed while it was open")
 
     async def begin(self) -> aiosqlite.Connection:
         """The writer inside a fresh IMMEDIATE transaction; raises Unavailable after PATIENCE_SECONDS of waiting for others."""
@@ -120,6 +133,7 @@ class PersistentSQLiteEngine(SQLiteEngine):
         return WriteTransaction(self, transaction_type, allow_nested)
 
     async def _try_to_begin(self) -> bool:
+        self.check_file()
         await self.writer_lock.acquire()
         try:
             await self._connected().execute_fetchall("BEGIN IMMEDIATE")
@@ -154,6 +168,7 @@ class PersistentSQLiteEngine(SQLiteEngine):
         self, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
     ) -> Any:
         self._connected()
+        self.check_file()
         reader = await self._readers.get()
         try:
             return await _rows(reader, query, args)
@@ -186,6 +201,14 @@ def _telling(what: str) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY not in UNAVAILABLE:
             raise
         raise Unavailable(internal=f"{what}: {error}") from error
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _create_private(path: Path) -> None:

@@ -30,6 +30,8 @@ LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
 # A question waits so long at most for its batch to begin and as long again for it to end: it is answered within a second.
 PATIENCE_SECONDS: Final = 0.4
+PROBE_SECONDS: Final = 5.0
+FORGIVEN_SECONDS: Final = 10.0
 _TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
 _NO_GATEWAY: Final = "The gateway token is unknown or revoked."
 _log = logging.getLogger("keydesk.verification")
@@ -59,6 +61,10 @@ class Batches:
         self._waiting: list[Question] = []
         self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
+        # Batches that could not be decided since one was counted, and when the last of them failed.
+        self._failures, self._failed_at = 0, 0.0
+        self._probed_at = float("-inf")
+        self._probe_fault: str | None = None
 
     def ask(self, token: str, secret: str | None, asked: Asked, *, follows: bool) -> asyncio.Future[Verdict]:
         """The verdict to come. Raises, now or in it, Unavailable when nothing is known, and in it NotAuthenticated for a
@@ -111,6 +117,7 @@ class Batches:
         except (TimeoutError, Unavailable) as error:
             reason = getattr(error, "internal", None) or "the batch took too long"
             batch = batch + self._take_late()
+            self._failures, self._failed_at = self._failures + 1, self._loop.time()
             _log.warning("a batch of %d could not be counted: %s", len(batch), reason)
             verdicts = [(question, Unavailable(internal=reason)) for question in batch]
         except Exception as error:
@@ -140,7 +147,31 @@ class Batches:
                 _count(tally, question, verdict, verdict.key, now)
         if upserts := tally.upserts():
             await self._hot.write(upserts)
+            self._failures = 0
         return verdicts
+
+    async def fault(self) -> str | None:
+        """What keeps verifications from being answered, in a word or two; None if nothing is known to.
+
+        Two batches that could not be decided are a fault until one is counted, or none was tried for a while. Beside them
+        a read and a small write are tried, at most every PROBE_SECONDS: a node may be asked for nothing, and be asked again
+        only once it is ready.
+        """
+        now = self._loop.time()
+        if now - self._probed_at >= PROBE_SECONDS or self._probe_fault:
+            self._probed_at, self._probe_fault = now, await self._probe()
+        if self._probe_fault is None and self._failures >= 2 and now - self._failed_at < FORGIVEN_SECONDS:
+            return "verifications cannot be counted"
+        return self._probe_fault
+
+    async def _probe(self) -> str | None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await store.probe(self._hot)
+        except (TimeoutError, Unavailable) as failure:
+            _log.warning("not ready: %s", getattr(failure, "internal", None) or "the database cannot be written in time")
+            return "cannot be written"
+        return None
 
     async def _read(self, batch: list[Question], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
         wanted: dict[bytes, None] = {}

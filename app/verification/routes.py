@@ -48,6 +48,10 @@ class Verification:
         await self._batches.close()
         await self._hot.close()
 
+    async def fault(self) -> str | None:
+        """What keeps this node from verifying; None if nothing does."""
+        return await self._batches.fault()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             handler, methods = self._routes.get(scope["path"]) or _unknown()

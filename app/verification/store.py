@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app import database
-from app.database.hot import Hot, Lookup, Row
+from app.database.hot import Hot, Lookup, Row, Upsert
 from app.rotations.rotation import OnDeadline
 from app.verification.notice import Rotating
 from app.verification.verify import Gateway, HeldKey
@@ -26,6 +26,9 @@ _LOOKUP: Final = Lookup(
 )
 
 
+_PROBED: Final = "ON CONFLICT (name) DO UPDATE SET until = 0"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one read found, by digest. `now` is None if it found nothing at all: then there is nothing to judge by time."""
@@ -41,6 +44,12 @@ async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -
     keys = {row[1]: _key(row) for row in rows if row[0] == "k"}
     gateways = {row[1]: Gateway(row[3], row[4], row[5], row[7]) for row in rows if row[0] == "g" and row[6] is None}
     return Found(rows[0][2] if rows else None, keys, gateways)
+
+
+async def probe(hot: Hot) -> None:
+    """Reads what verification reads and writes one row where nothing else does. Raises Unavailable."""
+    await read(hot, [b""], [b""])
+    await hot.write([Upsert("job", (("name", "text"), ("until", "bigint")), _PROBED, [("readiness", 0)])])
 
 
 async def is_permission_held(name: str) -> bool:
@@ -93,7 +102,7 @@ def _key(row: Row) -> HeldKey:
         suspended_at=own if whole is None or (own is not None and own < whole) else whole,
         revoked_at=revoked_at,
         pepper_version=version,
-        rotating=None if row[15] is None else _rotating(*row[16:]),
+        rotating=None if row[15] is None else _rotating(*row[16:19]),
     )
 
 

@@ -19,7 +19,7 @@ from app.peppers.pepper import Pepper, Peppers
 
 @pytest.fixture
 async def node(db: None) -> AsyncIterator[tuple[Health, httpx.AsyncClient]]:
-    health = Health()
+    health = Health(_nothing_wrong)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(health), base_url="http://node.test") as client:  # type: ignore[arg-type]
         yield health, client
 
@@ -87,3 +87,7 @@ async def test_metrics_name_no_tenant_and_count_answers(node: tuple[Health, http
 
 async def _one_missing() -> list[str]:
     return ["2027-01-01T00:00:00"]
+
+
+async def _nothing_wrong() -> None:
+    return None

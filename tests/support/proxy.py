@@ -11,8 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 class Proxy:
     """Listens on a TCP port of this machine and speaks to the server of the URL by its unix socket or its address."""
 
-    def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
+    # What pgbouncer knows; anything else makes it refuse the connection, unless its operator chose to ignore it.
+    KNOWN = frozenset({"user", "database", "client_encoding", "application_name", "timezone", "datestyle"})
+
+    def __init__(self, url: str, *, pooler: bool = False) -> None:
+        """`pooler`: refuse connections with start-up parameters that poolers refuse; they are kept in `refused`."""
+        self._url, self._pooler = urlsplit(url), pooler
+        self.refused: list[str] = []
         self._open = asyncio.Event()
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -37,6 +42,15 @@ class Proxy:
     def thaw(self) -> None:
         self._open.set()
 
+    def lead_to(self, url: str) -> None:
+        """Where connections lead that are made from now on, as a service name does after a fail-over."""
+        self._url = urlsplit(url)
+
+    def cut(self) -> None:
+        """Ends all connections."""
+        for task in self._tasks:
+            task.cancel()
+
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
@@ -46,6 +60,13 @@ class Proxy:
         with contextlib.closing(writer):
             await self._open.wait()
             theirs, to_them = await self._connect()
+            if self._pooler:
+                start = await self._start_up(reader, writer)
+                names = {name.lower() for name in start[8:].decode().split("\0")[::2] if name}
+                if unknown := sorted(names - self.KNOWN):
+                    self.refused += unknown
+                    return
+                to_them.write(start)
             with contextlib.closing(to_them):
                 pumps = [asyncio.create_task(self._pump(reader, to_them)), asyncio.create_task(self._pump(theirs, writer))]
                 try:
@@ -54,6 +75,15 @@ class Proxy:
                     for pump in pumps:
                         pump.cancel()
                     await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _start_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """The start-up message; TLS is declined first, as often as it is asked for."""
+        while True:
+            length = await reader.readexactly(4)
+            message = length + await reader.readexactly(int.from_bytes(length) - 4)
+            if int.from_bytes(message[4:8]) != 80877103:
+                return message
+            writer.write(b"N")
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         folder = parse_qs(self._url.query).get("host")

@@ -113,12 +113,12 @@ class ApiKey(Node):
         since: Instant | None = strawberry.UNSET,
         until: Instant | None = strawberry.UNSET,
         granularity: Granularity = Granularity.DAY,
-    ) -> Usage:
+    ) -> Usage | None:
         span = Span(given(since), given(until), granularity)
         return Usage.of(await info.context.usage.load(self.id, span), self.last_used_at)
 
     @field(f"Permissions the key holds and has not used with success in the last `days` days (1 to {LONGEST_LOOK_BACK_DAYS}).")
-    async def unused_permissions(self, info: Info, days: int = 30) -> list[Permission]:
+    async def unused_permissions(self, info: Info, days: int = 30) -> list[Permission] | None:
         if not 1 <= days <= LONGEST_LOOK_BACK_DAYS:
             raise refused(f"`days` is a number from 1 to {LONGEST_LOOK_BACK_DAYS}.")
         used = await info.context.usage.permissions_used(self.id, days)
@@ -140,11 +140,11 @@ class ApiKey(Node):
         return await _shown(info, (await info.context.keys.relatives(self.id)).successor)
 
     @paged("Who uses the key, the newest first.")
-    async def callers(self, info: Info, cut: Cut) -> Connection[Caller]:
+    async def callers(self, info: Info, cut: Cut) -> Connection[Caller] | None:
         return await caller_page(info.context, self.id, cut)
 
     @field("What the key was used for lately: is it safe to revoke?")
-    async def revocation_impact(self, info: Info) -> RevocationImpact:
+    async def revocation_impact(self, info: Info) -> RevocationImpact | None:
         beside = info.context.keys
         return RevocationImpact.of(*await asyncio.gather(beside.impact(self.key), beside.rotation(self.id)))
 

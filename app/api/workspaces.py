@@ -98,7 +98,7 @@ class Workspace(Node):
         since: Instant | None = strawberry.UNSET,
         until: Instant | None = strawberry.UNSET,
         granularity: Granularity = Granularity.DAY,
-    ) -> Usage:
+    ) -> Usage | None:
         actor = info.context.actor
         found = await usages.of_workspace(actor, self.slug, given(since), given(until), granularity)
         return Usage.of(found, instant(await usages.last_used(actor, self.slug)))
@@ -112,7 +112,7 @@ class Workspace(Node):
         order_by: Annotated[
             keys.ApiKeyOrder | None, strawberry.argument(description="Left out: the newest first.")
         ] = strawberry.UNSET,
-    ) -> Connection[keys.ApiKey]:
+    ) -> Connection[keys.ApiKey] | None:
         return await keys.api_keys(info.context, self.place, cut, given(filter), given(order_by))
 
     @paged("The newest first.")
@@ -121,19 +121,19 @@ class Workspace(Node):
         info: Info,
         cut: Cut,
         open_only: Annotated[bool, strawberry.argument(description="Leave out those that are over.")] = False,
-    ) -> Connection[rotations.Rotation]:
+    ) -> Connection[rotations.Rotation] | None:
         return await rotations.rotations(info.context, self.place, cut, open_only=open_only)
 
     @paged("The longest-standing first.")
-    async def members(self, info: Info, cut: Cut) -> Connection[people.Member]:
+    async def members(self, info: Info, cut: Cut) -> Connection[people.Member] | None:
         return await people.members(info.context, self.place, cut)
 
     @paged("The open ones, the oldest first.")
-    async def invitations(self, info: Info, cut: Cut) -> Connection[people.Invitation]:
+    async def invitations(self, info: Info, cut: Cut) -> Connection[people.Invitation] | None:
         return await people.invitations(info.context, self.place, cut)
 
     @paged("For owners only. The newest first.")
-    async def management_keys(self, info: Info, cut: Cut) -> Connection[management.ManagementKey]:
+    async def management_keys(self, info: Info, cut: Cut) -> Connection[management.ManagementKey] | None:
         return await management.management_keys(info.context, self.place, cut)
 
     @paged("Every change, the newest first.")
@@ -144,5 +144,5 @@ class Workspace(Node):
         target: Annotated[
             strawberry.ID | None, strawberry.argument(description="Only what was done to this thing.")
         ] = strawberry.UNSET,
-    ) -> Connection[audit.AuditEvent]:
+    ) -> Connection[audit.AuditEvent] | None:
         return await audit.audit_events(info.context, self.place, cut, given(target))

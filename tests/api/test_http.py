@@ -62,7 +62,7 @@ async def test_variables_that_do_not_fit_are_refused_before_anything_runs(owner:
 async def test_an_executed_request_is_200_also_with_errors(owner: Client) -> None:
     answer = await owner.send("{viewer{kind} workspace{apiKeys(first:0){totalCount}}}", accept=RESPONSE)
     assert answer.status_code == 200
-    assert answer.json()["data"] == {"viewer": {"kind": "USER"}, "workspace": None}
+    assert answer.json()["data"] == {"viewer": {"kind": "USER"}, "workspace": {"apiKeys": None}}
     assert answer.json()["errors"][0]["path"] == ["workspace", "apiKeys"]
 
 
@@ -237,7 +237,7 @@ async def test_an_unexpected_failure_tells_a_request_id_and_nothing_else(
     (error,) = answer["errors"]
     assert (error["message"], error["path"]) == ("internal error", ["workspace", "apiKeys"])
     assert error["extensions"]["code"] == "INTERNAL_ERROR" and error["extensions"]["requestId"].startswith("req_")
-    assert answer["data"] == {"viewer": {"kind": "USER"}, "workspace": None}
+    assert answer["data"] == {"viewer": {"kind": "USER"}, "workspace": {"slug": "acme", "apiKeys": None}}
     (entry,) = [record for record in caplog.records if record.levelno >= logging.ERROR and record.name.startswith("keydesk")]
     assert error["extensions"]["requestId"] in entry.getMessage()
     monkeypatch.setattr(owner.endpoint, "_documents", None)

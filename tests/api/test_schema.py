@@ -95,7 +95,14 @@ def test_lists_hold_no_nulls_and_pages_have_the_same_arguments() -> None:
                 assert "[" not in str(field.type) or "!]" in str(field.type), f"{kind.name}.{name}"
             if get_named_type(field.type).name.endswith("Connection"):
                 assert [*field.args][:4] == ["first", "after", "last", "before"]
-                assert isinstance(field.type, GraphQLNonNull)
+
+
+def test_what_an_argument_or_a_role_can_refuse_is_nullable_and_empties_nothing_around_it() -> None:
+    for kind in CORE.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
+            refusable = [name for name, field in kind.fields.items() if field.args]
+            assert [name for name in refusable if isinstance(kind.fields[name].type, GraphQLNonNull)] == [], kind.name
+    assert not isinstance(CORE.type_map["ApiKey"].fields["revocationImpact"].type, GraphQLNonNull)  # type: ignore[attr-defined]
 
 
 def test_only_creating_a_credential_tells_a_secret() -> None:

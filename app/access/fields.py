@@ -22,7 +22,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (None, "Permission", "name description inCatalogue"),
     (None, "Plan", "name title apiKeyLimit upgradeUrl selfService"),
     (None, "Environment", "name title prefix rotateEveryDays mustExpire maxLifetimeDays inCatalogue"),
-    (None, "Actor", "kind id name"),
+    (None, "Actor", "kind actorId name"),
     (None, "User", "id name email"),
     (None, "Workspace", "id name slug viewerRole"),
     (Action.READ_WORKSPACE, "Workspace", "plan apiKeyLimit timezone businessHours createdAt suspendedAt"),

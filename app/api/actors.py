@@ -9,15 +9,16 @@ from app.access.actor import ActorKind, ActorRef
 strawberry.enum(ActorKind, name="ActorKind")
 
 
-@strawberry.type(description="Who did something; the name is the one they had then.")
+# It has no `id`: a cache that keeps things by type and id would show one of the names somebody had at every change.
+@strawberry.type(description="Who did something, as history remembers it: a value, which no cache may merge with another.")
 class Actor:
     kind: ActorKind
-    id: strawberry.ID | None = strawberry.field(
+    actor_id: strawberry.ID | None = strawberry.field(
         description="The id of the user or of the management key; null for the operator and the system."
     )
-    name: str
+    name: str = strawberry.field(description="The name they had then.")
 
     @classmethod
     def of(cls, ref: ActorRef) -> Actor:
         known = ref.kind in (ActorKind.USER, ActorKind.MANAGEMENT_KEY)
-        return cls(kind=ref.kind, id=strawberry.ID(ref.id) if known else None, name=ref.name)
+        return cls(kind=ref.kind, actor_id=strawberry.ID(ref.id) if known else None, name=ref.name)

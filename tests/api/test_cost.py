@@ -26,8 +26,8 @@ query Everything($first: Int!, $since: DateTime) {
         id name prefix status allowedIps createdAt expiresAt suspendedAt lastUsedAt lastUsedIp rotateBy rotationDue
         environment { name title prefix rotateEveryDays mustExpire maxLifetimeDays inCatalogue }
         permissions { name description inCatalogue }
-        createdBy { kind id name }
-        revokedAt revokedBy { kind id name } revocationReason revocationNote
+        createdBy { kind actorId name }
+        revokedAt revokedBy { kind actorId name } revocationReason revocationNote
         usage(since: $since) {
           totalRequests successfulRequests failedRequests lastUsedAt
           series { at total successful failed }

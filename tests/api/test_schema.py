@@ -105,6 +105,14 @@ def test_what_an_argument_or_a_role_can_refuse_is_nullable_and_empties_nothing_a
     assert not isinstance(CORE.type_map["ApiKey"].fields["revocationImpact"].type, GraphQLNonNull)  # type: ignore[attr-defined]
 
 
+def test_the_same_type_and_id_mean_the_same_fields() -> None:
+    """What caches are built on: a type with an `id` is a thing of today, and history (`Actor`) has none."""
+    kinds = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind)]
+    with_id = {kind.name for kind in kinds if "id" in kind.fields}
+    nodes = {kind.name for kind in kinds if any(interface.name == "Node" for interface in kind.interfaces)}
+    assert with_id - nodes <= {"User", "Invitation", "AuditEvent"} and "Actor" not in with_id
+
+
 def test_only_creating_a_credential_tells_a_secret() -> None:
     names = {f"{kind.name}.{name}" for kind in CORE.type_map.values() for name in getattr(kind, "fields", {})}
     telling = {

@@ -33,8 +33,9 @@ _PATIENCE_SECONDS: Final = 1
 class Keydesk:
     """The ASGI application. A server that speaks lifespan opens it; others, and tests, enter `running()` themselves."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, with_journal: bool = True) -> None:
         self.settings = settings
+        self._with_journal = with_journal
         # Set when the end has come: what would go on for ever ends then.
         self.stopping = asyncio.Event()
         self._pace = Pace()
@@ -53,7 +54,7 @@ class Keydesk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open: database migrated, pepper recognised, verification ready, housekeeping at work."""
-        async with start.opened(self.settings, make=True), housekeeping():
+        async with start.opened(self.settings, make=True, with_journal=self._with_journal), housekeeping():
             await self._verification.open()
             try:
                 yield
@@ -111,9 +112,12 @@ class Keydesk:
                     await self._idle.wait()
 
 
-def create_app(settings: Settings | None = None) -> Keydesk:
-    """The application of these settings, or of the environment's. Raises StartRefused for wrong ones."""
-    return Keydesk(settings or Settings.load(os.environ))
+def create_app(settings: Settings | None = None, *, with_journal: bool = True) -> Keydesk:
+    """The application of these settings, or of the environment's. Raises StartRefused for wrong ones.
+
+    Without `with_journal` what the revocation journal names and the database has living stays alive.
+    """
+    return Keydesk(settings or Settings.load(os.environ), with_journal=with_journal)
 
 
 async def _absent(scope: Scope, receive: Receive, send: Send) -> None:

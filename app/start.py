@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from app import catalogue, database, mail
+from app import catalogue, database, mail, replay
 from app.audit import service as audit
 from app.database.migrate import migrate, missing, one_at_a_time
 from app.errors import StartRefused
@@ -21,25 +21,39 @@ from app.workspaces.service import SYSTEM_CHAIN
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[None]:
+async def opened(settings: Settings, *, make: bool = False, with_journal: bool = True) -> AsyncIterator[None]:
     """A process that may answer, closed again at the end.
 
     `make`: create and migrate the database where needed; without it a missing or older one is refused (StartRefused).
+    What the revocation journal names and a database that is made or served has living is taken away again; without
+    `with_journal` the old state is kept, and the journal says so for later starts.
     """
     catalogue.bind(catalogue.load(settings.catalogue))
     _refuse_missing_file(settings, make)
     current, previous = peppers.read(settings)
     database.bind(settings)
-    workspaces.bind(audit.record)
+    workspaces.bind(audit.record, journal.written)
     post = mail.bind(settings)
     try:
         await database.open_pools()
         await _prepare(current, previous, make)
-        await journal.bind(settings.journal_path).catch_up()
+        book = journal.bind(settings.journal_path)
+        if make:
+            await _replay(book, with_journal)
+        await book.catch_up()
         yield
     finally:
         await post.close()
         await database.close_pools()
+
+
+async def _replay(book: journal.Journal, with_journal: bool) -> None:
+    if not with_journal:
+        await book.forget()
+        return
+    # One that cannot be read is told by `catch_up`, and by /readyz until it can.
+    with contextlib.suppress(OSError):
+        await replay.replay()
 
 
 def _refuse_missing_file(settings: Settings, make: bool) -> None:

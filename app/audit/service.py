@@ -41,6 +41,7 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
     mac = entry.expected_mac(head.mac, peppers.current().unwrap(head.wrapped_key, change.chain))
     await store.add(replace(entry, mac=mac))
     await store.move_head(change.chain, entry.position, mac)
+    change.entries.append(entry)
 
 
 async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:

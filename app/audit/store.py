@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app import database
 from app.access.actor import ActorKind, ActorRef, Request
 from app.audit.entry import Entry
 from app.audit.tables import AuditEntryRow
 from app.workspaces.service import SYSTEM_CHAIN
+
+# Actions that take something away other than an API key, or give it back: what the revocation journal has to know.
+TAKEN: Final = (
+    "gateway_token.revoked",
+    "key.resumed",
+    "key.suspended",
+    "management_key.revoked",
+    "member.joined",
+    "member.removed",
+    "member.role_changed",
+    "workspace.resumed",
+    "workspace.suspended",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,29 @@ async def between(
         query = query.where(AuditEntryRow.target == target)
     rows = await query.order_by(AuditEntryRow.position, ascending=oldest_first).limit(limit).run()
     return [_entry(row) for row in rows]
+
+
+async def taken_since(instant: int) -> list[Entry]:
+    """Entries of all chains about what was taken away or given back at or after an instant, oldest first."""
+    # Written out, not bound: only then does either database see that its index of these actions is meant.
+    actions = ", ".join(f"'{action}'" for action in TAKEN)
+    rows = await database.fetch(
+        f"SELECT * FROM audit_entry WHERE action IN ({actions}) AND at >= {{}} ORDER BY at, chain, position", instant
+    )
+    return [_entry(row) for row in rows]
+
+
+async def has_since(chain: str, target: str, actions: Collection[str], instant: int) -> bool:
+    """Whether a chain tells of one of these actions on a thing at or after an instant."""
+    marks = ", ".join("{}" for _ in actions)
+    rows = await database.fetch(
+        f"SELECT 1 AS found FROM audit_entry WHERE chain = {{}} AND target = {{}} AND at >= {{}} AND action IN ({marks}) LIMIT 1",
+        chain,
+        target,
+        instant,
+        *actions,
+    )
+    return bool(rows)
 
 
 async def count(chain: str, target: str | None) -> int:

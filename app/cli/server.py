@@ -18,7 +18,8 @@ _DEV = "Development: cookies travel over plain http, and localhost and 127.0.0.1
 
 @with_json
 @click.command("serve")
-def serve(as_json: bool) -> None:
+@click.option("--without-journal", is_flag=True, help="Keep alive what the revocation journal names as taken away.")
+def serve(as_json: bool, without_journal: bool) -> None:
     """Serve until a signal ends it.
 
     The dashboard, GraphQL and /v1, as KEYDESK_ROLE says. Migrates the database first, or makes one. As long as nobody owns a
@@ -31,10 +32,10 @@ def serve(as_json: bool) -> None:
     chosen = server.settled(settings())
     logs.set_up(chosen.log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(chosen, as_json))
+        runner.run(_serve(chosen, as_json, not without_journal))
 
 
-async def _serve(chosen: Settings, as_json: bool) -> None:
+async def _serve(chosen: Settings, as_json: bool, with_journal: bool) -> None:
     from app import server
     from app.main import create_app
 
@@ -42,7 +43,7 @@ async def _serve(chosen: Settings, as_json: bool) -> None:
         link = await accounts.set_up_link() if chosen.role != "verify" else None
         return lambda: say(_listening(chosen, link), as_json)
 
-    await server.serve(create_app(chosen), opened)
+    await server.serve(create_app(chosen, with_journal=with_journal), opened)
 
 
 def _listening(chosen: Settings, link: str | None) -> Said:

@@ -69,6 +69,11 @@ def transaction() -> BaseTransaction:
     return engine().transaction()
 
 
+def in_transaction() -> bool:
+    """Whether this task is inside a transaction already, so that another one would join it."""
+    return engine().transaction_exists()
+
+
 async def fetch(template: str, *arguments: Any) -> list[dict[str, Any]]:
     """Rows of one SQL statement; `{}` stands for an argument, as in Piccolo's querystrings."""
     rows = await engine().run_querystring(QueryString(template, *arguments))

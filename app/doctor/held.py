@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Final
 
-from app import catalogue, clock, database
+from app import catalogue, clock, database, replay
 from app.access.actor import Actor
 from app.accounts import store as account_store
 from app.audit import service as audit
@@ -43,7 +44,7 @@ async def of_database(actor: Actor, settings: Settings) -> list[Finding]:
         *await _engine(settings),
         ok("migrations", f"all {len(known_migrations())} have been had"),
         *await _peppers(),
-        await _journal(),
+        *await _journal(),
         *await _audit(actor),
         *await _limits(actor, settings),
         *await _leavers(catalogue.current()),
@@ -103,16 +104,31 @@ async def _living() -> dict[str, dict[int, int]]:
     }
 
 
-async def _journal() -> Finding:
+async def _journal() -> list[Finding]:
+    return [await _written(), *await _living_again()]
+
+
+async def _living_again() -> list[Finding]:
+    """What a restored database brought back; a server that starts takes it away again."""
+    try:
+        found = Counter(taken.kind for taken in await replay.pending())
+    except OSError:
+        return []
+    text = f"the journal names what the database has living: to be {replay.told(found)}. Restart the server, it does so"
+    return [fail("journal", text)] if found else []
+
+
+async def _written() -> Finding:
     """Starting has added what was lacking; what lacks still could not be written."""
     bound = journal.current()
     if bound.failing:
         return fail("journal", f"cannot be written: {bound.failing}")
+    known = journal.read_all(bound.path)
     revoked = {key for key, _, _ in await key_store.revoked_since(0)}
-    lacking = len(revoked - set(journal.read(bound.path)))
-    return judged(
-        not lacking, "journal", f"{bound.path} has {len(revoked) - lacking} of {len(revoked)} revocations", "some are lacking"
-    )
+    taken = {journal.taken_of(entry) for entry in await audit_store.taken_since(0)}
+    lacking = len(revoked - known.keys.keys()) + len(taken - known.taken.keys())
+    total = len(revoked) + len(taken)
+    return judged(not lacking, "journal", f"{bound.path} has {total - lacking} of {total} revocations", "some are lacking")
 
 
 async def _audit(actor: Actor) -> list[Finding]:

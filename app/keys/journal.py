@@ -1,87 +1,243 @@
-"""The revocation journal: every revocation once more, in a file outside the database, so that no restore brings a key back.
+"""The revocation journal: what was taken away once more, in a file outside the database, so that no restore brings it back.
 
-One JSON line each, `{"key": "key_…", "revokedAt": "…Z", "reason": "…"}`, fsynced before the revocation is answered.
-Several processes append to it; what one of them could not write, `catch_up` adds later from the database.
+One JSON line each. A revoked API key is `{"key": "key_…", "revokedAt": "…Z", "reason": "…"}`; everything else names its kind,
+which is the audit log's action: `{"kind": "member.removed", "id": "usr_…", "chain": "wsp_…", "at": "…Z"}`. What is given back
+(`key.resumed`, `member.joined`) is written as well: the later line wins. Lines are fsynced before the change is answered.
+Several processes append to the file; what one of them could not write, `catch_up` adds later from the database.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import logging
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Final
 
 from app import clock
+from app.audit import store as audit_store
+from app.audit.entry import Entry
+from app.audit.store import TAKEN
 from app.keys import store
 
 Revoked = tuple[str, int, str]
+# Everything before this line is no longer replayed: somebody wanted the old state.
+FORGOTTEN: Final = "forgotten"
 _OVERLAP = 10 * clock.MINUTE
+_TAIL_BYTES: Final = 64
 _log = logging.getLogger("keydesk.journal")
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Something other than an API key was taken away, or given back: an action of the audit log, on a target of a chain."""
+
+    kind: str
+    id: str
+    chain: str
+    at: int
+    role: str | None = None
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a file says: revoked keys by id, and the rest in its order. `forgotten` counts the lines that void what is before."""
+
+    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    taken: dict[Taken, None] = field(default_factory=dict)
+    forgotten: int = 0
+
+    def read(self, line: bytes) -> None:
+        """A line that a crash cut short, or that is not ours, is passed over."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(line)
+            if "kind" not in entry:
+                self.keys[entry["key"]] = (_instant(entry["revokedAt"]), str(entry.get("reason")))
+            elif entry["kind"] == FORGOTTEN:
+                self.keys, self.taken, self.forgotten = {}, {}, self.forgotten + 1
+            elif entry["kind"] in TAKEN:
+                self.taken[Taken(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))] = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far which file has been read, and the bytes before that."""
+
+    file: tuple[int, int]
+    offset: int
+    tail: bytes
+
+
 class Journal:
-    """`failing` is why the file could not be written the last time; None while all is well."""
+    """`failing` is why the file could not be written the last time, or is not whole; None while all is well."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failing: str | None = None
         self._caught_up_to = 0
+        self._contents = Contents()
+        self._place: _Place | None = None
 
     async def append(self, revoked: list[Revoked]) -> None:
         """Written and fsynced when this returns. A failure is remembered, not raised: the revocation stands."""
+        await self._append([_key_line(entry) for entry in revoked])
+
+    async def write(self, taken: Iterable[Taken]) -> None:
+        """The same for what is no API key."""
+        await self._append([_line(entry) for entry in taken])
+
+    async def forget(self) -> None:
+        """From here on nothing that the file said before is replayed. Raises OSError: then it would be, at the next start."""
+        await asyncio.to_thread(_write, self.path, [{"kind": FORGOTTEN}])
+
+    async def contents(self) -> Contents:
+        """All that the file says now. Raises OSError."""
+        await asyncio.to_thread(self._look)
+        return self._contents
+
+    async def catch_up(self) -> int:
+        """Adds what the file lacks of the database's; answers how many lines that were. Reads only what is new in the file.
+
+        A file that was cut, replaced or removed since the last time is `failing` until it is whole again.
+        """
         try:
-            await asyncio.to_thread(_write, self.path, revoked)
+            known = await self.contents()
+        except OSError as error:
+            self._fail(error)
+            return 0
+        since = max(0, self._caught_up_to - _OVERLAP)
+        revoked = await store.revoked_since(since)
+        taken = [taken_of(entry) for entry in await audit_store.taken_since(since)]
+        lacking = [_key_line(entry) for entry in revoked if entry[0] not in known.keys]
+        lacking += [_line(entry) for entry in taken if entry not in known.taken]
+        # Also with nothing to add: a file that cannot be written is found before the revocation that needs it.
+        await self._append(lacking)
+        if self.failing is None:
+            self._caught_up_to = max([self._caught_up_to, *(at for _, at, _ in revoked), *(entry.at for entry in taken)])
+        return len(lacking)
+
+    async def _append(self, lines: list[dict[str, Any]]) -> None:
+        try:
+            await asyncio.to_thread(_write, self.path, lines)
             self.failing = None
         except OSError as error:
             self._fail(error)
 
-    async def catch_up(self) -> int:
-        """Adds what the file lacks of the database's revocations; answers how many that were."""
-        since = max(0, self._caught_up_to - _OVERLAP)
-        revoked = await store.revoked_since(since)
-        try:
-            known = await asyncio.to_thread(read, self.path)
-        except OSError as error:
-            self._fail(error)
-            return 0
-        lacking = [entry for entry in revoked if entry[0] not in known]
-        # Also with nothing to add: a file that cannot be written is found before the revocation that needs it.
-        await self.append(lacking)
-        if self.failing is None and revoked:
-            self._caught_up_to = revoked[-1][1]
-        return len(lacking)
+    def _look(self) -> None:
+        """Reads what is new, or everything when this is not the file that was read before."""
+        before, forgotten = self._place, self._contents.forgotten
+        with contextlib.ExitStack() as stack:
+            try:
+                descriptor = os.open(self.path, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+            except FileNotFoundError:
+                descriptor = None
+            if before is not None and (descriptor is None or not _goes_on(descriptor, before)):
+                self._lose()
+            if descriptor is not None:
+                self._read(descriptor)
+        if self._contents.forgotten != forgotten:
+            self._caught_up_to = 0
+
+    def _read(self, descriptor: int) -> None:
+        about = os.fstat(descriptor)
+        place = self._place or _Place((about.st_dev, about.st_ino), 0, b"")
+        new = bytearray()
+        while part := os.pread(descriptor, 1 << 20, place.offset + len(new)):
+            new += part
+        # What has no end yet is being written, or was cut: it is looked at again when something follows it.
+        whole = new[: new.rfind(b"\n") + 1]
+        for line in bytes(whole).splitlines():
+            self._contents.read(line)
+        self._place = _Place(place.file, place.offset + len(whole), (place.tail + whole)[-_TAIL_BYTES:])
+
+    def _lose(self) -> None:
+        self.failing = f"{self.path}: it was cut, replaced or removed while it was in use"
+        self._place, self._contents, self._caught_up_to = None, Contents(), 0
+        _log.error("the revocation journal is completed from the database: %s", self.failing)
 
     def _fail(self, error: OSError) -> None:
         self.failing = f"{self.path}: {error.strerror}"
         _log.error("the revocation journal cannot be written: %s", self.failing)
 
 
+def read_all(path: Path) -> Contents:
+    """All that a file says, read from its beginning; one that is not there says nothing."""
+    contents = Contents()
+    if path.exists():
+        for line in path.read_bytes().splitlines():
+            contents.read(line)
+    return contents
+
+
 def read(path: Path) -> dict[str, int]:
-    """Key id → instant of revocation; a line that a crash cut short is passed over."""
-    found: dict[str, int] = {}
-    if not path.exists():
-        return found
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                entry = json.loads(line)
-                found[entry["key"]] = clock.from_datetime(datetime.fromisoformat(entry["revokedAt"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-    return found
+    """Key id → instant of revocation, of API keys."""
+    return {key: at for key, (at, _) in read_all(path).keys.items()}
 
 
-def _write(path: Path, revoked: list[Revoked]) -> None:
+def taken_of(entry: Entry) -> Taken:
+    """An entry of the audit log as the journal knows it."""
+    role = entry.detail.get("after") if entry.action == "member.role_changed" else None
+    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
+
+
+async def written(entries: list[Entry]) -> None:
+    """Called after each commit with the audit entries that it made: what is taken away without being an API key is written."""
+    if taken := [taken_of(entry) for entry in entries if entry.action in TAKEN]:
+        await current().write(taken)
+
+
+def _key_line(revoked: Revoked) -> dict[str, Any]:
+    key, at, reason = revoked
+    return {"key": key, "revokedAt": clock.rfc3339(at), "reason": reason}
+
+
+def _line(taken: Taken) -> dict[str, Any]:
+    line = {"kind": taken.kind, "id": taken.id, "chain": taken.chain, "at": clock.rfc3339(taken.at)}
+    return line | {"role": taken.role} if taken.role else line
+
+
+def _instant(text: str) -> int:
+    return clock.from_datetime(datetime.fromisoformat(text))
+
+
+def _goes_on(descriptor: int, place: _Place) -> bool:
+    """Whether the file still holds, before the place, what was read there."""
+    about = os.fstat(descriptor)
+    return (about.st_dev, about.st_ino) == place.file and (
+        os.pread(descriptor, len(place.tail), place.offset - len(place.tail)) == place.tail
+    )
+
+
+def _write(path: Path, lines: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"key": key, "revokedAt": clock.rfc3339(at), "reason": reason}) + "\n" for key, at, reason in revoked]
+    made = not path.exists()
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
     try:
         if lines:
             # One write: appends of several processes do not mix. A crash may have cut the last line short: begin a new one.
-            os.write(descriptor, (_newline_first(descriptor) + "".join(lines)).encode())
+            text = (_newline_first(descriptor) + "".join(json.dumps(line) + "\n" for line in lines)).encode()
+            if os.write(descriptor, text) != len(text):
+                # What was cut off is passed over by readers; the next round writes all of it again, on a line of its own.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if made:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file that was made is there after a loss of power as well."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -112,11 +112,16 @@ async def changing(actor: Actor, key_id: str, action: Action, slug: str | None =
         yield change, found(await store.find(change.place.id, key_id))
 
 
-async def revoke_in(change: Change, key: ApiKey, reason: Reason, note: str | None) -> ApiKey:
-    """Revokes inside an open change; whoever calls this calls `written_down` after the commit and before the answer."""
-    by = change.actor.ref
+async def revoke_in(
+    change: Change, key: ApiKey, reason: Reason, note: str | None, *, at: int | None = None, **detail: object
+) -> ApiKey:
+    """Revokes inside an open change; whoever calls this calls `written_down` after the commit and before the answer.
+
+    `at`: when it was revoked the first time; `detail`: what the audit entry says beside.
+    """
+    by, at = change.actor.ref, change.now if at is None else at
     values = {
-        "revoked_at": change.now,
+        "revoked_at": at,
         "revoked_by_kind": str(by.kind),
         "revoked_by_id": by.id,
         "revoked_by_name": by.name,
@@ -124,8 +129,8 @@ async def revoke_in(change: Change, key: ApiKey, reason: Reason, note: str | Non
         "revocation_note": note,
     }
     await store.update(key.id, values)
-    await audit.record(change, "key.revoked", key.id, name=key.name, reason=str(reason), note=note)
-    return replace(key, revocation=Revocation(change.now, by, reason, note))
+    await audit.record(change, "key.revoked", key.id, name=key.name, reason=str(reason), note=note, **detail)
+    return replace(key, revocation=Revocation(at, by, reason, note))
 
 
 async def written_down(*keys: ApiKey) -> None:

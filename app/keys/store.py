@@ -138,6 +138,12 @@ async def revoked_since(instant: int) -> list[tuple[str, int, str]]:
     return [(row["id"], row["revoked_at"], row["revocation_reason"]) for row in rows]
 
 
+async def unrevoked() -> dict[str, str]:
+    """Key → workspace of every key that is not revoked, expired ones too."""
+    rows = await database.fetch("SELECT id, workspace FROM api_key WHERE revoked_at IS NULL")
+    return {row["id"]: row["workspace"] for row in rows}
+
+
 async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
     """Id, environment and permissions of every key that is not revoked, for `doctor`."""
     rows = await database.fetch("SELECT id, environment, permissions FROM api_key WHERE revoked_at IS NULL ORDER BY id")

@@ -60,9 +60,7 @@ async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role) 
         if member.role is role:
             return member
         await _leave_an_owner(change, member)
-        await workspace_store.set_role(change.place.id, user_id, role)
-        await audit.record(change, "member.role_changed", user_id, name=member.user.name, before=str(member.role), after=str(role))
-        await inviting.withdraw_made_by(change, user_id)
+        await set_role_in(change, member, role)
     return replace(member, role=role)
 
 
@@ -78,13 +76,27 @@ async def remove(actor: Actor, slug: str | None, user_id: str, take_over: Collec
         await _leave_an_owner(change, member)
         if leaving and take_over:
             raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Who leaves takes nothing along; let an owner remove you."))
-        settled = await management.settle(change, user_id, actor, take_over)
-        await inviting.withdraw_made_by(change, user_id)
-        await workspace_store.remove_member(change.place.id, user_id)
-        if not await workspace_store.of_user(user_id):
-            await account_store.end_sessions(user_id)
-        await audit.record(change, "member.removed", user_id, role=str(member.role), name=member.user.name)
+        settled = await remove_in(change, member, take_over)
     return Removed(change.place, member, settled.taken_over, settled.revoked)
+
+
+async def remove_in(change: Change, member: Member, take_over: Collection[str] = (), **detail: object) -> management.Settled:
+    """Ends a membership inside an open change; `detail` is what the audit entry says beside."""
+    settled = await management.settle(change, member.user.id, change.actor, take_over)
+    await inviting.withdraw_made_by(change, member.user.id)
+    await workspace_store.remove_member(change.place.id, member.user.id)
+    if not await workspace_store.of_user(member.user.id):
+        await account_store.end_sessions(member.user.id)
+    await audit.record(change, "member.removed", member.user.id, role=str(member.role), name=member.user.name, **detail)
+    return settled
+
+
+async def set_role_in(change: Change, member: Member, role: Role, **detail: object) -> None:
+    """Gives another role inside an open change; `detail` is what the audit entry says beside."""
+    await workspace_store.set_role(change.place.id, member.user.id, role)
+    shown = {"name": member.user.name, "before": str(member.role), "after": str(role)}
+    await audit.record(change, "member.role_changed", member.user.id, **shown, **detail)
+    await inviting.withdraw_made_by(change, member.user.id)
 
 
 async def _get(change: Change, user_id: str) -> Member:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -50,6 +50,8 @@ class Change:
     actor: Actor
     now: int
     workspace: Workspace | None
+    # What the audit log got in this transaction; gathered for whoever must know after the commit.
+    entries: list[Any] = field(default_factory=list)
 
     @property
     def chain(self) -> str:
@@ -94,22 +96,22 @@ async def changing(actor: Actor, slug: str | None, action: Action, *, workspace_
 
     Raises ConfirmationNeeded too, for a change that wants a password given just before.
     """
-    async with database.transaction():
+    async with _committed() as entries:
         found = await _find(actor, slug, workspace_id)
         workspace = _found(await store.lock(found.workspace.id))
         access = await _find(actor, None, workspace.id)
         policy.require(actor, access.role, action, suspended=workspace.suspended_at is not None)
         now = await database.now()
         policy.require_recent(actor, action, now)
-        yield Change(actor, now, workspace)
+        yield Change(actor, now, workspace, entries)
 
 
 @contextlib.asynccontextmanager
 async def changing_installation(actor: Actor) -> AsyncIterator[Change]:
     """The same for what belongs to no workspace: people, gateway tokens. The caller has decided that the actor may."""
-    async with database.transaction():
+    async with _committed() as entries:
         await store.lock_installation()
-        yield Change(actor, await database.now(), None)
+        yield Change(actor, await database.now(), None, entries)
 
 
 @contextlib.asynccontextmanager
@@ -118,17 +120,30 @@ async def joining(actor: Actor, workspace_id: str) -> AsyncIterator[Change]:
 
     Raises NotAllowed while the workspace is suspended.
     """
-    async with database.transaction():
+    async with _committed() as entries:
         workspace = _found(await store.lock(workspace_id))
         if workspace.suspended_at is not None:
             raise NotAllowed("This workspace is suspended; nobody can join it now.")
-        yield Change(actor, await database.now(), workspace)
+        yield Change(actor, await database.now(), workspace, entries)
 
 
-def bind(record: Callable[..., Awaitable[None]]) -> None:
-    """Gives the changes below their audit log, which stands above workspaces because it is read by their rules."""
-    global _record
-    _record = record
+@contextlib.asynccontextmanager
+async def _committed() -> AsyncIterator[list[Any]]:
+    """A transaction whose audit entries are handed on after its commit and before anybody is answered."""
+    entries: list[Any] = []
+    nested = database.in_transaction()
+    async with database.transaction():
+        yield entries
+    # Inside another transaction nothing is committed yet; whoever opened that one answers for the journal.
+    if entries and not nested:
+        await _after_commit(entries)
+
+
+def bind(record: Callable[..., Awaitable[None]], after_commit: Callable[[list[Any]], Awaitable[None]]) -> None:
+    """Gives the changes below their audit log, which stands above workspaces because it is read by their rules, and all
+    changes what is called after their commit with the entries that they made."""
+    global _record, _after_commit
+    _record, _after_commit = record, after_commit
 
 
 async def update(
@@ -203,6 +218,7 @@ async def _unbound(*args: Any, **detail: Any) -> None:
 
 
 _record: Callable[..., Awaitable[None]] = _unbound
+_after_commit: Callable[[list[Any]], Awaitable[None]] = _unbound
 
 
 async def _find(actor: Actor, slug: str | None, workspace_id: str | None) -> Access:

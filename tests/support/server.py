@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +43,16 @@ class Server:
         assert self.process is not None
         return self.process.pid
 
-    def start(self, *, ready: bool = True) -> Server:
+    def start(self, *, ready: bool = True, options: Sequence[str] = ()) -> Server:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
         own = {"KEYDESK_PORT": str(self.port), "KEYDESK_DEV": "1", "KEYDESK_DRAIN_SECONDS": "0"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=kept | own | self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "app", "serve", *options],
+                cwd=ROOT,
+                env=kept | own | self.environment,
+                stdout=log,
+                stderr=log,
             )
         if ready:
             self.wait()

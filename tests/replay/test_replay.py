@@ -1,0 +1,198 @@
+"""The revocation journal against a database that knows less than it, and the file itself against what befalls files."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import database, replay
+from app.access.actor import Actor
+from app.audit import service as audit
+from app.doctor.finding import Finding, Level
+from app.doctor.held import of_database
+from app.gateways import service as gateways
+from app.keys import journal
+from app.keys import service as keys
+from app.keys import store as key_store
+from app.keys.key import Reason
+from app.members import service as members
+from app.settings import Settings
+from tests.conftest import Team, make_key
+
+OPERATOR = Actor.operator()
+
+
+@pytest.fixture
+def book(db: None, tmp_path: Path) -> Iterator[journal.Journal]:
+    """A journal of this test's own."""
+    before = journal.current()
+    yield journal.bind(tmp_path / "own" / "revocations.jsonl")
+    journal.bind(before.path)
+
+
+async def brought_back(team: Team) -> tuple[str, str]:
+    """A key revoked and a key suspended, in a database that has forgotten both."""
+    revoked, suspended = [(await make_key(team, name)).key.id for name in ("A", "B")]
+    await keys.revoke(team.owner, revoked, Reason.EXPOSED_IN_LOGS)
+    await keys.suspend(team.owner, suspended)
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET revoked_at = NULL, revocation_reason = NULL, suspended_at = NULL")
+        await database.fetch("DELETE FROM audit_entry WHERE action IN ('key.revoked', 'key.suspended')")
+        await database.fetch("UPDATE workspace SET audit_length = 2, audit_head = (SELECT mac FROM audit_entry WHERE position = 2)")
+    return revoked, suspended
+
+
+async def statuses(*ids: str) -> list[bool]:
+    found = await key_store.by_id([*ids])
+    return [found[key].revocation is None and found[key].suspended_at is None for key in ids]
+
+
+async def of_the_journal(settings: Settings) -> list[Finding]:
+    found = await of_database(OPERATOR, settings)
+    return [finding for finding in found if finding.what == "journal" and finding.level is Level.FAIL]
+
+
+async def test_what_a_database_brings_back_doctor_names_and_a_start_takes_away_once(
+    settings: Settings, book: journal.Journal, team: Team
+) -> None:
+    found = await brought_back(team)
+    assert await statuses(*found) == [True, True]
+    (finding,) = await of_the_journal(settings)
+    assert "to be 1 API keys revoked, 1 API keys suspended" in finding.text
+    assert dict(await replay.replay()) == {"key.revoked": 1, "key.suspended": 1}
+    assert await statuses(*found) == [False, False]
+    assert await replay.pending() == []
+    assert dict(await replay.replay()) == {}
+    entries = await audit.about(team.owner, team.slug, found[0])
+    assert next((each.action, each.detail.get("from")) for each in entries) == ("key.revoked", "the journal")
+    assert [each.action for each in entries].count("key.revoked") == 1
+    assert await audit.first_broken(team.workspace.id) is None
+    assert await of_the_journal(settings) == []
+
+
+async def test_a_resumed_key_is_not_suspended_again_and_a_member_who_came_back_stays(book: journal.Journal, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    await keys.suspend(team.owner, key)
+    await keys.resume(team.owner, key)
+    whole = book.path.read_text()
+    assert await replay.pending() == []
+    # As in the file of a node that did not see the resumption: the database's own log knows of it.
+    book.path.write_text("".join(line for line in whole.splitlines(keepends=True) if "resumed" not in line))
+    assert await replay.pending() == []
+    # As in a database that has forgotten both: the later line wins.
+    book.path.write_text(whole)
+    async with database.transaction():
+        await database.fetch("DELETE FROM audit_entry WHERE action IN ('key.resumed', 'key.suspended')")
+    assert await replay.pending() == []
+
+
+async def test_everything_taken_away_is_in_the_file_when_it_is_answered(book: journal.Journal, team: Team) -> None:
+    token = (await gateways.create(OPERATOR, "edge")).token.id
+    await gateways.revoke(OPERATOR, token)
+    await members.remove(team.owner, team.slug, team.viewer.id)
+    assert [(each.kind, each.id) for each in journal.read_all(book.path).taken] == [
+        ("gateway_token.revoked", token),
+        ("member.removed", team.viewer.id),
+    ]
+
+
+async def test_a_file_of_before_there_were_kinds_is_understood(book: journal.Journal, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    book.path.parent.mkdir(parents=True)
+    book.path.write_text(
+        f'{{"key": "{key}", "revokedAt": "2026-11-24T06:31:47.566345Z", "reason": "NO_SUCH"}}\n{{"kind": "new"}}\n'
+    )
+    assert dict(await replay.replay()) == {"key.revoked": 1}
+    (found,) = (await key_store.by_id([key])).values()
+    assert found.revocation is not None and found.revocation.reason is Reason.OTHER
+
+
+async def test_after_the_old_state_was_wanted_nothing_before_is_taken_away_again(book: journal.Journal, team: Team) -> None:
+    found = await brought_back(team)
+    await book.forget()
+    assert dict(await replay.replay()) == {}
+    assert await statuses(*found) == [True, True]
+    await keys.revoke(team.owner, found[0], Reason.OTHER)
+    assert set(journal.read(book.path)) == {found[0]}
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    other.rename(path)
+
+
+def change(path: Path) -> None:
+    path.write_text("x" * 10_000 + "\n")
+
+
+@pytest.mark.parametrize("happen", [remove, cut, replace, change])
+async def test_a_journal_that_was_cut_replaced_or_removed_is_noticed_and_completed_in_the_next_round(
+    book: journal.Journal, team: Team, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, happen: object
+) -> None:
+    revoked = [(await make_key(team, name)).key.id for name in ("A", "B")]
+    for key in revoked:
+        await keys.revoke(team.owner, key, Reason.OTHER)
+    await keys.suspend(team.owner, (await make_key(team, "C")).key.id)
+    later = await database.now() + 3_600_000_000
+    monkeypatch.setattr(database, "_frozen", later)
+    await keys.revoke(team.owner, (await make_key(team, "D")).key.id, Reason.OTHER)
+    assert await book.catch_up() == 0
+    whole = journal.read_all(book.path)
+    happen(book.path)  # type: ignore[operator]
+    with caplog.at_level(logging.ERROR, "keydesk.journal"):
+        with monkeypatch.context() as unwritable:
+            unwritable.setattr(os, "write", no_room)
+            await book.catch_up()
+            assert book.failing is not None
+        await book.catch_up()
+    assert book.failing is None
+    assert "cut, replaced or removed" in caplog.text
+    found = journal.read_all(book.path)
+    assert (found.keys.keys(), found.taken.keys()) == (whole.keys.keys(), whole.taken.keys())
+    assert await book.catch_up() == 0
+
+
+def no_room(descriptor: int, data: bytes) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_short_write_counts_as_a_failure_and_is_written_whole_afterwards(
+    book: journal.Journal, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = (await make_key(team)).key.id
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:74]))
+        revoked = await keys.revoke(team.owner, key, Reason.OTHER)
+    assert revoked.revocation is not None
+    assert book.failing is not None
+    assert journal.read(book.path) == {}
+    assert await book.catch_up() == 1
+    assert book.failing is None
+    assert set(journal.read(book.path)) == {key}
+
+
+async def test_a_round_reads_only_what_is_new(book: journal.Journal, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("A", "B", "C"):
+        await keys.revoke(team.owner, (await make_key(team, name)).key.id, Reason.OTHER)
+    await book.catch_up()
+    lines: list[bytes] = []
+    whole = journal.Contents.read
+    monkeypatch.setattr(journal.Contents, "read", lambda self, line: (lines.append(line), whole(self, line))[1])
+    await keys.revoke(team.owner, (await make_key(team, "D")).key.id, Reason.OTHER)
+    await book.catch_up()
+    assert len(lines) == 1

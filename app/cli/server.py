@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,6 +14,7 @@ from app.accounts import service as accounts
 from app.cli.frame import Said, say, settings, with_json
 from app.settings import Settings
 
+_PLAIN_HTTP = "Nobody can sign in there: over plain http browsers drop the session cookie. Use https, or KEYDESK_DEV for a trial."
 _DEV = "Development: cookies travel over plain http, and localhost and 127.0.0.1 are one address. Not for the open network."
 
 
@@ -52,6 +54,8 @@ def _listening(chosen: Settings, link: str | None) -> Said:
     lines = [f"Keydesk listens on {address}"]
     if chosen.public_url:
         lines.append(f"People open it at {chosen.public_url}")
+        if urlsplit(chosen.public_url).scheme == "http" and not chosen.dev:
+            lines.append(_PLAIN_HTTP)
     if chosen.dev:
         lines.append(_DEV)
     if link:

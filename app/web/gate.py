@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +29,9 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# More cookies of our name than this are not ours.
+MOST_TOKENS: Final = 4
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{20,200}")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -68,6 +71,12 @@ class Gate:
             self._origins |= {f"http://{host}:{settings.port}" for host in LOOPBACK}
         self._hosts = {urlsplit(origin).netloc for origin in self._origins} | {url.netloc}
 
+    @property
+    def keeps_no_session(self) -> bool:
+        """Whether browsers will drop the session's cookie: it is `Secure`, and people come over plain http."""
+        url = urlsplit(self._settings.origin)
+        return url.scheme == "http" and not self._settings.dev and url.hostname not in ("localhost", "127.0.0.1", "::1")
+
     def in_front_of(self, app: App) -> App:
         """Refuses hosts that are not ours (a link in an answer must never lead to a stranger's), adds the security headers."""
 
@@ -86,9 +95,10 @@ class Gate:
 
     async def who(self, scope: Mapping[str, Any]) -> Visitor | None:
         """Whoever the cookie stands for, if their session lives."""
-        token = self._cookie(scope)
-        session = await accounts.session_of(token, note=not _is_by_itself(scope)) if token else None
-        return Visitor(session, token, self.describe(scope)) if session and token else None
+        for token in self._tokens(scope):
+            if session := await accounts.session_of(token, note=not _is_by_itself(scope)):
+                return Visitor(session, token, self.describe(scope))
+        return None
 
     async def session_actor(self, scope: Mapping[str, Any]) -> Actor:
         """For GraphQL by session. Raises NotAuthenticated without one, NotOurs for what another site may have sent."""
@@ -104,7 +114,8 @@ class Gate:
         site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
         if site != "same-origin" if site else origin not in self._origins:
             raise NotOurs
-        if origin and origin not in self._origins:
+        # A page that sends no referrer has the origin `null`; then the browser's own word, which no page can forge, decides.
+        if origin and origin not in self._origins and not (site and origin == "null"):
             raise NotOurs
 
     def cookie(self, token: str) -> str:
@@ -115,12 +126,16 @@ class Gate:
         """The header that makes a browser forget it."""
         return f"{self.cookie('')}; Max-Age=0"
 
-    def _cookie(self, scope: Mapping[str, Any]) -> str | None:
-        try:
-            found = SimpleCookie(header(scope, b"cookie")).get(self.cookie_name)
-        except CookieError:
-            return None
-        return found.value if found else None
+    def _tokens(self, scope: Mapping[str, Any]) -> list[str]:
+        """What cookies of our name hold, at most a few.
+
+        A browser sends the cookies of every application on this host and above it, well-formed or not, and some may have our
+        name; none of that decides about ours (RFC 6265 section 5.4: a server cannot rely on their order).
+        """
+        lines = (value for name, value in scope["headers"] if name.lower() == b"cookie")
+        pairs = (pair.partition("=") for line in lines for pair in line.decode("latin-1").split(";"))
+        found = (value.strip().strip('"') for name, _, value in pairs if name.strip() == self.cookie_name)
+        return [token for token in dict.fromkeys(found) if _TOKEN.fullmatch(token)][:MOST_TOKENS]
 
     def _address(self, scope: Mapping[str, Any]) -> str:
         peer = scope.get("client")

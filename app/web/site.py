@@ -47,6 +47,8 @@ from app.web.live import Live
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
 
+# This form may be older than the session, which began in another tab. It acts for whom its own fields prove, and for nobody else.
+_SIGN_IN: Final = "/sign-in"
 _PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
 CONTROLLERS: Final = (
@@ -72,6 +74,7 @@ class Site:
         self._gate = gate
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
+        self._templates.globals["keeps_no_session"] = gate.keeps_no_session
         live = Live(stopping)
         self._litestar = Litestar(
             [Router("/", route_handlers=list(CONTROLLERS)), self._static_files()],
@@ -135,7 +138,7 @@ class Site:
 
     def _require_ours(self, scope: Scope, page: Page) -> None:
         self._gate.require_ours(scope)
-        if page.visitor is not None:
+        if page.visitor is not None and page.path != _SIGN_IN:
             require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
 
     async def _confirm(self, page: Page) -> str | None:

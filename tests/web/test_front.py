@@ -12,6 +12,7 @@ import pytest
 from app import mail
 from app.access.actor import Actor
 from app.accounts import service as accounts
+from app.cli.server import _listening
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import Team
@@ -240,3 +241,22 @@ async def _mailed(smtp: Smtp) -> list[str]:
     """The paths of the links that were mailed."""
     await mail.current().drain()
     return [found for message in smtp.received for found in re.findall(r"https://keys\.example\.com(/\S+)", message.get_content())]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"), [("http://keys.lan:8000", True), ("https://keys.lan", False), ("http://localhost:8000", False)]
+)
+async def test_the_sign_in_page_says_at_once_that_plain_http_keeps_no_session(
+    browse: Callable[..., Browser], settings: Settings, db: None, url: str, says: bool
+) -> None:
+    app = create_app(replace(settings, dev=False, public_url=url))
+    page = await Browser(app).open("/sign-in")
+    assert ("does not work over plain http" in page.text) is says
+
+
+def test_the_start_says_at_once_that_nobody_can_sign_in_over_plain_http(settings: Settings) -> None:
+    def lines(url: str, dev: bool) -> str:
+        return "\n".join(_listening(replace(settings, dev=dev, public_url=url), None).lines)
+
+    assert "Nobody can sign in there" in lines("http://keys.lan", False)
+    assert "Nobody can sign in" not in lines("https://keys.lan", False) + lines("http://keys.lan", True)

@@ -94,7 +94,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (None, "SuspendApiKeyPayload", "apiKey"),
     (None, "ResumeApiKeyPayload", "apiKey"),
     (None, "RevokeApiKeyPayload", "apiKey"),
-    (None, "RotateApiKeyPayload", "rotation apiKey secret"),
+    (None, "RotateApiKeyPayload", "rotation apiKey secret retryAfter"),
     (None, "CompleteRotationPayload", "rotation"),
     (None, "CancelRotationPayload", "rotation"),
     (None, "ExtendRotationPayload", "rotation"),

@@ -32,8 +32,16 @@ class RotateApiKeyInput:
         default=strawberry.UNSET,
         description=(
             "Any text, at most 200 characters. Repeated with the same input, within 24 hours and as long as the run is open, it\n"
-            "gives the same run: while the successor was never used with another one and its secret (the first is revoked), so\n"
-            "that a lost answer locks nobody out; with `secret: null` afterwards. With another input, a Conflict."
+            "gives the same run with `secret: null`; but with another successor and its secret (the first is revoked) while that\n"
+            "one was never used and 30 seconds after it was made, so that a lost answer locks nobody out. With another input, a\n"
+            "Conflict."
+        ),
+    )
+    replace_unused: bool = strawberry.field(
+        default=False,
+        description=(
+            "With a repeated `idempotencyKey`: the first answer is lost for certain, so replace a successor that was never used\n"
+            "without waiting 30 seconds. A run replaces its successor 20 times at most, then it is a Conflict."
         ),
     )
 
@@ -42,7 +50,13 @@ class RotateApiKeyInput:
 class RotateApiKeyPayload:
     rotation: Rotation
     api_key: ApiKey = strawberry.field(description="The successor.")
-    secret: str | None = strawberry.field(description="The successor's, shown now and never again; null if it was used before.")
+    secret: str | None = strawberry.field(description="The successor's, shown now and never again; null if another answer told it.")
+    retry_after: int | None = strawberry.field(
+        description=(
+            "When `secret` is null and the successor was not used yet: in so many seconds the same request replaces it and tells\n"
+            "another secret."
+        )
+    )
 
 
 @strawberry.input
@@ -120,9 +134,10 @@ class RotationMutation:
             on_deadline=input.on_deadline,
             quiet_seconds=input.quiet_period_seconds,
             idempotency_key=given(input.idempotency_key),
+            replace_unused=input.replace_unused,
         )
         shown = await _shown(info, started.progress)
-        return RotateApiKeyPayload(rotation=shown, api_key=shown.successor, secret=started.secret)
+        return RotateApiKeyPayload(rotation=shown, api_key=shown.successor, secret=started.secret, retry_after=started.retry_after)
 
     @mutation(
         "Revokes the old key: no request with it that begins after this answer is accepted. Before the run is READY refused\n"

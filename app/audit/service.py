@@ -44,6 +44,11 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
     change.entries.append(entry)
 
 
+async def times(change: Change, action: str, target: str) -> int:
+    """How often this was done to this thing before; for rules that bound it."""
+    return await store.times(change.chain, action, target)
+
+
 async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:
     """The newest entries about one thing of a workspace."""
     access = await workspaces.reading(actor, slug, Action.READ_AUDIT)

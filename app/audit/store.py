@@ -142,6 +142,12 @@ async def count(chain: str, target: str | None) -> int:
     return int(await (query if target is None else query.where(AuditEntryRow.target == target)).run())
 
 
+async def times(chain: str, action: str, target: str) -> int:
+    """How often this was done to this thing."""
+    query = AuditEntryRow.count().where(AuditEntryRow.chain == chain, AuditEntryRow.target == target)
+    return int(await query.where(AuditEntryRow.action == action).run())
+
+
 def _entry(row: dict[str, Any]) -> Entry:
     return Entry(
         id=row["id"],

@@ -91,7 +91,11 @@ class Rotating:
     async def _begin(self) -> Any:
         """The run: a new one, or that of an earlier process that was not cancelled."""
         key_id = self._asked.key if ids.is_a(ids.API_KEY, self._asked.key) else await self._named()
-        begun = await self._ask("start", **self._terms(key_id, *await self._before(key_id)))
+        terms = self._terms(key_id, *await self._before(key_id))
+        begun = await self._ask("start", **terms)
+        if begun["retryAfter"] is not None:
+            # An answer told the secret, and this process is the one that needs it: nobody else reads that answer any more.
+            begun = await self._ask("start", **terms, replaceUnused=True)
         run = begun["rotation"]
         if begun["secret"] is not None:
             self._tell(f"The rotation {run['id']} is begun: {_key(run['successor'])} is to replace {_key(run['predecessor'])}.")

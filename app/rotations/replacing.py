@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from app import catalogue
 from app.access.actor import Actor
 from app.access.policy import Action
@@ -17,7 +19,10 @@ from app.rotations.ending import now_of, write_down
 from app.rotations.rotation import Progress
 from app.workspaces.service import Change
 
-_NOTE = "Its secret may have been lost; another took its place."
+# A run's successor is replaced so often at most: every time leaves a revoked key and entries in the audit log behind.
+MOST_REPLACEMENTS: Final = 20
+_NOTE: Final = "Its secret may have been lost; another took its place."
+_REPLACED: Final = "rotation.successor_replaced"
 
 
 async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) -> Created:
@@ -40,12 +45,17 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
 
 
 async def replace_successor(change: Change, run: Progress) -> Created:
-    """Another successor with the settings of the one that goes. The run moves on to it before the old one is revoked."""
+    """Another successor with the settings of the one that goes. The run moves on to it before the old one is revoked.
+
+    Raises Conflict when that was done MOST_REPLACEMENTS times.
+    """
+    if await audit.times(change, _REPLACED, run.rotation.id) >= MOST_REPLACEMENTS:
+        raise Conflict(f"The new key was replaced {MOST_REPLACEMENTS} times. Cancel this rotation and begin another.")
     made = await keys.add_in(change, like(run.successor), line_started_at=run.successor.born)
     await store.set_successor(run.rotation.id, made.key.id)
     await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, _NOTE)
     detail = {"before": run.successor.id, "after": made.key.id}
-    await audit.record(change, "rotation.successor_replaced", run.rotation.id, successor=detail)
+    await audit.record(change, _REPLACED, run.rotation.id, successor=detail)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from app import clock, ids
 from app.access.actor import Actor
@@ -20,13 +21,22 @@ from app.rotations.rotation import OnDeadline, Progress, Rotation
 from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
 from app.workspaces.service import Change
 
+# So long after a successor was made the answer with its secret may still be on its way: clients and balancers repeat a request
+# that is merely slow, and whoever then got the first answer would hold a key that the second has revoked.
+ANSWER_ON_ITS_WAY: Final = 30 * clock.SECOND
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`secret` is the successor's; None when it was shown before and the successor has been used since."""
+    """`secret` is the successor's; None when another answer told it.
+
+    `retry_after`: in so many seconds, or at once with `replace_unused`, the same request replaces a successor that is not used by
+    then. None: it never will, or just has.
+    """
 
     progress: Progress
     secret: str | None = field(repr=False)
+    retry_after: int | None = None
 
 
 async def start(
@@ -38,12 +48,15 @@ async def start(
     on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT,
     quiet_seconds: int = DEFAULT_QUIET_SECONDS,
     idempotency_key: str | None = None,
+    replace_unused: bool = False,
 ) -> Started:
     """A run with a new key that takes the place of this one; both work. Needs no free slot of the plan.
 
     `deadline` in microseconds, by default 7 days from now, never later than 30. Raises ValidationFailed, or Conflict for a key
     that is not active or has an open run. The same idempotency key with the same input answers the same run, within 24 hours
-    and as long as the run is open; while its successor was never used that one is replaced by another, whose secret is told.
+    and as long as the run is open. A successor that was never used is then replaced by another, whose secret is told: once it is
+    older than ANSWER_ON_ITS_WAY, or at once when `replace_unused` says that the first answer is lost. Raises Conflict when one
+    run asks for that too often.
     """
     terms = Terms(deadline, on_deadline, quiet_seconds)
     asked = [key_id, deadline, str(on_deadline), quiet_seconds]
@@ -53,7 +66,7 @@ async def start(
         begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
         if repeat and begun:
             repeat.require_same(begun[1])
-            started, replaced = await _again(change, begun[0])
+            started, replaced = await _again(change, begun[0], replace_unused=replace_unused)
         else:
             started = await _begin(change, key, terms, repeat)
     await keys.written_down(*replaced)
@@ -82,12 +95,15 @@ async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | Non
     return Started(await now_of(change, run), made.secret)
 
 
-async def _again(change: Change, begun: Rotation) -> tuple[Started, tuple[ApiKey, ...]]:
+async def _again(change: Change, begun: Rotation, *, replace_unused: bool) -> tuple[Started, tuple[ApiKey, ...]]:
     """The run that the same request has begun before, and the key that was replaced because nobody can have its secret."""
     run = await now_of(change, begun)
     suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
     if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
         return Started(run, None), ()
+    left = min(run.successor.created_at + ANSWER_ON_ITS_WAY - change.now, ANSWER_ON_ITS_WAY)
+    if left > 0 and not replace_unused:
+        return Started(run, None, retry_after=-(-left // clock.SECOND)), ()
     made = await replace_successor(change, run)
     revoked = await key_store.find(change.place.id, run.successor.id)
     return Started(await as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()

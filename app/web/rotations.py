@@ -40,7 +40,7 @@ async def show(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
 
 @post(ROTATION, status_code=200)
 async def start(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Sent twice it is one run: a new secret if nobody uses the first yet, else where the run stands."""
+    """Sent twice it is one run; the second answer shows where it stands, and offers another secret if nobody uses the first."""
     key = await keys.get(page.actor, key_id, slug=page.slug)
     try:
         started = await _start(page, key_id)

@@ -68,7 +68,9 @@ async def test_a_free_workspace_rotates_its_only_key_with_a_management_key(db: N
 
 async def test_a_lost_answer_is_asked_for_again(editor: Client, team: Team) -> None:
     key = (await make_key(team)).key
-    one, two = [await begin(editor, key.id, idempotencyKey="once") for _ in range(2)]
+    one, early = [await begin(editor, key.id, idempotencyKey="once") for _ in range(2)]
+    assert (early["secret"], early["apiKey"]["id"], early["retryAfter"] in range(1, 31)) == (None, one["apiKey"]["id"], True)
+    two = await begin(editor, key.id, idempotencyKey="once", replaceUnused=True)
     assert one["rotation"]["id"] == two["rotation"]["id"] and one["apiKey"]["id"] != two["apiKey"]["id"]
     assert two["secret"] and two["secret"] != one["secret"]
     await use(two["apiKey"]["id"])

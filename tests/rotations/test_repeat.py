@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app import database
-from app.clock import DAY, HOUR
+from app.clock import DAY, HOUR, SECOND
 from app.errors import Conflict, ValidationFailed
 from app.keys import journal
 from app.keys import service as keys
@@ -18,17 +18,37 @@ from app.plans import service as plans
 from app.rotations import service as rotations
 from app.rotations.rotation import State
 from app.rotations.service import Started
+from app.verification import preview
+from app.verification.verify import Code
 from tests.conftest import Team, make_key
 from tests.support.callers import use
 
 
 async def start(team: Team, key_id: str, repeat: str = "deploy-7", **changes: object) -> Started:
+    """As a client that waits for its answer; one that has lost it says so with `replace_unused`."""
     return await rotations.start(team.editor, key_id, idempotency_key=repeat, **changes)  # type: ignore[arg-type]
 
 
-async def test_the_same_request_again_is_the_same_run_with_another_secret_while_the_first_was_never_used(team: Team) -> None:
+async def test_a_repeated_request_while_the_answer_is_on_its_way_revokes_nothing_and_says_when_to_ask_again(team: Team) -> None:
+    key, born = (await make_key(team)).key, await database.now()
+    database.freeze(born)
+    first = await start(team, key.id)
+    for passed, left in ((0, 30), (1, 30), (29 * SECOND, 1), (30 * SECOND - 1, 1)):
+        database.freeze(born + passed)
+        again = await start(team, key.id)
+        assert (again.secret, again.retry_after) == (None, left)
+        assert again.progress.successor == first.progress.successor
+    assert first.retry_after is None and await keys.count(team.viewer, team.slug) == 2
+    database.freeze(born + 30 * SECOND)
+    again = await start(team, key.id)
+    assert again.secret is not None and again.retry_after is None
+    # The replacement's own answer is on its way now.
+    assert (await start(team, key.id)).retry_after == 30
+
+
+async def test_a_lost_answer_is_the_same_run_with_another_secret_while_the_first_was_never_used(team: Team) -> None:
     key = (await make_key(team)).key
-    first, again = await start(team, key.id), await start(team, key.id)
+    first, again = await start(team, key.id), await start(team, key.id, replace_unused=True)
     assert again.progress.rotation.id == first.progress.rotation.id
     assert first.secret is not None and again.secret is not None and again.secret != first.secret
     lost, new = first.progress.successor, again.progress.successor
@@ -68,12 +88,23 @@ async def test_a_use_that_is_being_counted_is_waited_for(team: Team) -> None:
 
 async def _outside(team: Team, key_id: str) -> Started:
     database.engine().current_transaction.set(None)  # type: ignore[arg-type]
-    return await start(team, key_id)
+    return await start(team, key_id, replace_unused=True)
 
 
-async def test_many_of_the_same_request_at_once_make_one_run_with_one_living_successor(team: Team) -> None:
+async def test_thirty_of_the_same_request_at_once_make_one_run_one_successor_and_one_secret(team: Team) -> None:
     key = (await make_key(team)).key
-    results = await asyncio.gather(*(start(team, key.id) for _ in range(15)))
+    results = await asyncio.gather(*(start(team, key.id) for _ in range(30)))
+    assert len({result.progress.rotation.id for result in results}) == 1
+    (told,) = [result for result in results if result.secret is not None]
+    assert {result.progress.successor.id for result in results} == {told.progress.successor.id}
+    assert await keys.count(team.viewer, team.slug) == 2
+    assert (await keys.get(team.viewer, told.progress.successor.id)).status(await database.now()) is Status.ACTIVE
+    assert (await preview.ask(team.owner, team.slug, preview.Question(told.secret or ""))).code is Code.VALID
+
+
+async def test_many_that_lost_their_answers_at_once_make_one_run_with_one_living_successor(team: Team) -> None:
+    key = (await make_key(team)).key
+    results = await asyncio.gather(*(start(team, key.id, replace_unused=True) for _ in range(15)))
     assert len({result.progress.rotation.id for result in results}) == 1
     now = await database.now()
     page = await keys.page(team.viewer, team.slug, Window(100))
@@ -122,7 +153,7 @@ async def test_a_successor_that_was_narrowed_or_suspended_is_not_undone_by_the_s
     key = (await make_key(team)).key
     first = await start(team, key.id)
     await keys.update(team.editor, first.progress.successor.id, KeyEdit(permissions=("pdf.read",), name="Narrow"))
-    again = await start(team, key.id)
+    again = await start(team, key.id, replace_unused=True)
     assert (again.progress.successor.permissions, again.progress.successor.name) == (("pdf.read",), "Narrow")
     for suspended in (again.progress.successor.id, key.id):
         await keys.suspend(team.owner, suspended)
@@ -137,10 +168,26 @@ async def test_a_reader_never_takes_a_replaced_successor_for_a_cancelled_run(tea
 
     async def replace_twenty_times() -> None:
         for _ in range(20):
-            await start(team, key.id)
+            await start(team, key.id, replace_unused=True)
 
     replacing, seen = asyncio.create_task(replace_twenty_times()), set()
     while not replacing.done():
         seen.add((await rotations.get(team.viewer, run_id)).state)
     await replacing
     assert seen == {State.ISSUED}
+
+
+async def test_a_run_replaces_its_successor_twenty_times_and_no_more(team: Team) -> None:
+    key = (await make_key(team)).key
+    first = await start(team, key.id)
+    for _ in range(20):
+        last = await start(team, key.id, replace_unused=True)
+        assert last.secret is not None
+    before = await keys.count(team.viewer, team.slug)
+    for attempt in (start(team, key.id, replace_unused=True), rotations.replace_unused(team.editor, last.progress.successor.id)):
+        with pytest.raises(Conflict, match="20 times"):
+            await attempt
+    assert await keys.count(team.viewer, team.slug) == before == 22
+    assert (await start(team, key.id)).progress.successor == last.progress.successor
+    await rotations.cancel(team.editor, first.progress.rotation.id)
+    assert (await start(team, key.id, "another")).secret is not None

@@ -53,7 +53,7 @@ async def test_a_rotation_is_begun_with_its_terms_and_the_secret_shown_once(edit
     assert "Rotating" in editor.page
 
 
-async def test_the_same_form_sent_again_is_the_same_run_with_another_secret_until_the_first_is_used(
+async def test_the_same_form_sent_again_is_the_same_run_and_offers_another_secret_until_the_first_is_used(
     editor: Browser, team: Team
 ) -> None:
     key, path = (await make_key(team)).key, ""
@@ -62,9 +62,15 @@ async def test_the_same_form_sent_again_is_the_same_run_with_another_secret_unti
     sent = editor.form(path).filled()
     first = SECRET.findall((await editor.post(path, sent, **editor.from_here)).text)[0]
     begun = await rotations.of_key(team.owner, key.id)
-    second = SECRET.findall((await editor.post(path, sent, **editor.from_here)).text)[0]
+    second = await editor.post(path, sent, **editor.from_here)
+    assert (second.status_code, second.headers["location"]) == (303, path)
     run = await rotations.of_key(team.owner, key.id)
-    assert begun is not None and run is not None and begun.rotation.id == run.rotation.id and first != second
+    assert begun is not None and run is not None and begun.rotation.id == run.rotation.id and begun.successor == run.successor
+    await editor.open(path)
+    replaced = await editor.send(f"{path}/replacement")
+    assert SECRET.findall(replaced.text)[0] != first
+    run = await rotations.of_key(team.owner, key.id)
+    assert run is not None
     await used(run.successor.id)
     third = await editor.post(path, sent, **editor.from_here)
     assert (third.status_code, third.headers["location"]) == (303, path)

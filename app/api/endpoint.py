@@ -95,7 +95,7 @@ class Endpoint:
     async def run(self, body: Body, actor: Actor) -> dict[str, Any]:
         """`data` and `errors`; without `data` nothing was executed. Raises Refused when too much is under way."""
         request_id = actor.request.request_id or ids.new(ids.REQUEST)
-        document = self._documents.prepare(body.query)
+        document = self._documents.prepare(body.query or "")
         try:
             if document.errors:
                 return {"errors": told(document.errors, request_id)}

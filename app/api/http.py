@@ -38,9 +38,9 @@ class Refused(KeydeskError):
 
 
 class Body(msgspec.Struct):
-    """The parameters of GraphQL over HTTP."""
+    """The parameters of GraphQL over HTTP. `decode` gives none without a query."""
 
-    query: str
+    query: str | None = None
     operationName: str | None = None  # noqa: N815  # the name on the wire
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
@@ -121,6 +121,13 @@ def decode(body: bytes) -> Body:
         raise Refused(400, "BAD_REQUEST", f"The body is not a GraphQL request in JSON: {error}.") from None
     if _NUL.search(text):
         raise Refused(400, "BAD_REQUEST", "The character NUL is not part of any text here.")
+    if not decoded.query and "persistedQuery" in (decoded.extensions or {}):
+        # The words and the status by which Apollo's and urql's clients know to send the whole query instead.
+        raise Refused(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+    if decoded.query is None:
+        raise Refused(400, "BAD_REQUEST", "The body is not a GraphQL request in JSON: it has no `query`.")
+    # Some clients write an empty name for none.
+    decoded.operationName = decoded.operationName or None
     if decoded.variables and _deeper_than(decoded.variables, MAXIMUM_JSON_DEPTH):
         raise _nested_too_deeply()
     return decoded

@@ -256,3 +256,33 @@ async def test_no_answer_is_kept_by_anybody(owner: Client) -> None:
     for answer in (await owner.request(json=HELLO), await NOBODY.request(json=HELLO), await owner.request(content=b"x")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+
+
+@pytest.mark.parametrize("query", [{}, {"query": None}, {"query": ""}])
+@pytest.mark.parametrize("accept", [LEGACY, RESPONSE])
+async def test_a_client_that_tries_a_hash_first_learns_that_it_has_to_send_the_query(
+    owner: Client, query: dict[str, str | None], accept: str
+) -> None:
+    answer = await owner.request(json={**query, "extensions": HASH, "operationName": None}, headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json; charset=utf-8")
+    assert answer.json() == {
+        "errors": [{"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}]
+    }
+    whole = await owner.request(json={"query": "{viewer{kind}}", "extensions": HASH})
+    assert whole.json() == {"data": {"viewer": {"kind": "USER"}}}
+
+
+@pytest.mark.parametrize("body", [{}, {"query": None}, {"extensions": {}}, {"extensions": {"tracing": True}}])
+async def test_a_body_without_a_query_is_no_request(owner: Client, body: dict[str, object]) -> None:
+    answer = await owner.request(json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+async def test_an_empty_operation_name_is_none(owner: Client) -> None:
+    one = {"query": "query One { viewer { kind } }", "operationName": ""}
+    assert (await owner.request(json=one)).json() == {"data": {"viewer": {"kind": "USER"}}}
+    two = {"query": "query One { viewer { kind } } query Two { viewer { kind } }", "operationName": ""}
+    assert "Say which operation" in (await owner.request(json=two)).json()["errors"][0]["message"]

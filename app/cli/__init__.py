@@ -5,7 +5,7 @@ A command parses, calls one use case and says what it answered; `frame.py` does 
 
 from __future__ import annotations
 
-from app.cli import accounts, audit, database, demo, doctor, gateways, leaks, management, rotate, server, workspaces
+from app.cli import accounts, audit, backups, database, demo, doctor, gateways, leaks, management, rotate, server, workspaces
 from app.cli.frame import Desk
 
 main = Desk(
@@ -29,6 +29,8 @@ main = Desk(
         leaks.find,
         leaks.revoke,
         audit.audit_group,
+        backups.backup,
+        backups.restore,
         database.schema,
     ],
 )

@@ -1,0 +1,214 @@
+"""All rows of a database in one file, and back: the same file for SQLite and PostgreSQL, made while the server runs.
+
+The file is an SQLite database with one table for each of ours and one that says how many rows each has. It is there whole or
+not at all. What lasts minutes is left out: sessions, links that were mailed, throttles and leases; so no restore signs anybody
+in again who had been signed out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import os
+import sqlite3
+import struct
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from piccolo.table import sort_table_classes
+
+from app import database
+from app.database.migrate import known_migrations, missing
+from app.database.postgres import PooledPostgresEngine, acquire
+from app.errors import StartRefused
+from app.piccolo_app import APP_CONFIG
+
+FLEETING: Final = frozenset({"session", "link", "throttle", "job"})
+_ABOUT: Final = "keydesk_backup"
+_PAGE: Final = 1_000
+_PARAMETERS: Final = 20_000
+# Where SQLite holds a shared lock in the -shm file for as long as any process has the database open.
+_OPEN_BYTE: Final = 128
+_LOCK: Final = "hhqqi"
+
+
+def tables() -> dict[str, list[str]]:
+    """The columns of every table, those first that others refer to."""
+    return {
+        table._meta.tablename: [column._meta.db_column_name for column in table._meta.columns]
+        for table in sort_table_classes(list(APP_CONFIG.table_classes))
+    }
+
+
+async def save(target: Path) -> dict[str, int]:
+    """Writes all rows, as they are at one moment, into a new file of mode 0600; answers how many by table.
+
+    Raises FileExistsError, other OSErrors, Unavailable.
+    """
+    half = _begun(target)
+    try:
+        with contextlib.closing(sqlite3.connect(half, isolation_level=None)) as into:
+            counts = await _save_all(into)
+        _sync(half)
+        # Linked into place whole; an existing file is never replaced.
+        os.link(half, target)
+        _sync(target.parent)
+    except sqlite3.Error as error:
+        raise OSError(0, str(error), str(target)) from error
+    finally:
+        half.unlink()
+    return counts
+
+
+@contextlib.contextmanager
+def reading(source: Path) -> Iterator[sqlite3.Connection]:
+    """A backup that is whole and that this version understands. Raises StartRefused."""
+    if not source.is_file():
+        raise StartRefused(f"There is no backup at {source}.")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as backup:
+            _check(backup, source)
+            yield backup
+    except sqlite3.DatabaseError as error:
+        raise StartRefused(f"{source} is no whole backup of Keydesk: {error}.") from None
+
+
+async def load(backup: sqlite3.Connection) -> dict[str, int]:
+    """Puts the backup's rows in the place of all that there are; call inside a transaction. Answers how many by table."""
+    if not database.is_sqlite():
+        await database.fetch("SET LOCAL statement_timeout = 0")
+    for table in reversed(tables()):
+        await database.fetch(f'DELETE FROM "{table}"')
+    return {table: await _load_table(backup, table) for table in tables() if table not in FLEETING}
+
+
+def is_open_elsewhere(path: Path) -> bool:
+    """Whether another process has this SQLite file open. To be asked before this one does: closing the file here would free
+    locks that SQLite holds for this process."""
+    shared = path.with_name(f"{path.name}-shm")
+    if not shared.exists():
+        return False
+    descriptor = os.open(shared, os.O_RDWR)
+    try:
+        wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, _OPEN_BYTE, 1, 0)
+        kind, *_ = struct.unpack(_LOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, wanted))
+        return bool(kind != fcntl.F_UNLCK)
+    finally:
+        os.close(descriptor)
+
+
+async def is_served() -> bool:
+    """Whether another process is connected to this PostgreSQL database as Keydesk."""
+    engine = database.engine()
+    if not isinstance(engine, PooledPostgresEngine) or engine.pool is None:
+        return False
+    rows = await database.fetch(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'keydesk' AND datname = current_database()"
+    )
+    return bool(rows[0]["n"] > engine.pool.get_size())
+
+
+async def is_empty() -> bool:
+    """Whether nobody has used this database yet."""
+    return not await database.fetch("SELECT id FROM workspace UNION ALL SELECT id FROM account LIMIT 1")
+
+
+async def _save_all(into: sqlite3.Connection) -> dict[str, int]:
+    if await missing():
+        raise StartRefused("The database belongs to another version. `keydesk migrate` brings it to this one.")
+    counts: dict[str, int] = {}
+    into.execute("PRAGMA synchronous = OFF")
+    into.execute("BEGIN")
+    async with _snapshot() as rows_of:
+        for table, columns in tables().items():
+            if table in FLEETING:
+                continue
+            names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join("?" for _ in columns)
+            into.execute(f'CREATE TABLE "{table}" ({names})')
+            counts[table] = 0
+            async for page in rows_of(f'SELECT {names} FROM "{table}"'):
+                into.executemany(f'INSERT INTO "{table}" VALUES ({marks})', page)
+                counts[table] += len(page)
+    into.execute(f"CREATE TABLE {_ABOUT} (kind, name, rows)")
+    into.executemany(f"INSERT INTO {_ABOUT} VALUES ('table', ?, ?)", counts.items())
+    into.executemany(f"INSERT INTO {_ABOUT} VALUES ('migration', ?, 0)", [(name,) for name in known_migrations()])
+    into.execute("COMMIT")
+    return counts
+
+
+@contextlib.asynccontextmanager
+async def _snapshot() -> AsyncIterator[Any]:
+    """A function that reads rows in pages, all of them as they were at the same moment."""
+    engine = database.engine()
+    if isinstance(engine, PooledPostgresEngine):
+        connection = await acquire(engine)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield lambda statement: _postgres_pages(connection, statement)
+        finally:
+            await engine.pool.release(connection)  # type: ignore[union-attr]  # acquired from it
+        return
+    with contextlib.closing(sqlite3.connect(engine.path, isolation_level=None)) as source:
+        source.execute("PRAGMA query_only = ON")
+        source.execute("PRAGMA busy_timeout = 5000")
+        source.execute("BEGIN")
+        yield lambda statement: _sqlite_pages(source, statement)
+
+
+async def _postgres_pages(connection: Any, statement: str) -> AsyncIterator[list[tuple[Any, ...]]]:
+    cursor = await connection.cursor(statement)
+    while page := await cursor.fetch(_PAGE):
+        yield [tuple(row) for row in page]
+
+
+async def _sqlite_pages(source: sqlite3.Connection, statement: str) -> AsyncIterator[list[tuple[Any, ...]]]:
+    cursor = source.execute(statement)
+    while page := cursor.fetchmany(_PAGE):
+        yield page
+
+
+def _begun(target: Path) -> Path:
+    """The file beside the target that it is made of; those of runs that were killed are cleared away."""
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "there is a file of this name already", str(target))
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        if left.suffix[1:].isdecimal() and not Path("/proc", left.suffix[1:]).exists() and Path("/proc").exists():
+            left.unlink(missing_ok=True)
+    half = target.with_name(f".{target.name}.{os.getpid()}")
+    os.close(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+    return half
+
+
+def _check(backup: sqlite3.Connection, source: Path) -> None:
+    about = backup.execute(f"SELECT kind, name, rows FROM {_ABOUT}").fetchall()
+    if {name for kind, name, _ in about if kind == "migration"} - known_migrations():
+        raise StartRefused(f"{source} was made by a newer version of Keydesk. Restore it with that one.")
+    for kind, table, rows in about:
+        if kind == "table" and backup.execute(f'SELECT count(*) FROM "{table}"').fetchone() != (rows,):
+            raise StartRefused(f"{source} is no whole backup of Keydesk: rows of {table} are lacking.")
+
+
+async def _load_table(backup: sqlite3.Connection, table: str) -> int:
+    """An older backup lacks tables and columns that came later; they are as the migrations make them."""
+    there = {row[1] for row in backup.execute(f'PRAGMA table_info("{table}")')}
+    columns = [name for name in tables()[table] if name in there]
+    if not columns:
+        return 0
+    names, row_marks = ", ".join(f'"{name}"' for name in columns), f"({', '.join('{}' for _ in columns)})"
+    cursor, count = backup.execute(f'SELECT {names} FROM "{table}"'), 0
+    while page := cursor.fetchmany(_PARAMETERS // len(columns)):
+        marks = ", ".join([row_marks] * len(page))
+        await database.fetch(f'INSERT INTO "{table}" ({names}) VALUES {marks}', *(value for row in page for value in row))
+        count += len(page)
+    return count
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,6 +14,7 @@ from app.database.migrate import migrate, missing, one_at_a_time
 from app.errors import StartRefused
 from app.keys import journal
 from app.peppers import service as peppers
+from app.peppers.pepper import GoneOn
 from app.settings import Settings
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
@@ -36,7 +37,10 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     post = mail.bind(settings)
     try:
         await database.open_pools()
-        await _prepare(current, previous, make)
+        try:
+            await _prepare(current, previous, make)
+        except GoneOn as error:
+            raise StartRefused(peppers.gone_on(error.version)) from None
         book = journal.bind(settings.journal_path)
         if make:
             await _replay(book, with_journal)

@@ -9,8 +9,18 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from app.errors import Unavailable
+
 MINIMUM_BYTES = 32
 _VERSION_BYTES = 4
+
+
+class GoneOn(Unavailable, LookupError):
+    """Something was wrapped by a pepper that this process was not given: nothing of it can be read or checked here."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(internal=f"this database has gone on to another pepper (version {version}); this process was not given it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +63,20 @@ class Peppers:
         return self.current.version.to_bytes(_VERSION_BYTES) + _xor(key, self.current, context)
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """The key again; LookupError if it was wrapped by a pepper this process was not given."""
-        version = int.from_bytes(wrapped[:_VERSION_BYTES])
+        """The key again; GoneOn if it was wrapped by a pepper this process was not given."""
+        version = version_of(wrapped)
         for pepper in self.all:
             if pepper.version == version:
                 return _xor(wrapped[_VERSION_BYTES:], pepper, context)
-        raise LookupError(f"wrapped by pepper {version}, which this process does not have")
+        raise GoneOn(version)
 
     def is_current(self, wrapped: bytes) -> bool:
-        return int.from_bytes(wrapped[:_VERSION_BYTES]) == self.current.version
+        return version_of(wrapped) == self.current.version
+
+
+def version_of(wrapped: bytes) -> int:
+    """Which pepper wrapped it."""
+    return int.from_bytes(wrapped[:_VERSION_BYTES])
 
 
 def _xor(key: bytes, pepper: Pepper, context: str) -> bytes:

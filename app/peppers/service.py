@@ -50,7 +50,8 @@ def file_of(settings: Settings) -> Path | None:
 
 
 async def recognise(current: bytes, previous: bytes | None) -> Peppers:
-    """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither.
+    """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither, or
+    has gone on to one that is not given.
 
     A pepper the database has never seen is taken for a new database, or beside one it knows: while a pepper is being
     changed on several nodes, each is first started with the new one as the "previous", then with the two exchanged.
@@ -60,13 +61,24 @@ async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     fingerprints = [Pepper(0, value).fingerprint for value in values]
     if known and not any(fingerprint in known for fingerprint in fingerprints):
         raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
+    wrapping = await store.wrapping()
+    if wrapping is not None and wrapping not in {known.get(fingerprint) for fingerprint in fingerprints}:
+        raise StartRefused(gone_on(wrapping))
     peppers = [Pepper(await _version(mark, known), value) for mark, value in zip(fingerprints, values, strict=True)]
     return Peppers(*peppers)
 
 
+def gone_on(version: int) -> str:
+    """Why a pepper that was current once is refused."""
+    return f"Wrong pepper: this database has gone on to another one (version {version}). Without that one no key verifies."
+
+
 async def is_known() -> bool:
-    """Whether the database still knows this process's pepper; raises Unavailable."""
-    return current().current.fingerprint in await store.versions()
+    """Whether the database still knows this process's pepper and has not gone on to another one; raises Unavailable."""
+    if current().current.fingerprint not in await store.versions():
+        return False
+    wrapping = await store.wrapping()
+    return wrapping is None or wrapping in {pepper.version for pepper in current().all}
 
 
 async def _version(fingerprint: bytes, known: dict[bytes, int]) -> int:

@@ -10,11 +10,14 @@ import httpx
 import pytest
 
 from app import database
+from app.audit import service as audit
+from app.errors import Unavailable
 from app.health import Health
 from app.keys import journal
 from app.metrics import REQUESTS, VERIFICATIONS, counting
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
+from tests.conftest import Team, make_key
 
 
 @pytest.fixture
@@ -91,3 +94,25 @@ async def _one_missing() -> list[str]:
 
 async def _nothing_wrong() -> None:
     return None
+
+
+async def test_a_node_whose_pepper_the_database_has_left_is_not_ready_and_its_changes_are_unavailable(
+    node: tuple[Health, httpx.AsyncClient], team: Team
+) -> None:
+    _, client = node
+    before = peppers.current()
+    newer = Pepper(before.current.version + 1, b"a newer pepper for the tests and for nothing else")
+    async with database.transaction():
+        peppers.bind(Peppers(newer, before.current))
+        await audit.rewrap_keys()
+    try:
+        peppers.bind(before)
+        assert list((await client.get("/readyz")).json()["faults"]) == ["pepper"]
+        with pytest.raises(Unavailable, match=r"."):
+            await make_key(team)
+    finally:
+        peppers.bind(Peppers(before.current, newer))
+        async with database.transaction():
+            await audit.rewrap_keys()
+        peppers.bind(before)
+    assert (await client.get("/readyz")).json()["faults"] == {}

@@ -16,6 +16,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    get_variable_values,
     parse,
     specified_rules,
     validate,
@@ -60,9 +61,19 @@ class Documents:
         return self._remembered(text) if len(text) <= REMEMBERED_LENGTH else self._prepare(text)
 
     def bill(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Bill:
-        """What the operation touches and costs. Raises GraphQLError when that is more than BUDGET."""
+        """What the operation touches and costs. Raises GraphQLError when that is more than BUDGET.
+
+        The price is that of the values which the execution will see (`100.0` is the Int 100). With variables that are not of
+        their types nothing is refused here: the execution does it, before anything is resolved."""
         name = operation.name.value if operation.name else None
-        found = document.bills.get(name) or bill(self._schema, document.ast, operation, variables)
+        found = document.bills.get(name)
+        if found is None:
+            coerced = get_variable_values(
+                self._schema, operation.variable_definitions or (), dict(variables), max_errors=ERRORS_TOLD, hide_suggestions=True
+            )
+            if isinstance(coerced, list):
+                return bill(self._schema, document.ast, operation, None)
+            found = bill(self._schema, document.ast, operation, coerced)
         if not found.variables:
             document.bills[name] = found
         if found.cost > BUDGET:

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 
 from graphql import (
     DocumentNode,
-    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -22,23 +21,22 @@ from graphql import (
     GraphQLField,
     GraphQLSchema,
     InlineFragmentNode,
-    IntValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
-    StringValueNode,
-    ValueNode,
     VariableNode,
+    get_argument_values,
     get_named_type,
     get_nullable_type,
     is_composite_type,
     is_list_type,
 )
+from graphql.execution.values import VariableValues
 
 from app.api.limits import INTROSPECTION_ROOTS
-from app.api.scalars import parse_instant
-from app.clock import DAY, HOUR
+from app.clock import DAY
 from app.usage.service import DEFAULT_DAYS, MOST_STEPS
+from app.usage.usage import Granularity
 
 # 150 ms of one core, in slices (see `execution`).
 BUDGET: Final = 25_000
@@ -91,40 +89,18 @@ class Bill:
 FREE: Final = Bill()
 
 
-def bill(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Bill:
-    """The bill of one operation of a valid document."""
+def bill(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues | None
+) -> Bill:
+    """The bill of one operation of a valid document, for variables as the execution will see them; None: they are not known."""
     root = schema.get_root_type(operation.operation)
-    return _Walk(schema, document, operation, variables).of(root, operation.selection_set) if root else FREE
-
-
-class _Arguments:
-    """What a field was given, as far as it can be known before execution, and which variables said so."""
-
-    def __init__(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> None:
-        self._defaults = {item.variable.name.value: item.default_value for item in operation.variable_definitions or ()}
-        self._variables = variables
-
-    def of(self, node: FieldNode, *names: str) -> tuple[dict[str, Any], frozenset[str]]:
-        given = {item.name.value: item.value for item in node.arguments or () if item.name.value in names}
-        variables = frozenset(value.name.value for value in given.values() if isinstance(value, VariableNode))
-        return {name: self._value(value) for name, value in given.items()}, variables
-
-    def _value(self, value: ValueNode | None) -> Any:
-        if isinstance(value, VariableNode):
-            name = value.name.value
-            return self._variables[name] if name in self._variables else self._value(self._defaults.get(name))
-        if isinstance(value, IntValueNode):
-            return int(value.value)
-        return value.value if isinstance(value, (StringValueNode, EnumValueNode)) else None
+    return _Walk(schema, document, variables).of(root, operation.selection_set) if root else FREE
 
 
 class _Walk:
-    def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-    ) -> None:
-        self._schema = schema
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, variables: VariableValues | None) -> None:
+        self._schema, self._variables = schema, variables
         self._fragments = {item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)}
-        self._arguments = _Arguments(operation, variables)
         self._billed: dict[str, Bill] = {}
 
     def of(self, parent: GraphQLCompositeType, selection_set: SelectionSetNode | None) -> Bill:
@@ -168,14 +144,26 @@ class _Walk:
         if coordinate == SERIES:
             return replace(inner, cost=1, per_step=inner.cost)
         if coordinate in SPANS:
-            given, names = self._arguments.of(node, "since", "until", "granularity")
+            given, names = self._given(definition, node, "since", "until", "granularity")
             # Each step is read and added up also where no series shows it.
             cost = 1 + inner.cost + steps(**given) * max(inner.per_step, 1)
             return Bill(cost=cost, variables=inner.variables | names)
         if is_connection(definition):
-            given, names = self._arguments.of(node, "first", "last")
+            given, names = self._given(definition, node, "first", "last")
             return Bill(cost=1 + _page(given) * inner.cost, variables=inner.variables | names)
         return replace(inner, cost=1 + _usual_length(parent, node, definition) * inner.cost)
+
+    def _given(self, definition: GraphQLField, node: FieldNode, *names: str) -> tuple[dict[str, Any], frozenset[str]]:
+        """These arguments as the resolver will get them, by the schema's names, and the variables that said so."""
+        written = {item.name.value: item.value for item in node.arguments or ()}
+        asked = (value for name, value in written.items() if name in names)
+        variables = frozenset(value.name.value for value in asked if isinstance(value, VariableNode))
+        own = {argument.out_name or name: name for name, argument in definition.args.items()}
+        try:
+            values = {own[name]: value for name, value in get_argument_values(definition, node, self._variables).items()}
+        except GraphQLError:  # for want of the variables
+            return {}, variables
+        return {name: values[name] for name in names if name in values}, variables
 
     def _type(self, name: str) -> GraphQLCompositeType:
         return cast("GraphQLCompositeType", self._schema.type_map[name])
@@ -186,15 +174,11 @@ def is_connection(definition: GraphQLField) -> bool:
     return "first" in definition.args and "last" in definition.args
 
 
-def steps(since: Any = None, until: Any = None, granularity: Any = None) -> int:
-    """How many steps a series has; a time that makes no sense is refused later, and costs as much as the longest."""
-    step = HOUR if granularity == "HOUR" else DAY
-    try:
-        end = time.time_ns() // 1000 if until is None else parse_instant(until)
-        start = end - DEFAULT_DAYS * DAY if since is None else parse_instant(since)
-    except GraphQLError:
-        return MOST_STEPS
-    return min(max((end - start) // step + 2, 1), MOST_STEPS)
+def steps(since: int | None = None, until: int | None = None, granularity: Granularity | None = None) -> int:
+    """How many steps a series has; a time that makes no sense is refused later."""
+    end = time.time_ns() // 1000 if until is None else until
+    start = end - DEFAULT_DAYS * DAY if since is None else since
+    return min(max((end - start) // (granularity or Granularity.DAY).length + 2, 1), MOST_STEPS)
 
 
 def _page(sizes: Mapping[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -16,6 +17,7 @@ from app.api import limits
 from app.api.documents import ERRORS_TOLD, Documents
 from app.api.price import BUDGET
 from app.api.schema import core
+from app.clock import DAY, rfc3339
 from tests.support.graphql import Client
 
 # Calls of functions that refusing may take: what the largest documents within the limits need, and a third more.
@@ -126,6 +128,16 @@ def test_a_page_multiplies_the_cost_of_what_is_in_it(documents: Documents) -> No
     assert [cost(documents, query, n=n) for n in (1, 10, 100)] == [2 + 3, 2 + 30, 2 + 300]
     assert cost(documents, "{workspace{apiKeys{nodes{id name}}}}") == cost(documents, query, n=20) == cost(documents, query)
     assert cost(documents, "query($n:Int=50){workspace{apiKeys(last:$n){nodes{id name}}}}") == 2 + 150
+
+
+def test_a_variable_costs_what_it_is_coerced_to(documents: Documents) -> None:
+    usage = "usage(since:$since,granularity:$by){totalRequests}"
+    query = f"query($n:Int,$since:DateTime,$by:UsageGranularity!){{workspace{{apiKeys(first:$n){{nodes{{{usage}}}}}}}}}"
+    day_ago = rfc3339(time.time_ns() // 1000 - DAY)
+    given = cost(documents, query, n=100, since=day_ago, by="HOUR")
+    assert given == cost(documents, query, n=100.0, since=day_ago, by="HOUR") > 100 * 24
+    assert cost(documents, query, since=day_ago, by="DAY") < given / 20
+    assert given == cost(documents, query.replace("$n:Int", "$n:Int=100"), since=day_ago, by="HOUR")
 
 
 def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Documents) -> None:

@@ -16,7 +16,7 @@ from app.errors import NotAllowed
 
 _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (None, "Query", "viewer workspace node permissions plans environments"),
-    (None, "Viewer", "kind user managementKey workspaces scopes"),
+    (None, "Viewer", "kind user managementKey workspaces scopes effectiveScopes"),
     (None, "Node", "id"),
     (None, "PageInfo", "hasNextPage hasPreviousPage startCursor endCursor"),
     (None, "Permission", "name description inCatalogue"),

@@ -120,6 +120,13 @@ def require_scope(actor: Actor, action: Action) -> None:
         raise NotAllowed(f"This needs a management key with the scope {scope}.")
 
 
+def effective_scopes(actor: Actor, role: Role | None, *, suspended: bool) -> list[Scope]:
+    """Of the scopes a management key holds or that those include, the ones with which it may do anything now."""
+    held = {implied for scope in actor.scopes for implied in scope.implied}
+    useful = {rule.scope for action, rule in RULES.items() if may(actor, role, action, suspended=suspended)}
+    return [scope for scope in Scope if scope in held & useful]
+
+
 def require_recent(actor: Actor, action: Action, now: int) -> None:
     """Raises ConfirmationNeeded when `action` wants a password given within RECENT and the actor's was given earlier."""
     if RULES[action].recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import strawberry
 
+from app.access import policy
 from app.access.actor import Actor, Scope
 from app.api.context import Info
 from app.api.management import ManagementKey
@@ -33,6 +34,17 @@ class Viewer:
     @classmethod
     def of(cls, actor: Actor) -> Viewer:
         return cls(kind=ViewerKind(actor.kind), scopes=[scope for scope in Scope if scope in actor.scopes], actor=actor)
+
+    @field(
+        "Of `scopes`, and what they include, those with which a management key can do anything now: its maker's present role and\n"
+        "its workspace's suspension may leave less. Empty for a user, whose role decides."
+    )
+    async def effective_scopes(self) -> list[str]:
+        if self.kind is ViewerKind.USER:
+            return []
+        (access,) = await workspaces.mine(self.actor)
+        suspended = access.workspace.suspended_at is not None
+        return [str(scope) for scope in policy.effective_scopes(self.actor, access.role, suspended=suspended)]
 
     @field("Null for a management key.")
     async def user(self) -> User | None:

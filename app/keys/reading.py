@@ -21,11 +21,11 @@ from app.workspaces import service as workspaces
 WHAT: Final = "API key"
 
 
-async def get(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
-    """Raises NotFound; with a slug also for a key of another workspace the actor belongs to."""
+async def get(actor: Actor, key_id: str, *, slug: str | None = None, action: Action = Action.READ_KEYS) -> ApiKey:
+    """Raises NotFound; with a slug also for a key of another workspace the actor belongs to. `action`: what the key is read for."""
     workspace_id = await workspace_of(key_id)
     with as_not_found():
-        access = await workspaces.reading(actor, slug, Action.READ_KEYS, workspace_id=None if slug else workspace_id)
+        access = await workspaces.reading(actor, slug, action, workspace_id=None if slug else workspace_id)
     return found(await store.find(access.workspace.id, key_id))
 
 

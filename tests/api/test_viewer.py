@@ -13,6 +13,7 @@ async def test_a_member_is_a_user_with_a_role_in_each_workspace(editor: Client, 
     assert shown == {
         "kind": "USER",
         "scopes": [],
+        "effectiveScopes": [],
         "user": {"id": team.editor.id, "name": team.editor.name, "email": "editor@acme.example"},
         "managementKey": None,
         "workspaces": [{"id": team.workspace.id, "slug": team.slug, "name": team.workspace.name, "viewerRole": "EDITOR"}],

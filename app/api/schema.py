@@ -17,7 +17,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from app.access import fields
-from app.api import nodes
+from app.api import descriptions, nodes
 from app.api.catalogue import CatalogueQuery
 from app.api.connection import Node
 from app.api.context import Info
@@ -74,6 +74,7 @@ class Mutation(ApiKeyMutation, RotationMutation, VerificationMutation, Workspace
 
 # One schema per process. Never `sort_schema=True`: it breaks every union that is returned.
 SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS), exception_handlers=HANDLERS)
+descriptions.describe(SCHEMA._schema)
 
 
 def core() -> GraphQLSchema:

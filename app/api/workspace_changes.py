@@ -18,7 +18,7 @@ from app.workspaces.workspace import BusinessHours
 from app.workspaces.workspace import Workspace as Place
 
 
-@strawberry.input
+@strawberry.input(description="When people are at work, in the workspace's time zone.")
 class BusinessHoursInput:
     days: list[Weekday]
     opens: str = strawberry.field(description="`08:00`")

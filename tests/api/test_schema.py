@@ -23,6 +23,7 @@ from graphql import (
 
 from app.access.fields import FIELDS
 from app.access.policy import RULES, Action
+from app.api import descriptions
 from app.api import schema as published
 from app.api.limits import exceeded
 from app.errors import Problem
@@ -37,6 +38,21 @@ VENDORED = tomllib.loads((STATIC / "vendor/graphiql/vendored.toml").read_text(en
 def test_the_published_text_is_what_the_code_serves() -> None:
     """`keydesk schema > graphql/schema.graphql` writes it."""
     assert SCHEMA.read_text(encoding="utf-8") == published.sdl()
+
+
+def test_every_type_field_argument_and_enum_value_is_described() -> None:
+    assert descriptions.without(CORE) == []
+    assert descriptions.without(build_schema(SCHEMA.read_text(encoding="utf-8"))) == []
+
+
+def test_no_description_is_written_for_what_is_not_there() -> None:
+    parts = {place.rstrip(")") for place in descriptions.WORDS}
+    for place in parts:
+        kind, _, member = place.partition(".")
+        name, _, argument = member.partition("(")
+        members = {**getattr(CORE.type_map[kind], "fields", {}), **getattr(CORE.type_map[kind], "values", {})}
+        assert not name or name in members, place
+        assert not argument or argument in members[name].args, place
 
 
 def test_the_published_text_can_be_read_by_a_client() -> None:

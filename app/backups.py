@@ -48,5 +48,6 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
             again = await replay.replay() if with_journal else Counter()
     if not with_journal:
         await journal.current().forget()
+    await journal.current().begin_anew()
     await journal.current().catch_up()
     return Restored(rows, again)

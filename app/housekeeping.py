@@ -45,6 +45,7 @@ async def tidy() -> None:
     """One round; a part that fails is tried again in the next one and keeps no other part from its turn."""
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         journal.current().catch_up,
+        journal.current().anchor_hourly,
         keys.forget_old_repeats,
         reports.forget_old,
         accounts.forget_old,

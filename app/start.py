@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from app import catalogue, database, mail, replay
 from app.audit import service as audit
-from app.database.migrate import migrate, missing, one_at_a_time
+from app.database.migrate import known_migrations, migrate, missing, one_at_a_time
 from app.errors import StartRefused
 from app.keys import journal
 from app.peppers import service as peppers
@@ -38,10 +38,12 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     try:
         await database.open_pools()
         try:
-            await _prepare(current, previous, make)
+            new = await _prepare(current, previous, make)
         except GoneOn as error:
             raise StartRefused(peppers.gone_on(error.version)) from None
         book = journal.bind(settings.journal_path)
+        if new:
+            await book.begin_anew()
         if make:
             await _replay(book, with_journal)
         await book.catch_up()
@@ -66,7 +68,9 @@ def _refuse_missing_file(settings: Settings, make: bool) -> None:
         raise StartRefused(f"There is no database at {path}. `keydesk serve` or `keydesk migrate` makes one.")
 
 
-async def _prepare(current: bytes, previous: bytes | None, make: bool) -> None:
+async def _prepare(current: bytes, previous: bytes | None, make: bool) -> bool:
+    """Answers whether this made the database."""
+    new = make and await missing() == sorted(known_migrations())
     if make:
         await migrate()
     elif await missing():
@@ -78,3 +82,4 @@ async def _prepare(current: bytes, previous: bytes | None, make: bool) -> None:
         await workspace_store.ensure_installation(audit.wrapped_key(SYSTEM_CHAIN))
         if known.previous is not None:
             await audit.rewrap_keys()
+    return new

@@ -17,6 +17,7 @@ import pytest
 from app import database, ids, start
 from app.access.actor import Actor, Role
 from app.audit import service as audit
+from app.keys import journal
 from app.keys import service as keys
 from app.keys.rules import KeyInput
 from app.keys.service import Created
@@ -90,6 +91,7 @@ async def empty() -> None:
         for table in tables:
             await database.fetch(f"DELETE FROM {table}")
         await database.fetch("UPDATE installation SET audit_length = 0, audit_head = {}", b"")
+    await journal.current().begin_anew()
 
 
 @dataclass(frozen=True)

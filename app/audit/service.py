@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +12,14 @@ from app.access.actor import Actor, Request
 from app.access.policy import Action
 from app.audit import store
 from app.audit.entry import Entry, new_key
-from app.errors import NotAllowed
+from app.errors import NotAllowed, Unavailable
 from app.peppers import service as peppers
+from app.peppers.pepper import GoneOn
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
+# A length that a chain had, and its head then.
+Anchor = tuple[int, bytes]
 _PAGE = 500
 _LONGEST_USER_AGENT = 400
 
@@ -82,29 +87,65 @@ async def count(actor: Actor, slug: str, target: str | None = None) -> int:
     return await store.count(access.workspace.id, target)
 
 
-async def checked(actor: Actor) -> dict[str, int | None]:
-    """Every chain with its `first_broken`, the system's first. Operator only."""
+async def checked(actor: Actor, anchors: Mapping[str, Anchor] | None = None) -> dict[str, int | None]:
+    """Every chain with its `first_broken`, the system's first, and those of which only an anchor is left. Operator only."""
     if actor.is_member:
         raise NotAllowed("The audit log is checked by whoever runs Keydesk.")
-    return {chain: await first_broken(chain) for chain in await store.chains()}
+    anchors = anchors or {}
+    there = await store.chains()
+    found = {chain: await first_broken(chain, anchors.get(chain)) for chain in there}
+    return found | {chain: 1 for chain in anchors if chain not in found}
 
 
-async def first_broken(chain: str) -> int | None:
-    """The position of the first entry that was edited, removed, inserted or moved; None for a sound chain.
+async def first_broken(chain: str, anchor: Anchor | None = None) -> int | None:
+    """The position of the first entry that was edited, removed, inserted or moved, or cannot be read; None for a sound chain.
+
+    `anchor`: a length that the chain once had and its head then, kept outside the database; an end that was cut off together
+    with the head is noticed by it alone. Raises Unavailable; whatever else is wrong is the chain's own fault.
 
     What is written meanwhile is no fault: the head is read before the entries, so an end that is reached is the head's.
     """
-    key = peppers.current().unwrap((await store.head(chain)).wrapped_key, chain)
+    try:
+        key = peppers.current().unwrap((await store.head(chain)).wrapped_key, chain)
+    except GoneOn:
+        return 1
+    except Unavailable:
+        raise
+    except Exception:
+        return 1
+    length, anchored = anchor or (0, b"")
     position, mac = 0, b""
     while True:
         head = await store.head(chain)
-        entries = await store.oldest(chain, limit=_PAGE, after=position)
+        entries = await _readable(chain, position)
         for entry in entries:
-            if entry.position != position + 1 or entry.mac != entry.expected_mac(mac, key):
+            if entry.position != position + 1 or not _fits(entry, mac, key):
                 return position + 1
             position, mac = entry.position, entry.mac
+            if position == length and mac != anchored:
+                return position
         if not entries:
-            return None if (position, mac) == (head.length, head.mac) else position + 1
+            return None if (position, mac) == (head.length, head.mac) and position >= length else position + 1
+
+
+async def _readable(chain: str, after: int) -> list[Entry]:
+    """The next entries, up to one that the database itself cannot hand out; none if that is the next."""
+    try:
+        return await store.oldest(chain, limit=_PAGE, after=after)
+    except Unavailable:
+        raise
+    except Exception:
+        with contextlib.suppress(Exception):
+            return await store.oldest(chain, limit=1, after=after)
+        return []
+
+
+def _fits(entry: Entry, previous: bytes, key: bytes) -> bool:
+    """Whether the MAC is the entry's; a row that holds what no entry can hold has none."""
+    try:
+        return entry.mac == entry.expected_mac(previous, key)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 async def rewrap_keys() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def _holder(chain: str) -> tuple[str, str | int]:
 async def head(chain: str) -> Head:
     table, key = _holder(chain)
     rows = await database.fetch(f"SELECT audit_length, audit_head, audit_key FROM {table} WHERE id = {{}}", key)
-    return Head(rows[0]["audit_length"], bytes(rows[0]["audit_head"]), bytes(rows[0]["audit_key"]))
+    return Head(rows[0]["audit_length"], _bytes(rows[0]["audit_head"]), _bytes(rows[0]["audit_key"]))
 
 
 async def move_head(chain: str, length: int, mac: bytes) -> None:
@@ -148,16 +149,42 @@ async def times(chain: str, action: str, target: str) -> int:
     return int(await query.where(AuditEntryRow.action == action).run())
 
 
+async def ends() -> dict[str, tuple[int, bytes]]:
+    """Length and head of every chain that has entries."""
+    rows = await database.fetch(
+        "SELECT id, audit_length, audit_head FROM workspace WHERE audit_length > 0"
+        f" UNION ALL SELECT '{SYSTEM_CHAIN}', audit_length, audit_head FROM installation WHERE audit_length > 0"
+    )
+    return {row["id"]: (row["audit_length"], _bytes(row["audit_head"])) for row in rows}
+
+
 def _entry(row: dict[str, Any]) -> Entry:
+    """Also of a row that somebody spoilt: its MAC does not fit then, and that is how it is told."""
     return Entry(
         id=row["id"],
         chain=row["chain"],
         position=row["position"],
         at=row["at"],
-        actor=ActorRef(ActorKind(row["actor_kind"]), row["actor_id"], row["actor_name"]),
+        actor=ActorRef(_kind(row["actor_kind"]), row["actor_id"], row["actor_name"]),
         action=row["action"],
         target=row["target"],
-        detail=json.loads(row["detail"]),
+        detail=_detail(row["detail"]),
         request=Request(row["address"], row["user_agent"], row["request_id"]),
-        mac=bytes(row["mac"]),
+        mac=_bytes(row["mac"]),
     )
+
+
+def _kind(text: Any) -> ActorKind:
+    return ActorKind(text) if text in {str(kind) for kind in ActorKind} else ActorKind.SYSTEM
+
+
+def _detail(text: Any) -> dict[str, Any]:
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        if isinstance(detail := json.loads(text), dict):
+            return detail
+    return {"unreadable": str(text)}
+
+
+def _bytes(value: Any) -> bytes:
+    """SQLite keeps a text in a column of bytes."""
+    return value.encode() if isinstance(value, str) else bytes(value or b"")

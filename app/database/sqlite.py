@@ -185,11 +185,19 @@ async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any
     # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
     with _telling("asking"):
         try:
-            return await asyncio.shield(asyncio.ensure_future(connection.execute_fetchall(query, args or ())))
+            reading = connection._execute(_all, connection._conn, query, args or ())  # type: ignore[no-untyped-call]
+            return await asyncio.shield(asyncio.ensure_future(reading))
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):
                 raise RuntimeError("a write outside database.transaction()") from error
             raise
+
+
+def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Any]:
+    """In the connection's thread. Closed also when a row cannot be read: a statement that is left half read would keep the
+    connection at what the database was then."""
+    with contextlib.closing(connection.execute(query, args)) as cursor:
+        return cursor.fetchall()
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ async def _written() -> Finding:
 
 
 async def _audit(actor: Actor) -> list[Finding]:
-    chains = await audit.checked(actor)
+    chains = await audit.checked(actor, await journal.current().anchors())
     broken = [fail("audit", f"the chain {chain} is broken at entry {at}") for chain, at in chains.items() if at is not None]
     return broken or [ok("audit", f"{len(chains)} chains, all sound")]
 

@@ -14,13 +14,13 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from app import clock
+from app import clock, database
 from app.audit import store as audit_store
 from app.audit.entry import Entry
 from app.audit.store import TAKEN
@@ -29,6 +29,10 @@ from app.keys import store
 Revoked = tuple[str, int, str]
 # Everything before this line is no longer replayed: somebody wanted the old state.
 FORGOTTEN: Final = "forgotten"
+# How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
+ANCHOR: Final = "audit"
+RESTORED: Final = "audit.restored"
+_ANCHOR_EVERY: Final = clock.HOUR
 _OVERLAP = 10 * clock.MINUTE
 _TAIL_BYTES: Final = 64
 _log = logging.getLogger("keydesk.journal")
@@ -47,10 +51,14 @@ class Taken:
 
 @dataclass(slots=True)
 class Contents:
-    """What a file says: revoked keys by id, and the rest in its order. `forgotten` counts the lines that void what is before."""
+    """What a file says: revoked keys by id, the rest in its order, and the farthest anchor of each audit chain.
+
+    `forgotten` counts the lines that void what is before.
+    """
 
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
     taken: dict[Taken, None] = field(default_factory=dict)
+    anchors: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     forgotten: int = 0
 
     def read(self, line: bytes) -> None:
@@ -60,9 +68,18 @@ class Contents:
             if "kind" not in entry:
                 self.keys[entry["key"]] = (_instant(entry["revokedAt"]), str(entry.get("reason")))
             elif entry["kind"] == FORGOTTEN:
-                self.keys, self.taken, self.forgotten = {}, {}, self.forgotten + 1
+                self.keys, self.taken, self.anchors, self.forgotten = {}, {}, {}, self.forgotten + 1
+            elif entry["kind"] == RESTORED:
+                self.anchors = {}
+            elif entry["kind"] == ANCHOR:
+                self._anchor(entry["chain"], int(entry["length"]), bytes.fromhex(entry["head"]))
             elif entry["kind"] in TAKEN:
                 self.taken[Taken(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))] = None
+
+    def _anchor(self, chain: str, length: int, head: bytes) -> None:
+        """Each entry's MAC covers all before it, so the farthest one speaks for the others."""
+        if length > self.anchors.get(chain, (0, b""))[0]:
+            self.anchors[chain] = (length, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,7 @@ class Journal:
         self.path = path
         self.failing: str | None = None
         self._caught_up_to = 0
+        self._anchored_at = 0
         self._contents = Contents()
         self._place: _Place | None = None
 
@@ -95,6 +113,36 @@ class Journal:
     async def forget(self) -> None:
         """From here on nothing that the file said before is replayed. Raises OSError: then it would be, at the next start."""
         await asyncio.to_thread(_write, self.path, [{"kind": FORGOTTEN}])
+
+    async def anchors(self) -> dict[str, tuple[int, bytes]]:
+        """The farthest length and head of each audit chain; none where the file cannot be read, which is told elsewhere."""
+        try:
+            return dict((await self.contents()).anchors)
+        except OSError:
+            return {}
+
+    async def anchor(self, chains: Container[str] | None = None) -> None:
+        """Writes down how long the audit chains are now (or those of them), where that is farther than the file knows."""
+        known, ends = await self.anchors(), await audit_store.ends()
+        farther = {chain: end for chain, end in ends.items() if end[0] > known.get(chain, (0, b""))[0]}
+        lines = [
+            {"kind": ANCHOR, "chain": chain, "length": length, "head": head.hex()}
+            for chain, (length, head) in farther.items()
+            if chains is None or chain in chains
+        ]
+        if lines:
+            await self._append(lines)
+
+    async def anchor_hourly(self) -> None:
+        now = await database.now()
+        if not 0 <= now - self._anchored_at < _ANCHOR_EVERY:
+            await self.anchor()
+            self._anchored_at = now
+
+    async def begin_anew(self) -> None:
+        """The audit chains are shorter with good reason: the database is new, or was put back from a backup."""
+        if await self.anchors():
+            await self._append([{"kind": RESTORED}])
 
     async def contents(self) -> Contents:
         """All that the file says now. Raises OSError."""

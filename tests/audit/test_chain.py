@@ -7,11 +7,14 @@ import asyncio
 import pytest
 
 from app import database
+from app.access.actor import Actor
 from app.audit import service as audit
 from app.audit import store
+from app.gateways import service as gateways
+from app.keys import journal
 from app.keys import service as keys
 from app.keys.key import Reason
-from tests.conftest import Team, make_key, make_team
+from tests.conftest import KIND, Team, make_key, make_team
 
 
 @pytest.fixture
@@ -70,3 +73,84 @@ async def test_the_text_of_an_entry_is_kept_as_it_was_written(team: Team) -> Non
     made = await make_key(team, "naïve “quotes” \\ \U0001f5dd")
     assert (await audit.about(team.owner, team.slug, made.key.id))[0].detail["name"] == "naïve “quotes” \\ \U0001f5dd"
     assert await audit.first_broken(team.workspace.id) is None
+
+
+async def anchored(chain: str) -> tuple[int, bytes]:
+    await journal.current().anchor()
+    return (await journal.current().anchors())[chain]
+
+
+@pytest.mark.parametrize("left", [3, 0])
+@pytest.mark.parametrize("chain_of", ["workspace", "system"])
+async def test_an_end_that_was_cut_off_with_the_head_set_back_is_found_by_what_is_anchored_outside(
+    chain: str, chain_of: str, left: int
+) -> None:
+    if chain_of == "system":
+        chain = "system"
+        for name in "abcde":
+            await gateways.create(Actor.operator(), name)
+    anchor = await anchored(chain)
+    table, key = store._holder(chain)
+    async with database.transaction():
+        rows = await store.oldest(chain, limit=left, after=0) if left else []
+        await database.fetch("DELETE FROM audit_entry WHERE chain = {} AND position > {}", chain, left)
+        await store.move_head(chain, left, rows[-1].mac if rows else b"")
+    assert (await audit.checked(Actor.operator(), {chain: anchor}))[chain] == left + 1
+    assert (await journal.current().anchors())[chain] == anchor
+    assert (table, key) == store._holder(chain)
+
+
+async def test_an_end_that_was_cut_off_and_grown_again_is_found(chain: str, team: Team) -> None:
+    anchor = await anchored(chain)
+    async with database.transaction():
+        rows = await store.oldest(chain, limit=4)
+        await database.fetch("DELETE FROM audit_entry WHERE chain = {} AND position > 4", chain)
+        await store.move_head(chain, 4, rows[-1].mac)
+    await make_key(team)
+    await make_key(team)
+    assert await audit.first_broken(chain) is None
+    assert await audit.first_broken(chain, anchor) == 5
+
+
+async def test_what_is_written_after_an_anchor_is_no_fault_and_a_missing_workspace_is_one(chain: str, team: Team) -> None:
+    anchor = await anchored(chain)
+    await make_key(team)
+    assert await audit.first_broken(chain, anchor) is None
+    assert (await audit.checked(Actor.operator(), {"wsp_gone": (3, b"x")}))["wsp_gone"] == 1
+
+
+SPOILT = {
+    "a detail that is no JSON": ("UPDATE audit_entry SET detail = '{{' WHERE chain = {} AND position = 2", 2),
+    "a detail that is a list": ("UPDATE audit_entry SET detail = '[]' WHERE chain = {} AND position = 2", 2),
+    "an actor of no kind": ("UPDATE audit_entry SET actor_kind = 'GHOST' WHERE chain = {} AND position = 3", 3),
+    "a key of another pepper": ("UPDATE workspace SET audit_key = {bytes} WHERE id = {}", 1),
+    "an empty key": ("UPDATE workspace SET audit_key = {empty} WHERE id = {}", 1),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+async def test_a_row_that_cannot_be_read_breaks_its_own_chain_and_ends_no_check(chain: str, what: str, team: Team) -> None:
+    rival = await make_team("rival")
+    await make_key(rival)
+    statement, position = SPOILT[what]
+    arguments: list[object] = [chain]
+    for mark, value in (("{bytes}", b"\x00\x00\x00\x63" + b"x" * 32), ("{empty}", b"")):
+        if mark in statement:
+            statement, arguments = statement.replace(mark, "{}"), [value, chain]
+    if "'{{'" in statement:
+        statement, arguments = statement.replace("'{{'", "{}"), ["{", chain]
+    async with database.transaction():
+        await database.fetch(statement, *arguments)
+    assert await audit.checked(Actor.operator()) == {"system": None, chain: position, rival.workspace.id: None}
+    assert len(await audit.page(team.owner, team.slug, limit=10)) == 5
+
+
+@pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL keeps no text that is none")
+@pytest.mark.parametrize(
+    "change", ["actor_name = x'ff'", "detail = CAST(x'ff' AS TEXT)", "mac = 'text'", "at = 'never'", "target = CAST(x'ff' AS TEXT)"]
+)
+async def test_values_that_no_column_of_ours_can_hold_break_their_own_chain_only(chain: str, change: str) -> None:
+    rival = await make_team("rival")
+    async with database.transaction():
+        await database.fetch(f"UPDATE audit_entry SET {change} WHERE chain = {{}} AND position = 4", chain)
+    assert await audit.checked(Actor.operator()) == {"system": None, chain: 4, rival.workspace.id: None}

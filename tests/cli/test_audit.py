@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from app import database
 from app.access.actor import Actor
@@ -57,3 +58,26 @@ async def test_what_is_written_while_it_looks_is_no_fault(db: None) -> None:
 async def _write(count: int) -> None:
     for number in range(count):
         await gateways.create(OPERATOR, f"token {number}")
+
+
+async def test_an_end_that_is_cut_off_with_its_head_after_a_check_is_found_until_a_restore_is_owned_up_to(
+    keydesk: Keydesk, team: Team
+) -> None:
+    await make_key(team, "one")
+    await make_key(team, "two")
+    assert keydesk("audit", "verify").splitlines() == ["system  sound", "acme    sound"]
+    async with database.transaction():
+        await database.fetch("DELETE FROM audit_entry WHERE chain = {} AND position = 2", team.workspace.id)
+        await database.fetch("UPDATE workspace SET audit_length = 1, audit_head = (SELECT mac FROM audit_entry)")
+    for _ in range(2):
+        assert keydesk.run("audit", "verify").stdout.splitlines() == ["system  sound", "acme    broken at entry 2"]
+    assert f"the chain {team.workspace.id} is broken at entry 2" in keydesk.run("doctor").stdout
+    assert keydesk("audit", "verify", "--after-restore").splitlines() == ["system  sound", "acme    sound"]
+    assert keydesk("audit", "verify").splitlines() == ["system  sound", "acme    sound"]
+
+
+def test_a_new_database_beside_the_journal_of_an_old_one_is_sound(elsewhere: Keydesk, tmp_path: Path) -> None:
+    path = tmp_path / "revocations.jsonl"
+    path.write_text('{"kind": "audit", "chain": "system", "length": 9, "head": "00"}\n')
+    elsewhere("migrate")
+    assert elsewhere("audit", "verify").splitlines() == ["system  sound"]

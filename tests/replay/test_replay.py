@@ -196,3 +196,14 @@ async def test_a_round_reads_only_what_is_new(book: journal.Journal, team: Team,
     await keys.revoke(team.owner, (await make_key(team, "D")).key.id, Reason.OTHER)
     await book.catch_up()
     assert len(lines) == 1
+
+
+async def test_a_journal_that_is_cut_gets_its_audit_anchors_again(book: journal.Journal, team: Team) -> None:
+    await make_key(team)
+    await book.anchor()
+    known = await book.anchors()
+    assert known[team.workspace.id][0] == 1
+    book.path.write_text("")
+    await book.catch_up()
+    await book.anchor()
+    assert await book.anchors() == known

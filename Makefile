@@ -52,6 +52,7 @@ check: lint types test
 bench: install
 	$(BIN)/python bench/verify
 	$(BIN)/python bench/graphql
+	$(BIN)/python bench/beside
 
 # What production installs, beside requirements.txt.
 wheel: install

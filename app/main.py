@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -15,7 +16,7 @@ from app.api.schema import core
 from app.health import PATHS as HEALTH_PATHS
 from app.health import Health
 from app.housekeeping import housekeeping
-from app.pace import Pace
+from app.pace import Pace, Share, Urgency
 from app.settings import Settings
 from app.verification.routes import Verification
 from app.web.gate import Gate
@@ -28,6 +29,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # The server has waited for them before; this is for one that does not.
 _PATIENCE_SECONDS: Final = 1
+# Of the event loop while keys are being verified; with live pages' share that is a fifth.
+PAGES_SHARE: Final = 0.1
+HEALTH_SHARE: Final = 0.05
 
 
 class Keydesk:
@@ -46,7 +50,12 @@ class Keydesk:
         explorer = Explorer(core(), self._visitor, site.static_url)
         graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer, self._pace)
         self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
-        self._site: App = metrics.counting("dashboard", self._gate.in_front_of(site))
+        self._verifying = Urgency()
+        pages, health = (Share(share, self._verifying.lasts) for share in (PAGES_SHARE, HEALTH_SHARE))
+        self._pages = _within(pages, metrics.counting("dashboard", self._gate.in_front_of(site)))
+        self._metrics = _within(pages, self.health)
+        # In a line of its own: whoever watches over the node is not to wait behind pages.
+        self._health = _within(health, self.health)
         self._under_way = 0
         self._idle = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
@@ -83,13 +92,17 @@ class Keydesk:
         if scope["type"] != "http":
             return _closed
         if path in HEALTH_PATHS:
-            return self.health
+            return self._metrics if path == "/metrics" else self._health
         # All that anybody may mean by it: a program that mistyped hears so in its own words, not in a page's.
         if path.split("/")[1:2] in (["v1"], ["V1"]):
-            return self._verification if self.settings.role != "control" else _absent
+            return self._verify if self.settings.role != "control" else _absent
         if self.settings.role == "verify":
             return _absent
-        return self._graphql if path == "/graphql" else self._site
+        return self._graphql if path == "/graphql" else self._pages
+
+    async def _verify(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._verifying.note()
+        await self._verification(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -118,6 +131,13 @@ def create_app(settings: Settings | None = None, *, with_journal: bool = True) -
     Without `with_journal` what the revocation journal names and the database has living stays alive.
     """
     return Keydesk(settings or Settings.load(os.environ), with_journal=with_journal)
+
+
+def _within(share: Share, app: App) -> App:
+    async def shared(scope: Scope, receive: Receive, send: Send) -> None:
+        await share.of(functools.partial(app, scope, receive, send))
+
+    return shared
 
 
 async def _absent(scope: Scope, receive: Receive, send: Send) -> None:

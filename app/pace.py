@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 SLICE_SECONDS: Final = 0.002
 # Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
 REST_SECONDS: Final = 0.001
+
+# For so long after a verification the next one is expected.
+URGENT_SECONDS: Final = 0.1
+# What the server and the event loop do for a request before its first step and after its last.
+AROUND_SECONDS: Final = 0.0001
 
 T = TypeVar("T")
 
@@ -44,3 +49,80 @@ class Pace:
 
     def _lasts(self) -> bool:
         return time.monotonic() - self._began < SLICE_SECONDS
+
+
+class Urgency:
+    """Whether anything goes on for which all else makes room: verification."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def note(self) -> None:
+        """It does, now."""
+        self._at = time.monotonic()
+
+    def lasts(self) -> bool:
+        return time.monotonic() - self._at < URGENT_SECONDS
+
+
+class Share:
+    """Work of one kind, which together takes no more than its share of the event loop while it is `limited`.
+
+    A piece of work waits before it begins, in line with others of its kind, and never after that: it may hold a transaction
+    or a connection to the database by then, for which others would wait too.
+    """
+
+    def __init__(self, share: float, limited: Callable[[], bool] = lambda: True) -> None:
+        self._rests, self._limited = 1 / share - 1, limited
+        self._line = asyncio.Lock()
+        # What was computed and has not been rested for, and what a piece of work usually computes.
+        self._owed, self._usual = 0.0, SLICE_SECONDS
+
+    async def of(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Does the work when it is its turn."""
+        await self._turn()
+        # Others begin meanwhile, so what it will probably compute is owed at once.
+        expected, steps = self._usual, _Steps(work())
+        self._owed += expected
+        try:
+            return await steps
+        finally:
+            computed = steps.seconds + AROUND_SECONDS
+            # Never less than nothing: a long wait that computed little lends the others no time.
+            self._owed = max(0.0, self._owed + computed - expected)
+            self._usual += (computed - self._usual) / 8
+
+    async def _turn(self) -> None:
+        if not self._line.locked() and self._owed < SLICE_SECONDS:
+            return
+        async with self._line:
+            while self._owed >= SLICE_SECONDS:
+                owed = self._owed
+                if self._limited():
+                    await asyncio.sleep(owed * self._rests)
+                self._owed -= owed
+
+
+class _Steps(Awaitable[T], Generic[T]):
+    """Awaits something, and adds up what it computes between one waiting and the next."""
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self._work, self.seconds = work, 0.0
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        # Of a coroutine as of a future this has what a generator has.
+        steps: Any = self._work.__await__()
+        thrown: BaseException | None = None
+        while True:
+            began = time.monotonic()
+            try:
+                waited = steps.send(None) if thrown is None else steps.throw(thrown)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]  # what the work returns
+            finally:
+                self.seconds += time.monotonic() - began
+            thrown = None
+            try:
+                yield waited
+            except BaseException as error:
+                thrown = error

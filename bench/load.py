@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import statistics
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import randrange
@@ -15,16 +17,19 @@ from typing import Any
 SCRIPT = Path(__file__).with_name("load.lua")
 # Long enough for SQLite's write-ahead log to reach its size: a file that still grows makes every commit twice as dear.
 WARM_UP_SECONDS = 3
+_ENDLESS_SECONDS = 3_600
 HOST = "keydesk.test"
 
 
 @dataclass(frozen=True)
 class Route:
-    """`requests` are complete HTTP requests; `refused` is the share of them that must not be answered with a 2xx."""
+    """`requests` are complete HTTP requests; `refused` is the share of them that must not be answered with a 2xx;
+    `beside` is what else goes on while it is measured."""
 
     name: str
     requests: list[bytes]
     refused: float = 0.0
+    beside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
 
 @dataclass(frozen=True)
@@ -61,21 +66,34 @@ class Load:
         for number in range(rounds):
             for offset in range(len(routes)):
                 route = routes[(number + offset) % len(routes)]
-                found[route.name].append(self._run(route, seconds))
+                with route.beside():
+                    found[route.name].append(self._run(route, seconds))
         return found
 
     def _run(self, route: Route, seconds: int) -> Figures:
-        file = self._folder / f"{route.name.replace(' ', '-').replace('/', '_')}.requests"
-        if not file.exists():
-            file.write_bytes(b"".join(request + b"\0" for request in route.requests))
-        options = ["-t1", f"-c{self._connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), self._url]
-        command = [str(self._wrk), *options, "--", str(file), str(randrange(1 << 20))]
+        command = self._command(route, seconds)
         before = _cpu_seconds(self._server)
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         used = _cpu_seconds(self._server) - before
         result = _checked(route, json.loads(said.rpartition("RESULT ")[2]))
         cpu = used / result["requests"] * 1e6 if used else None
         return Figures(result["requests"] / result["seconds"], result["p50"], result["p99"], cpu)
+
+    @contextlib.contextmanager
+    def meanwhile(self, route: Route) -> Iterator[None]:
+        """These requests from connections of their own, until this is left; nobody measures them."""
+        with subprocess.Popen(self._command(route, _ENDLESS_SECONDS), stdout=subprocess.DEVNULL) as process:
+            try:
+                yield
+            finally:
+                process.terminate()
+
+    def _command(self, route: Route, seconds: int) -> list[str]:
+        file = self._folder / f"{route.name.replace(' ', '-').replace('/', '_')}.requests"
+        if not file.exists():
+            file.write_bytes(b"".join(request + b"\0" for request in route.requests))
+        options = ["-t1", f"-c{self._connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), self._url]
+        return [str(self._wrk), *options, "--", str(file), str(randrange(1 << 20))]
 
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:

@@ -53,7 +53,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def running(database: str, keys: int) -> Iterator[Place]:
+def running(database: str, keys: int, watched: int = 0) -> Iterator[Place]:
     """SQLite in a real file with synchronous=FULL, or the PostgreSQL of the development requirements with its fsync on."""
     cores.use(cores.LOAD)
     with tempfile.TemporaryDirectory(prefix="keydesk-bench-") as name, contextlib.ExitStack() as stack:
@@ -61,11 +61,11 @@ def running(database: str, keys: int) -> Iterator[Place]:
         url = f"sqlite:///{folder}/keydesk.db"
         if database == "postgres":
             url = stack.enter_context(Postgres.running()).new_database()
-        yield stack.enter_context(_served(url, folder, keys))
+        yield stack.enter_context(_served(url, folder, keys, watched))
 
 
 @contextlib.contextmanager
-def _served(url: str, folder: Path, keys: int) -> Iterator[Place]:
+def _served(url: str, folder: Path, keys: int, watched: int) -> Iterator[Place]:
     port, file = _free_port(), folder / "sample.json"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
     own = {
@@ -76,7 +76,8 @@ def _served(url: str, folder: Path, keys: int) -> Iterator[Place]:
         "KEYDESK_PUBLIC_URL": f"http://{HOST}",
         "KEYDESK_DEV": "1",
     }
-    process = subprocess.Popen([sys.executable, "-m", "bench.server", str(keys), str(file)], cwd=ROOT, env=kept | own)
+    command = [sys.executable, "-m", "bench.server", str(keys), str(file), str(watched)]
+    process = subprocess.Popen(command, cwd=ROOT, env=kept | own)
     try:
         _wait(process, file, port)
         yield Place(port, process.pid, Sample(**json.loads(file.read_text())), folder)

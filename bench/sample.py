@@ -6,35 +6,45 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from app import catalogue, clock, database, ids
-from app.access.actor import Actor, Scope
+from app.access.actor import Actor, Request, Scope
 from app.accounts import founding
+from app.accounts import service as accounts
 from app.gateways import service as gateways
 from app.keys.secret import KeyClass, generate, prefix_of
 from app.management import service as management
 from app.management.key import Asked
 from app.peppers import service as peppers
+from app.rotations import service as rotations
+from app.usage import store as usage
+from app.usage.counting import Tally
 from app.workspaces.workspace import Workspace
 
 PERMISSION: Final = "pdf.read"
 _PERMISSIONS: Final = "pdf.generate pdf.read"
 _AT_ONCE: Final = 250
+_PASSWORD: Final = "nobody but a bench signs in here"
+_SESSIONS, _CALLERS = 4, 150
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`keys` are API keys to ask about, every tenth of them bad: mistyped, unknown and revoked by turns."""
+    """`keys` are API keys to ask about, every tenth of them bad: mistyped, unknown and revoked by turns.
+
+    `watched` are addresses of rotations with many callers, each with the tokens of some sessions that may watch it.
+    """
 
     gateway_token: str
     management_key: str
     workspace: str
     keys: list[str]
+    watched: list[tuple[str, list[str]]]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-async def fill(keys: int) -> Sample:
-    """A fresh database full of them."""
+async def fill(keys: int, watched: int = 0) -> Sample:
+    """A fresh database full of them, with so many rotations."""
     place, small = await _workspace("bench"), await _workspace("page")
     texts = [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(keys)]
     for start in range(0, keys, _AT_ONCE):
@@ -44,7 +54,25 @@ async def fill(keys: int) -> Sample:
     token = (await gateways.create(Actor.operator(), "bench")).secret
     asked = Asked("bench", (Scope.KEYS_READ, Scope.KEYS_WRITE), await database.now() + clock.DAY)
     _, secret = await management.create(Actor.operator(), small.slug, asked)
-    return Sample(token, secret, small.slug, [_spoiled(text, number) for number, text in enumerate(texts)])
+    runs = [await _run(f"watched{number}") for number in range(watched)]
+    return Sample(token, secret, small.slug, [_spoiled(text, number) for number, text in enumerate(texts)], runs)
+
+
+async def _run(name: str) -> tuple[str, list[str]]:
+    """A rotation of a key with many callers, in a workspace of its own."""
+    place = await _workspace(name)
+    await _add(place, [generate(catalogue.current().key_prefix, KeyClass.LIVE)], 0)
+    (row,) = await database.fetch("SELECT id FROM api_key WHERE workspace = {}", place.id)
+    asking = Request("192.0.2.1", "bench", ids.new(ids.REQUEST))
+    signed_in = [await accounts.sign_in(asking, f"{name}@keydesk.example", _PASSWORD) for _ in range(_SESSIONS)]
+    await rotations.start(signed_in[0].session.actor(asking), row["id"])
+    now = await database.now()
+    tally = Tally()
+    for number in range(_CALLERS):
+        tally.meet(row["id"], (f"192.0.2.{number}", f"program-{number}"), PERMISSION, now - clock.DAY, now, 1)
+    async with database.transaction():
+        await usage.add(tally)
+    return f"/w/{place.slug}/settings/api-keys/{row['id']}/rotation", [each.token for each in signed_in]
 
 
 def _spoiled(text: str, number: int) -> str:
@@ -56,7 +84,7 @@ def _spoiled(text: str, number: int) -> str:
 
 async def _workspace(name: str) -> Workspace:
     _, place = await founding.create_owner(
-        Actor.operator(), email=f"{name}@keydesk.example", name="Bench", password="nobody ever signs in here", workspace=name
+        Actor.operator(), email=f"{name}@keydesk.example", name="Bench", password=_PASSWORD, workspace=name
     )
     async with database.transaction():
         await database.fetch("UPDATE workspace SET plan = {} WHERE id = {}", "scale_enterprise", place.id)

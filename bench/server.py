@@ -1,7 +1,7 @@
 """The server under load, a process of its own on the first core: granian with uvloop as `keydesk serve` runs it.
 
-`python -m bench.server KEYS FILE` fills the database of `KEYDESK_DATABASE_URL`, writes the sample to FILE when it is about to
-listen, and ends with SIGTERM.
+`python -m bench.server KEYS FILE WATCHED` fills the database of `KEYDESK_DATABASE_URL`, writes the sample to FILE when it is
+about to listen, and ends with SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from app.main import create_app
 from bench import cores, sample, yardsticks
 
 
-async def serve(keys: int, file: Path) -> None:
+async def serve(keys: int, file: Path, watched: int) -> None:
     product = create_app()
     async with product.running():
-        held = await sample.fill(keys)
+        held = await sample.fill(keys, watched)
         server = Server(
             yardsticks.beside(product),
             address=product.settings.host,
@@ -42,4 +42,4 @@ async def serve(keys: int, file: Path) -> None:
 
 if __name__ == "__main__":
     cores.use(cores.SERVER)
-    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2])))
+    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -9,6 +9,7 @@ from typing import Final
 from app import database, ids
 from app.access.actor import Actor
 from app.access.policy import Action
+from app.clock import SECOND
 from app.errors import NotFound
 from app.keys import service as keys
 from app.keys import store as key_store
@@ -20,6 +21,8 @@ from app.usage import callers
 from app.workspaces import service as workspaces
 
 WHAT: Final = "rotation"
+# Of what only time changes, such as a caller that begins to count as moved.
+LOOK_EVERY: Final = 15 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,26 @@ async def get(actor: Actor, rotation_id: str) -> Progress:
     if run is None:
         raise NotFound(WHAT)
     return (await standing([run], await database.now()))[0]
+
+
+async def require(actor: Actor, run: Progress) -> None:
+    """Raises NotFound, NotAllowed when the actor may not, or no longer, look at this run."""
+    await workspaces.reading(actor, None, Action.READ_ROTATIONS, workspace_id=run.rotation.workspace_id)
+
+
+async def mark(run: Progress) -> object:
+    """Cheap: what changes whenever the run may stand elsewhere, by what was done or by time, and now and again by itself."""
+    now = await database.now()
+    passed = [instant is not None and now >= instant for instant in (run.ready_at, run.rotation.deadline)]
+    return (now // LOOK_EVERY, *passed, *await store.mark(run.rotation))
+
+
+async def again(run: Progress) -> Progress:
+    """Where a run stands now, for whoever has already been let into it. Raises NotFound."""
+    found = await store.by_id([run.rotation.id])
+    if not found:
+        raise NotFound(WHAT)
+    return (await standing(found.values(), await database.now()))[0]
 
 
 async def of_key(actor: Actor, key_id: str, *, slug: str | None = None) -> Progress | None:

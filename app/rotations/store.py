@@ -64,6 +64,19 @@ async def by_id(rotation_ids: Collection[str]) -> dict[str, Rotation]:
     return {row["id"]: _run(row) for row in await database.fetch(f"{_SELECT} WHERE r.id IN ({marks})", *rotation_ids)}
 
 
+async def mark(run: Rotation) -> tuple[object, ...]:
+    """What changes whenever the run, its keys or their callers do, by one statement."""
+    keys = (run.predecessor_id, run.successor_id)
+    rows = await database.fetch(
+        "SELECT w.revision, (SELECT sum(last_used_at) FROM key_last_used WHERE key IN ({}, {})) AS used,"
+        " (SELECT count(*) FROM caller WHERE key IN ({}, {})) AS callers,"
+        # In seconds: the sum of so many instants in microseconds would be too large for 64 bits.
+        " (SELECT sum(last_seen_at / 1000000) FROM caller WHERE key IN ({}, {})) AS seen FROM workspace w WHERE w.id = {}",
+        *(*keys, *keys, *keys, run.workspace_id),
+    )
+    return tuple(tuple(row.values()) for row in rows)
+
+
 async def find_repeat(scope: bytes, now: int) -> tuple[Rotation, bytes] | None:
     """The run that an idempotency key started, and the digest of what was asked: for 24 hours, and as long as it is open."""
     rows = await database.fetch(

@@ -16,7 +16,7 @@ from app.keys.key import ApiKey, Status
 from app.rotations import service as rotations
 from app.rotations.rotation import OnDeadline, Progress, State
 from app.usage import callers
-from app.web.live import Live
+from app.web.live import Live, Subject
 from app.web.page import Page
 from app.web.secret import first_use
 
@@ -59,12 +59,14 @@ async def events(
 ) -> Response[str]:
     """The live part of the page, again whenever it changes."""
     run = await _run(page, key_id)
-
-    async def look() -> tuple[object, str]:
-        seen = await rotations.get(page.actor, run.rotation.id)
-        return _shape(seen), page.part("rotations/page.html", "live", **_context(page, seen))
-
-    return live.stream(page.signed_in.token, look)
+    subject = Subject(run.rotation.id, run.rotation.workspace_id, mark=rotations.mark, look=rotations.again, shape=_shape)
+    return live.stream(
+        page.signed_in,
+        subject,
+        run,
+        allowed=lambda: rotations.require(page.actor, run),
+        render=lambda seen: page.part("rotations/page.html", "live", **_context(page, seen)),
+    )
 
 
 @post(f"{ROTATION}/completion", status_code=200)

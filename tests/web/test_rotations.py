@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from app import clock, database
-from app.errors import NotFound, Unavailable
+from app.accounts import service as accounts
+from app.errors import NotFound, TooManyAttempts, Unavailable
 from app.keys import service as keys
 from app.keys.key import Reason, Status
+from app.rotations import reading as rotations_reading
 from app.rotations import service as rotations
 from app.rotations.rotation import OnDeadline, State
+from app.usage import store as usage_store
+from app.usage.counting import Tally
 from app.web import live
-from app.web.live import Live
+from app.web.gate import Visitor
+from app.web.live import Live, Subject
 from tests.conftest import Team, make_key, make_team
+from tests.support.people import REQUEST
 from tests.web.conftest import Browser, signed_in
 
 LIST = "/w/acme/settings/api-keys"
@@ -163,6 +170,46 @@ async def test_the_plan_stays_within_its_limit_while_its_only_key_is_rotated(bro
     assert "1 of 1 key on Free, one being rotated" in re.sub(r"\s+", " ", (await owner.open("/w/small")).text)
 
 
+@dataclass
+class Watched:
+    """Something that is watched: a number, with how often it was asked about and looked at."""
+
+    number: int = 1
+    asked: int = 0
+    looked: int = 0
+    name: str = "watched"
+    workspace: str = "ws"
+
+    @property
+    def subject(self) -> Subject[int]:
+        return Subject(self.name, self.workspace, self.mark, self.look, lambda seen: seen)
+
+    async def mark(self, seen: int) -> object:
+        self.asked += 1
+        return self.number
+
+    async def look(self, seen: int) -> int:
+        self.looked += 1
+        return self.number
+
+    async def asked_again(self) -> None:
+        """Until a round has begun and ended that began after this."""
+        before = self.asked
+        async with asyncio.timeout(20):
+            while self.asked < before + 2:
+                await asyncio.sleep(0)
+
+
+async def anybody() -> None:
+    return
+
+
+async def visitor(browser: Browser) -> Visitor:
+    session = await accounts.session_of(browser.token or "")
+    assert session is not None
+    return Visitor(session, browser.token or "", REQUEST)
+
+
 class TestStream:
     """What a page that watches is sent."""
 
@@ -171,56 +218,147 @@ class TestStream:
         monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
         return asyncio.Event()
 
-    async def test_it_sends_a_part_when_it_has_changed_and_only_then(self, editor: Browser, stopping: asyncio.Event) -> None:
-        seen = iter([1, 1, 2, 2, 2, 3])
+    @pytest.fixture
+    async def streams(self, stopping: asyncio.Event) -> AsyncIterator[Live]:
+        found = Live(stopping)
+        yield found
+        stopping.set()
+        if found._asking:
+            await found._asking
 
-        async def look() -> tuple[object, str]:
-            number = next(seen, None)
-            if number is None:
-                stopping.set()
-            return number, f"<p>\n{number}</p>"
+    async def test_it_sends_a_part_when_it_has_changed_and_only_then(self, editor: Browser, streams: Live) -> None:
+        watched = Watched()
+        events = _events(streams, await visitor(editor), watched)
+        assert await anext(events) == "data: <p>\ndata: 1</p>\n\n"
+        coming = asyncio.ensure_future(anext(events))
+        await watched.asked_again()
+        assert not coming.done()
+        watched.number = 2
+        assert await coming == "data: <p>\ndata: 2</p>\n\n"
+        await events.aclose()
 
-        events = [event async for event in _events(Live(stopping), editor.token or "", look)]
-        assert events[:3] == [f"data: <p>\ndata: {number}</p>\n\n" for number in (1, 2, 3)]
+    async def test_all_who_watch_share_one_look_and_there_is_none_where_nothing_changed(
+        self, editor: Browser, viewer: Browser, streams: Live
+    ) -> None:
+        watched = Watched()
+        all_of_them = [_events(streams, await visitor(one), watched) for one in (editor, viewer) for _ in range(5)]
+        for events in all_of_them:
+            await anext(events)
+        await watched.asked_again()
+        looked, watched.number = watched.looked, 2
+        assert [await anext(events) for events in all_of_them] == ["data: <p>\ndata: 2</p>\n\n"] * 10
+        await watched.asked_again()
+        assert watched.looked == looked + 1
+        for events in all_of_them:
+            await events.aclose()
 
-    async def test_it_ends_with_the_session(self, editor: Browser, stopping: asyncio.Event, team: Team) -> None:
-        looked = 0
+    async def test_a_quiet_one_says_that_it_is_there(self, editor: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live, "SILENCE_SECONDS", 0.01)
+        events = _events(streams, await visitor(editor), Watched())
+        await anext(events)
+        assert await anext(events) == ": still here\n\n"
+        await events.aclose()
 
-        async def look() -> tuple[object, str]:
-            nonlocal looked
-            looked += 1
-            if looked == 3:
-                async with database.transaction():
-                    await database.fetch("DELETE FROM session")
-            return looked, "x"
+    @pytest.mark.parametrize("changes", [True, False])
+    async def test_it_ends_with_the_session(
+        self, editor: Browser, streams: Live, changes: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "SILENCE_SECONDS", 1000 if changes else 0.01)
+        watched = Watched()
+        events = _events(streams, await visitor(editor), watched)
+        await anext(events)
+        async with database.transaction():
+            await database.fetch("DELETE FROM session")
+        watched.number += changes
+        assert [event async for event in events] == []
 
-        events = [event async for event in _events(Live(stopping), editor.token or "", look)]
-        assert (looked, len(events)) == (3, 3)
-
-    async def test_it_ends_when_the_reader_may_no_longer_look(self, editor: Browser, stopping: asyncio.Event) -> None:
-        async def look() -> tuple[object, str]:
+    async def test_it_ends_when_the_reader_may_no_longer_look(self, editor: Browser, streams: Live) -> None:
+        async def refused() -> None:
             raise NotFound("rotation")
 
-        assert [event async for event in _events(Live(stopping), editor.token or "", look)] == []
+        assert [event async for event in _events(streams, await visitor(editor), Watched(), refused)] == []
+
+    async def test_it_ends_when_what_it_shows_is_gone(self, editor: Browser, streams: Live) -> None:
+        watched = Watched()
+        events = _events(streams, await visitor(editor), watched)
+        await anext(events)
+
+        async def gone(seen: int) -> int:
+            raise NotFound("rotation")
+
+        watched.look = gone  # type: ignore[method-assign]
+        streams._topics["watched"].subject = watched.subject
+        watched.number = 2
+        assert [event async for event in events] == []
+
+    async def test_all_end_with_the_node(self, editor: Browser, streams: Live, stopping: asyncio.Event) -> None:
+        events = _events(streams, await visitor(editor), Watched())
+        await anext(events)
+        stopping.set()
+        assert [event async for event in events] == []
 
     async def test_there_are_not_more_than_a_node_can_serve(
-        self, editor: Browser, stopping: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+        self, editor: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(live, "MOST", 1)
-        streams = Live(stopping)
-
-        async def look() -> tuple[object, str]:
-            return 1, "x"
-
-        first = _events(streams, editor.token or "", look)
-        assert await anext(first) == "data: x\n\n"
+        reader = await visitor(editor)
+        first = _events(streams, reader, Watched())
+        await anext(first)
         with pytest.raises(Unavailable):
-            streams.stream(editor.token or "", look)
-        stopping.set()
-        assert [event async for event in first] == []
-        stopping.clear()
-        streams.stream(editor.token or "", look)
+            _events(streams, reader, Watched(workspace="another"))
+        await first.aclose()
+        _events(streams, reader, Watched())
+
+    async def test_nor_more_than_a_session_or_a_workspace_may_have(
+        self, editor: Browser, viewer: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "MOST_OF_WORKSPACE", 7)
+        mine, theirs = await visitor(editor), await visitor(viewer)
+        opened = [_events(streams, mine, Watched()) for _ in range(6)]
+        # They were let in at the same moment; the last one is one too many by the time it begins.
+        began = [await anext(events, None) for events in opened]
+        assert began == ["data: <p>\ndata: 1</p>\n\n"] * 5 + [None]
+        with pytest.raises(TooManyAttempts):
+            _events(streams, mine, Watched(workspace="another"))
+        for _ in range(2):
+            opened.append(_events(streams, theirs, Watched()))
+            await anext(opened[-1])
+        with pytest.raises(TooManyAttempts):
+            _events(streams, theirs, Watched())
+        for events in opened:
+            await events.aclose()
+        assert not streams._topics and not streams._open
 
 
-def _events(streams: Live, token: str, look: Any) -> AsyncIterator[Any]:
-    return streams.stream(token, look).iterator  # type: ignore[attr-defined,no-any-return]
+async def test_the_cheap_question_notices_whatever_changes_a_rotation(team: Team) -> None:
+    now = await database.now()
+    database.freeze(now - now % rotations_reading.LOOK_EVERY)
+    started = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress
+    marks = [await rotations.mark(started)]
+    assert await rotations.mark(started) == marks[0]
+    for change in (
+        lambda: used(started.predecessor.id),
+        lambda: used(started.successor.id),
+        lambda: met(started.predecessor.id, "192.0.2.0/24"),
+        lambda: met(started.successor.id, "192.0.2.0/24"),
+        lambda: met(started.successor.id, "192.0.2.0/24", clock.MINUTE),
+        lambda: rotations.extend(team.owner, started.rotation.id, started.rotation.deadline + clock.DAY),
+        lambda: keys.suspend(team.owner, started.successor.id),
+        lambda: keys.revoke(team.owner, started.predecessor.id, Reason.OTHER),
+    ):
+        await change()
+        marks.append(await rotations.mark(started))
+    assert len(set(marks)) == len(marks)
+    assert (await rotations.again(started)).state is State.COMPLETED
+
+
+async def met(key_id: str, network: str, later: int = 0) -> None:
+    tally = Tally()
+    tally.meet(key_id, (network, "curl"), "pdf.read", await database.now() + later, await database.now() + later, 1)
+    async with database.transaction():
+        await usage_store.add(tally)
+
+
+def _events(streams: Live, reader: Visitor, watched: Watched, allowed: Any = anybody) -> AsyncGenerator[Any, None]:
+    answer = streams.stream(reader, watched.subject, watched.number, allowed=allowed, render=lambda seen: f"<p>\n{seen}</p>")
+    return answer.iterator  # type: ignore[attr-defined,no-any-return]

@@ -56,7 +56,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (Action.READ_MEMBERS, "Workspace", "members invitations"),
     (Action.READ_MEMBERS, "MemberConnection", "edges nodes pageInfo totalCount"),
     (Action.READ_MEMBERS, "MemberEdge", "cursor node"),
-    (Action.READ_MEMBERS, "Member", "user role joinedAt"),
+    (Action.READ_MEMBERS, "Member", "id user role joinedAt"),
     (Action.READ_MEMBERS, "InvitationConnection", "edges nodes pageInfo totalCount"),
     (Action.READ_MEMBERS, "InvitationEdge", "cursor node"),
     (Action.READ_MEMBERS, "Invitation", "id email role invitedAt expiresAt"),

@@ -173,6 +173,17 @@ async def invitations(workspace_id: str, now: int) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+async def invitation_by_id(link_id: str, now: int) -> Link | None:
+    """An open invitation to whatever workspace: whoever asks for it decides whether the caller may see it."""
+    rows = await database.fetch(
+        "SELECT * FROM link WHERE id = {} AND purpose = {} AND used_at IS NULL AND expires_at > {}",
+        link_id,
+        str(Purpose.INVITATION),
+        now,
+    )
+    return _link(rows[0]) if rows else None
+
+
 async def drop_link(link_id: str) -> None:
     await LinkRow.delete().where(LinkRow.id == link_id).run()
 

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from app.api.actors import Actor
-from app.api.connection import Connection, page, read
+from app.api.connection import Connection, Node, page, read
 from app.api.context import Context
 from app.api.cursors import Cut
 from app.api.scalars import Instant
@@ -18,8 +18,7 @@ from app.workspaces.workspace import Workspace
 
 
 @strawberry.type(description="One change: who did what to which thing, from where.")
-class AuditEvent:
-    id: strawberry.ID
+class AuditEvent(Node):
     at: Instant
     actor: Actor
     action: str = strawberry.field(description="`key.created`, `member.removed`, …")

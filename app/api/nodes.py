@@ -6,16 +6,20 @@ from app import ids
 from app.access import policy
 from app.access.actor import Actor
 from app.access.policy import Action
+from app.api.audit import AuditEvent
 from app.api.callers import Caller
 from app.api.connection import Node
 from app.api.context import Context
 from app.api.keys import ApiKey
 from app.api.management import ManagementKey
+from app.api.people import Invitation, Member
 from app.api.rotations import Rotation
 from app.api.workspaces import Workspace
+from app.audit import service as audit
 from app.errors import NotAllowed, NotFound
 from app.keys import service as keys
 from app.management import service as management
+from app.members import service as members
 from app.rotations import service as rotations
 from app.usage import callers
 from app.workspaces import service as workspaces
@@ -35,6 +39,12 @@ async def find(context: Context, node_id: str) -> Node | None:
         if ids.is_a(ids.CALLER, node_id):
             caller = await callers.get(context.actor, node_id)
             return Caller.standing(caller, await context.keys.rotation(caller.key_id))
+        if ids.is_a(ids.MEMBER, node_id):
+            return Member.of(await members.get(context.actor, node_id))
+        if ids.is_a(ids.INVITATION, node_id):
+            return Invitation.of(await members.get_invitation(context.actor, node_id))
+        if ids.is_a(ids.AUDIT_ENTRY, node_id):
+            return AuditEvent.of(await audit.get(context.actor, node_id))
     except (NotFound, NotAllowed):
         return None
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from app.access.actor import Role
-from app.api.connection import Connection, cut, known, page
+from app.api.connection import Connection, Node, cut, known, page
 from app.api.context import Context
 from app.api.cursors import Cut
 from app.api.scalars import Instant
@@ -28,19 +28,18 @@ class User:
 
 
 @strawberry.type(description="A user in a workspace.")
-class Member:
+class Member(Node):
     user: User
     role: Role
     joined_at: Instant
 
     @classmethod
     def of(cls, member: noun.Member) -> Member:
-        return cls(user=User.of(member.user), role=member.role, joined_at=Instant(member.created_at))
+        return cls(id=strawberry.ID(member.id), user=User.of(member.user), role=member.role, joined_at=Instant(member.created_at))
 
 
 @strawberry.type(description="Somebody who was asked to join and has not answered yet.")
-class Invitation:
-    id: strawberry.ID
+class Invitation(Node):
     email: str
     role: Role
     invited_at: Instant

@@ -52,7 +52,10 @@ class RootQuery:
         except (NotFound, ValidationFailed):
             return None
 
-    @field("Anything that has an id: `key_…`, `rot_…`, `cal_…`, `wsp_…`, `mgk_…`. Null when there is no such thing.")
+    @field(
+        "Anything that has an id: `key_…`, `rot_…`, `cal_…`, `wsp_…`, `mgk_…`, `mem_…`, `inv_…`, `aud_…`. Null when\n"
+        "there is no such thing."
+    )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await nodes.find(info.context, id)
 

@@ -12,11 +12,11 @@ from app.access.actor import Actor, Request
 from app.access.policy import Action
 from app.audit import store
 from app.audit.entry import Entry, new_key
-from app.errors import NotAllowed, Unavailable
+from app.errors import NotAllowed, NotFound, Unavailable
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
 from app.workspaces import service as workspaces
-from app.workspaces.service import Change
+from app.workspaces.service import SYSTEM_CHAIN, Change
 
 # A length that a chain had, and its head then.
 Anchor = tuple[int, bytes]
@@ -79,6 +79,15 @@ async def between(
     """A workspace's entries between two positions, those about one thing, from either end."""
     access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
     return await store.between(access.workspace.id, limit=limit, below=below, above=above, target=target, oldest_first=oldest_first)
+
+
+async def get(actor: Actor, entry_id: str) -> Entry:
+    """Raises NotFound, also for an entry of the system or of a workspace the actor does not belong to; NotAllowed."""
+    entry = await store.find(entry_id)
+    if entry is None or entry.chain == SYSTEM_CHAIN:
+        raise NotFound("audit event")
+    await workspaces.reading(actor, None, Action.READ_AUDIT, workspace_id=entry.chain)
+    return entry
 
 
 async def count(actor: Actor, slug: str, target: str | None = None) -> int:

@@ -100,6 +100,12 @@ async def oldest(chain: str, *, limit: int, after: int = 0) -> list[Entry]:
     return [_entry(row) for row in await query.order_by(AuditEntryRow.position).limit(limit).run()]
 
 
+async def find(entry_id: str) -> Entry | None:
+    """An entry of whatever chain: whoever asks for it decides whether the caller may see it."""
+    rows = await AuditEntryRow.select().where(AuditEntryRow.id == entry_id).run()
+    return _entry(rows[0]) if rows else None
+
+
 async def between(
     chain: str, *, limit: int, below: int | None, above: int | None, target: str | None, oldest_first: bool
 ) -> list[Entry]:

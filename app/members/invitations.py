@@ -24,6 +24,16 @@ async def invitations(actor: Actor, slug: str | None) -> list[Invitation]:
     return [Invitation.of(link) for link in await store.invitations(access.workspace.id, await database.now())]
 
 
+async def get_invitation(actor: Actor, invitation_id: str) -> Invitation:
+    """An open one. Raises NotFound, also for one of a workspace the actor does not belong to; NotAllowed."""
+    link = await store.invitation_by_id(invitation_id, await database.now())
+    if link is None:
+        raise NotFound("invitation")
+    found = Invitation.of(link)
+    await workspaces.reading(actor, None, Action.READ_MEMBERS, workspace_id=found.workspace_id)
+    return found
+
+
 async def invite(actor: Actor, slug: str | None, email: str, role: Role) -> tuple[Invitation, str]:
     """The invitation and its link, which is nowhere else. An earlier one of the same address is void.
 

@@ -15,7 +15,7 @@ from app.management import service as management
 from app.management.key import ManagementKey
 from app.members import invitations as inviting
 from app.members.invitation import Invitation, InvitationView
-from app.members.invitations import accept, accept_as_new, find_invitation, invitations, invite, withdraw_invitation
+from app.members.invitations import accept, accept_as_new, find_invitation, get_invitation, invitations, invite, withdraw_invitation
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.service import Change
@@ -29,6 +29,7 @@ __all__ = [
     "accept_as_new",
     "change_role",
     "find_invitation",
+    "get_invitation",
     "invitations",
     "invite",
     "members",
@@ -51,6 +52,15 @@ async def members(actor: Actor, slug: str | None) -> list[Member]:
     """The longest-standing first."""
     access = await workspaces.reading(actor, slug, Action.READ_MEMBERS)
     return await workspace_store.members(access.workspace.id)
+
+
+async def get(actor: Actor, member_id: str) -> Member:
+    """By the id of the membership. Raises NotFound, also for one in a workspace the actor does not belong to; NotAllowed."""
+    member = await workspace_store.member_by_id(member_id)
+    if member is None:
+        raise NotFound("member")
+    await workspaces.reading(actor, None, Action.READ_MEMBERS, workspace_id=member.workspace_id)
+    return member
 
 
 async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role) -> Member:

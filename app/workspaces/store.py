@@ -77,6 +77,12 @@ async def members(workspace_id: str) -> list[Member]:
     return [_member(row) for row in rows]
 
 
+async def member_by_id(member_id: str) -> Member | None:
+    """A member of whatever workspace: whoever asks for it decides whether the caller may see it."""
+    rows = await database.fetch(_MEMBER + "WHERE m.id = {}", member_id)
+    return _member(rows[0]) if rows else None
+
+
 async def find_member(workspace_id: str, user_id: str) -> Member | None:
     rows = await database.fetch(_MEMBER + "WHERE m.workspace = {} AND m.account = {}", workspace_id, user_id)
     return _member(rows[0]) if rows else None

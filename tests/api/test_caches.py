@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from app import database
+from app.access.actor import Role
 from app.keys import service as keys
 from app.keys.rules import KeyInput
+from app.members import service as members
+from tests.api.conftest import program
 from tests.conftest import Team
 from tests.support.graphql import Client
 
@@ -41,3 +45,28 @@ def things(value: Any) -> Iterator[dict[str, Any]]:
         value = [*value.values()]
     for inner in value if isinstance(value, list) else []:
         yield from things(inner)
+
+
+NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
+
+
+async def test_members_invitations_and_audit_events_are_read_again_by_their_id(
+    owner: Client, viewer: Client, stranger: Client, team: Team
+) -> None:
+    await members.invite(team.owner, team.slug, "new@example.org", Role.VIEWER)
+    fields = ("members", "invitations", "auditEvents")
+    lists = " ".join(f"{name}(first: 1) {{ nodes {{ __typename id }} }}" for name in fields)
+    workspace = (await owner.ask(f"{{ workspace {{ {lists} }} }}"))["workspace"]
+    auditor, reader = [await program(team.owner, team.slug, scope) for scope in ("audit.read", "workspace.read")]
+    for name in fields:
+        (thing,) = workspace[name]["nodes"]
+        for client in (owner, viewer, auditor if name == "auditEvents" else reader):
+            assert await client.ask(NODE, id=thing["id"]) == {"node": thing}
+        for client in (stranger, reader if name == "auditEvents" else auditor):
+            assert await client.ask(NODE, id=thing["id"]) == {"node": None}
+
+
+async def test_the_systems_own_entries_are_nobodys(owner: Client, team: Team) -> None:
+    rows = await database.fetch("SELECT id FROM audit_entry WHERE chain NOT IN (SELECT id FROM workspace)")
+    for row in rows:
+        assert await owner.ask(NODE, id=row["id"]) == {"node": None}

@@ -16,6 +16,7 @@ from app.jobs.runner import run_for_ever
 from app.keys import journal
 from app.keys import service as keys
 from app.notices import service as notices
+from app.peppers import service as peppers
 from app.rotations import service as rotations
 from app.usage import callers, reports
 
@@ -46,6 +47,7 @@ async def tidy() -> None:
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         journal.current().catch_up,
         journal.current().anchor_hourly,
+        peppers.watch,
         keys.forget_old_repeats,
         reports.forget_old,
         accounts.forget_old,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -13,6 +15,8 @@ from app.peppers.pepper import MINIMUM_BYTES, Pepper, Peppers
 from app.settings import Settings
 
 _bound: Peppers | None = None
+_file: Path | None = None
+_log = logging.getLogger("keydesk.peppers")
 
 
 def current() -> Peppers:
@@ -35,7 +39,8 @@ def read(settings: Settings) -> tuple[bytes, bytes | None]:
     previous = _checked(settings.pepper_previous, "KEYDESK_PEPPER_PREVIOUS") if settings.pepper_previous else None
     if settings.pepper is not None:
         return _checked(settings.pepper, "KEYDESK_PEPPER"), previous
-    path = settings.pepper_file or _beside_database(settings)
+    global _file
+    _file = path = settings.pepper_file or _beside_database(settings)
     try:
         return _checked(path.read_text(encoding="utf-8"), str(path)), previous
     except (OSError, UnicodeDecodeError) as error:
@@ -68,6 +73,12 @@ async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     return Peppers(*peppers)
 
 
+async def watch() -> None:
+    """Logs that the file this process had its pepper from is gone or holds another one: it goes on, but no start would."""
+    if _file is not None and not await asyncio.to_thread(_holds, _file):
+        _log.error("%s no longer holds the pepper of this process: put it back, or the next start is refused", _file)
+
+
 def gone_on(version: int) -> str:
     """Why a pepper that was current once is refused."""
     return f"Wrong pepper: this database has gone on to another one (version {version}). Without that one no key verifies."
@@ -93,6 +104,15 @@ def _checked(text: str, where: str) -> bytes:
     if len(value) < MINIMUM_BYTES:
         raise StartRefused(f"The pepper in {where} is shorter than {MINIMUM_BYTES} bytes. Make one: openssl rand -base64 48")
     return value
+
+
+def _holds(path: Path) -> bool:
+    """Whether the file has one of this process's peppers."""
+    try:
+        value = _checked(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, StartRefused):
+        return False
+    return any(pepper.value == value for pepper in current().all)
 
 
 def _beside_database(settings: Settings) -> Path:

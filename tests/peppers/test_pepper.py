@@ -65,3 +65,22 @@ def test_a_wrapped_key_comes_back_under_its_own_pepper_and_context_only() -> Non
 
 def test_a_pepper_is_never_shown() -> None:
     assert "aaaa" not in repr(Peppers(A))
+
+
+@pytest.mark.parametrize("happen", ["removed", "replaced", "emptied"])
+async def test_a_pepper_file_that_changes_under_a_running_node_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, happen: str
+) -> None:
+    path = tmp_path / "pepper"
+    path.write_text("p" * 40 + "\n")
+    monkeypatch.setattr(service, "_file", None)
+    value, _ = service.read(Settings.load({"KEYDESK_PEPPER_FILE": str(path)}))
+    monkeypatch.setattr(service, "_bound", Peppers(Pepper(1, value)))
+    await service.watch()
+    assert caplog.text == ""
+    if happen == "removed":
+        path.unlink()
+    else:
+        path.write_text("q" * 40 if happen == "replaced" else "")
+    await service.watch()
+    assert f"{path} no longer holds the pepper of this process" in caplog.text

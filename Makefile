@@ -53,6 +53,7 @@ bench: install
 	$(BIN)/python bench/verify
 	$(BIN)/python bench/graphql
 	$(BIN)/python bench/beside
+	$(BIN)/python bench/attack
 
 # What production installs, beside requirements.txt.
 wheel: install

@@ -20,6 +20,16 @@ class UsageHourRow(Table, tablename="usage_hour"):
     requests = BigInt()
 
 
+class UsageDayRow(Table, tablename="usage_day"):
+    """The same by days (UTC). The database's triggers keep it in the transaction that counts. Primary key: these four."""
+
+    key = Varchar(length=24, primary_key=True)
+    day = BigInt()
+    permission = Varchar(length=120)
+    outcome = Varchar(length=30)
+    requests = BigInt()
+
+
 class UsageBatchRow(Table, tablename="usage_batch"):
     """Answers already given to `/v1/usage`, kept 31 days. Primary key: gateway and batch."""
 

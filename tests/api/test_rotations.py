@@ -182,7 +182,7 @@ async def test_keys_are_found_by_where_they_stand_in_the_schedule(
     assert [key["id"] for key in every["apiKeys"]["nodes"]] == [wanted, slower, gone]
 
 
-async def test_a_page_of_100_keys_with_their_rotations_takes_as_many_statements_as_one_of_5(db: None) -> None:
+async def test_a_page_of_20_keys_with_their_rotations_takes_as_many_statements_as_one_of_5(db: None) -> None:
     team = await make_team(plan="scale_enterprise")
     for number in range(50):
         key = (await make_key(team, f"Key {number}")).key
@@ -191,7 +191,7 @@ async def test_a_page_of_100_keys_with_their_rotations_takes_as_many_statements_
         if number % 3 == 0:
             await rotations.cancel(team.editor, run.rotation.id)
     owner, spent = Client(team.owner), []
-    for first in (5, 100):
+    for first in (5, 20):
         with counted() as statements:
             found = await owner.ask(LISTED, first=first)
         nodes = found["workspace"]["apiKeys"]["nodes"]

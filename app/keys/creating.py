@@ -18,6 +18,7 @@ from app.keys.secret import generate, prefix_of
 from app.peppers import service as peppers
 from app.plans import service as plans
 from app.workspaces import service as workspaces
+from app.workspaces.rules import plain_name
 from app.workspaces.service import Change
 
 
@@ -102,7 +103,7 @@ def shape(asked: KeyInput) -> dict[str, Any]:
 
 def _wanted(asked: KeyInput) -> list[Any]:
     """What makes two requests the same."""
-    return [asked.name, asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
+    return [plain_name(asked.name), asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
 
 
 async def _made_before(change: Change, repeat: Repeat) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,8 @@ async def test_the_same_idempotency_key_makes_one_key_and_shows_its_secret_once(
     again = await keys.create(team.owner, team.slug, PRODUCTION, idempotency_key="deploy-7")
     assert again.key == first.key
     assert again.secret is None
+    spaced = await keys.create(team.owner, team.slug, replace(PRODUCTION, name=f" {PRODUCTION.name} "), idempotency_key="deploy-7")
+    assert (spaced.key, spaced.secret) == (first.key, None)
     other = await keys.create(team.editor, team.slug, PRODUCTION, idempotency_key="deploy-7")
     assert other.key.id != first.key.id
     with pytest.raises(Conflict):

@@ -24,6 +24,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.web.form import TooLarge, TooSlow, Unreadable
+from app.web.gate import Renewed
 from app.web.page import CONFIRMATION, Page, with_query
 
 _log = logging.getLogger("keydesk.web")
@@ -68,16 +69,20 @@ def answer(page: Page, error: Exception) -> Response[str]:
         wanted = page.path if page.method == "GET" and page.path != "/" else None
         return page.go(with_query("/sign-in", next=wanted))
     told = tell(page, error)
-    response = (
-        _confirmation(page, told, error)
-        if _is_about_password(page, error)
-        else page.show("errors/page.html", told.status, told=told)
-    )
+    response = _page(page, told, error)
     if isinstance(error, TooManyAttempts | Unavailable):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     if isinstance(error, TooSlow):
         response.headers["connection"] = "close"
     return response
+
+
+def _page(page: Page, told: Told, error: Exception) -> Response[str]:
+    if isinstance(error, Renewed):
+        return _again(page, told)
+    if _is_about_password(page, error):
+        return _confirmation(page, told, error)
+    return page.show("errors/page.html", told.status, told=told)
 
 
 def tell(page: Page, error: Exception) -> Told:
@@ -102,6 +107,15 @@ def _is_about_password(page: Page, error: Exception) -> bool:
 def _confirmation(page: Page, told: Told, error: Exception) -> Response[str]:
     """Asks for the password and sends the refused form once more with it, so that nothing typed is lost."""
     wrong = None if isinstance(error, ConfirmationNeeded) else told.message
-    values = page.form.values.items()
-    repeated = [(name, text) for name, texts in values if name not in ("csrf", CONFIRMATION) for text in texts]
-    return page.show("people/confirm.html", told.status, wrong=wrong, repeated=repeated)
+    return page.show("people/confirm.html", told.status, wrong=wrong, repeated=_repeated(page, {CONFIRMATION}))
+
+
+def _again(page: Page, told: Told) -> Response[str]:
+    """Offers the form once more with this session's token. Passwords are never written into a page."""
+    passwords = {name for name in page.form.values if "password" in name.lower()}
+    return page.show("people/renewed.html", told.status, repeated=_repeated(page, passwords), left_out=bool(passwords))
+
+
+def _repeated(page: Page, without: set[str]) -> list[tuple[str, str]]:
+    """What the form sent, but for its token and these fields."""
+    return [(name, text) for name, texts in page.form.values.items() if name not in without | {"csrf"} for text in texts]

@@ -42,6 +42,10 @@ class NotOurs(NotAllowed):
         super().__init__("This request did not come from a page of yours here. Reload the page and try again.")
 
 
+class Renewed(NotOurs):
+    """A form of one of our own pages, with the token of another session: it began or was renewed in another tab."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Who has signed in: `token` is what their cookie holds."""

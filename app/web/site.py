@@ -42,7 +42,7 @@ from app.web import (
 from app.web.addresses import Addresses
 from app.web.body import BODY_LIMIT, after_body, read_form, without_body
 from app.web.form import Form, Unreadable
-from app.web.gate import SAFE_METHODS, Gate, Receive, Scope, Send, Visitor, header, require_token
+from app.web.gate import SAFE_METHODS, Gate, NotOurs, Receive, Renewed, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
@@ -139,7 +139,10 @@ class Site:
     def _require_ours(self, scope: Scope, page: Page) -> None:
         self._gate.require_ours(scope)
         if page.visitor is not None and page.path != _SIGN_IN:
-            require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
+            try:
+                require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
+            except NotOurs:
+                raise (Renewed if page.form.text("csrf") else NotOurs) from None
 
     async def _confirm(self, page: Page) -> str | None:
         """Any form may carry the password again: it is then confirmed first, and the form goes on as if nothing had happened."""

@@ -8,6 +8,7 @@ import pytest
 
 from app.accounts import service as accounts
 from tests.conftest import Team
+from tests.support.forms import forms_of
 from tests.support.people import PASSWORD, make_owner
 from tests.web.conftest import Browser, routes, rows, signed_in
 
@@ -96,6 +97,36 @@ async def test_a_page_that_hides_its_origin_is_ours_when_the_browser_says_so(own
     await owner.open(path)
     answer = await owner.post(path, owner.form(path).filled(name="Renamed"), origin="null", sec_fetch_site="same-origin")
     assert answer.status_code == 303
+
+
+async def test_a_form_older_than_the_session_is_offered_again_and_loses_nothing(
+    owner: Browser, browse: Callable[..., Browser], team: Team
+) -> None:
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    stale = owner.form(path).filled(name="Typed before")
+    newer = await signed_in(browse(), team.owner)
+    before = await rows("audit_entry")
+    answer = await newer.post(path, stale, **newer.from_here)
+    assert (answer.status_code, await rows("audit_entry")) == (403, before)
+    assert "You are signed in as" in newer.page
+    again = newer.form(path)
+    assert sorted(pair for pair in again.values if pair[0] != "csrf") == sorted(pair for pair in stale if pair[0] != "csrf")
+    assert (await newer.send(path)).status_code == 303
+    await newer.open(path)
+    assert "Typed before" in newer.page
+
+
+async def test_a_form_older_than_the_session_repeats_no_password(
+    owner: Browser, browse: Callable[..., Browser], team: Team
+) -> None:
+    await owner.open("/account")
+    action = next(form.action for form in forms_of(owner.page) if "newPassword" in dict(form.values))
+    stale = owner.form(action).filled(currentPassword=PASSWORD, newPassword="another long passphrase")
+    newer = await signed_in(browse(), team.owner)
+    assert (await newer.post(action, stale, **newer.from_here)).status_code == 403
+    assert PASSWORD not in newer.page
+    assert "another long passphrase" not in newer.page
 
 
 async def test_of_two_tabs_on_the_sign_in_page_both_sign_in(browser: Browser) -> None:

@@ -1,0 +1,33 @@
+"""A session that was renewed in another tab: what was typed in this one is kept, and works."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import EMAIL, PASSWORD, Person
+from tests.browser.test_pages import TOO_WIDE
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_a_form_typed_before_signing_in_again_elsewhere_is_sent_by_one_more_press(ada: Person, width: int) -> None:
+    ada.page.set_viewport_size({"width": width, "height": 900})
+    ada.open("/w/acme-pdf/settings/workspace")
+    ada.fill(name="Typed before")
+    other = ada.context.new_page()
+    other.goto(f"{ada.url}/account")
+    other.evaluate("document.querySelector('form[action=\"/sign-out\"]').submit()")
+    other.wait_for_url("**/sign-in")
+    other.locator("[name=email]").fill(EMAIL)
+    other.locator("[name=password]").fill(PASSWORD)
+    other.get_by_role("button", name="Sign in", exact=True).click()
+    other.wait_for_url("**/w/**")
+    ada.page.bring_to_front()
+    ada.page.locator(
+        "form[action$='/settings/workspace'] button.first, form[action$='/settings/workspace'] .buttons button"
+    ).first.click()
+    expect(ada.page.get_by_role("heading", name="Send this again?")).to_be_visible()
+    assert ada.page.evaluate(TOO_WIDE) <= 0
+    ada.press("Send again")
+    expect(ada.page.get_by_text("Saved.")).to_be_visible()
+    expect(ada.page.locator("[name=name]")).to_have_value("Typed before")

@@ -6,6 +6,7 @@ An error nobody expected tells the client a request id and nothing else; the log
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ from app import errors
 from app.api import problems
 from app.api.context import Info
 from app.keys.secret import cut
+
+# Where the library repeats a value that it refuses: to the end of the message, and before the name of an enum.
+_REFUSED_VALUE: Final = re.compile(r"(?:,? found|(cannot represent [^:]*)): .*|Value '.*'( does not exist in )", re.DOTALL)
+LONGEST_MESSAGE: Final = 500
+MOST_LOCATIONS: Final = 10
 
 _log = logging.getLogger("keydesk.api")
 
@@ -72,8 +78,11 @@ def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
         original = original.original_error
     entry: dict[str, Any] = {**error.formatted}
     if original is None:
-        # The library repeats what was sent, and programs write errors into their logs: a key among it is cut to its prefix.
-        entry["message"] = cut(error.message)
+        # The library repeats what was sent, and programs write errors into their logs: values are left out, a key among what is
+        # left is cut to its prefix.
+        entry["message"] = cut(_REFUSED_VALUE.sub(_without_value, error.message))[:LONGEST_MESSAGE]
+        if "locations" in entry:
+            entry["locations"] = entry["locations"][:MOST_LOCATIONS]
         code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
         entry["extensions"] = {"code": code, **(error.extensions or {})}
     elif isinstance(original, errors.Problem):
@@ -85,3 +94,7 @@ def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
         _log.error("request %s failed at %s", request_id, error.path, exc_info=original)
         entry |= {"message": "internal error", "extensions": {"code": "INTERNAL_ERROR", "requestId": request_id}}
     return entry
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return f"This value{found[2]}" if found[2] else f"{found[1] or ''}."

@@ -5,7 +5,7 @@ Strawberry's own controller resolves dependencies and hops through a thread for 
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,8 +19,10 @@ RESPONSE: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
 MAXIMUM_BODY: Final = 64 * 1024
 MAXIMUM_JSON_DEPTH: Final = 32
-# As JSON and as GraphQL write it. PostgreSQL keeps no NUL in texts, SQLite does: refused for both.
-_NUL: Final = re.compile(r"\\u(?:0000|\{0+\})")
+# Entries of one list, in variables as in documents.
+MAXIMUM_LIST: Final = 100
+# PostgreSQL keeps no NUL in texts, SQLite does: refused for both.
+NUL_TEXT: Final = "The character NUL is not part of any text here."
 
 Scope = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -115,12 +117,12 @@ def decode(body: bytes) -> Body:
     try:
         text = body.decode()
         decoded = msgspec.json.decode(text, type=Body)
+        # What reads the body on its way here may take the first of two equal names, msgspec takes the last.
+        json.loads(text, object_pairs_hook=_once, parse_int=str, parse_float=str)
     except RecursionError:
         raise _nested_too_deeply() from None
     except (UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise Refused(400, "BAD_REQUEST", f"The body is not a GraphQL request in JSON: {error}.") from None
-    if _NUL.search(text):
-        raise Refused(400, "BAD_REQUEST", "The character NUL is not part of any text here.")
     if not decoded.query and "persistedQuery" in (decoded.extensions or {}):
         # The words and the status by which Apollo's and urql's clients know to send the whole query instead.
         raise Refused(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
@@ -128,8 +130,7 @@ def decode(body: bytes) -> Body:
         raise Refused(400, "BAD_REQUEST", "The body is not a GraphQL request in JSON: it has no `query`.")
     # Some clients write an empty name for none.
     decoded.operationName = decoded.operationName or None
-    if decoded.variables and _deeper_than(decoded.variables, MAXIMUM_JSON_DEPTH):
-        raise _nested_too_deeply()
+    _check(decoded.variables or {})
     return decoded
 
 
@@ -150,18 +151,29 @@ def _qualities(accept: str) -> dict[str, float]:
     return found
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise Refused(400, "BAD_REQUEST", "A name appears twice in one object of the body.")
+
+
+def _check(variables: dict[str, Any]) -> None:
+    """Raises Refused for what no input takes: too many levels, too long a list, NUL."""
+    level: list[Any] = [variables]
+    for _ in range(MAXIMUM_JSON_DEPTH):
         level = [inner for item in level for inner in _children(item)]
+        if any(isinstance(item, list) and len(item) > MAXIMUM_LIST for item in level):
+            raise Refused(400, "LIMIT_EXCEEDED", f"A list has at most {MAXIMUM_LIST} entries.")
+        if any(isinstance(item, str) and "\0" in item for item in level):
+            raise Refused(400, "BAD_REQUEST", NUL_TEXT)
         if not level:
-            return False
-    return True
+            return
+    raise _nested_too_deeply()
 
 
 def _children(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return [*value.values()]
+        return [*value, *value.values()]
     return value if isinstance(value, list) else []
 
 

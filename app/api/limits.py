@@ -10,16 +10,24 @@ from typing import Final
 from graphql import (
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
     Node,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
     SelectionSetNode,
+    StringValueNode,
+    Visitor,
+    visit,
 )
+
+from app.api.http import MAXIMUM_LIST, NUL_TEXT, Refused
 
 TOKENS: Final = 2_000
 COMMENTS: Final = 200
@@ -31,6 +39,8 @@ ROOT_FIELDS: Final = 10
 MUTATIONS: Final = 5
 DIRECTIVES: Final = 2
 DEFINITIONS: Final = 50
+# Of a number in a document: Python reads no more than 4,300, nothing here needs more than 16.
+DIGITS: Final = 20
 # Validation compares fields of the same name with each other; unlimited, 500 repetitions of one field cost it a second.
 COMPARISONS: Final = 2_000
 
@@ -77,20 +87,49 @@ class Measure:
 
 
 def exceeded(document: DocumentNode) -> list[GraphQLError]:
-    """One error for each limit that the document breaks; needs no schema, so that it can come before validation."""
+    """One error for each limit that the document breaks; needs no schema, so that it can come before validation. Raises
+    Refused for NUL in a string."""
     if (found := len(document.definitions)) > DEFINITIONS:
         return [too_much("Operations and fragments", found, DEFINITIONS)]
     meter = _Meter(document)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             meter.check(definition)
-    return meter.errors
+    return meter.errors or _Values.faults(document)
 
 
 def too_much(what: str, found: int, allowed: int, node: Node | None = None) -> GraphQLError:
     """The error for a broken limit; `found` may be astronomical, so it is not always told."""
     count = f"{found:,}" if found < 1_000_000 else "far too many"
     return GraphQLError(f"{what}: {count}, at most {allowed:,}.", node, extensions={"code": "LIMIT_EXCEEDED"})
+
+
+class _Values(Visitor):
+    """Finds the literals that no input takes; the limits on variables are `http.decode`'s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[GraphQLError] = []
+
+    @classmethod
+    def faults(cls, document: DocumentNode) -> list[GraphQLError]:
+        found = cls()
+        visit(document, found)
+        return found.errors
+
+    def enter_int_value(self, node: IntValueNode | FloatValueNode, *_: object) -> None:
+        if len(node.value) > DIGITS:
+            self.errors.append(too_much("Characters of a number", len(node.value), DIGITS, node))
+
+    enter_float_value = enter_int_value
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        if "\0" in node.value:
+            raise Refused(400, "BAD_REQUEST", NUL_TEXT)
+
+    def enter_list_value(self, node: ListValueNode, *_: object) -> None:
+        if len(node.values) > MAXIMUM_LIST:
+            self.errors.append(too_much("Entries of a list", len(node.values), MAXIMUM_LIST, node))
 
 
 class _Meter:

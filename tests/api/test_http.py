@@ -122,6 +122,14 @@ async def test_json_in_utf_8_is_a_request_however_it_is_written(owner: Client) -
         b'{"query":"{viewer{kind}}","variables":{"a":"\\u0000"}}',
         b'{"query":"{workspace(slug:\\"\\\\u0000\\"){id}}"}',
         b'{"query":"{workspace(slug:\\"\\\\u{000}\\"){id}}"}',
+        b'{"query":"{workspace(slug:\\"\\\\u{000}\\"){id}}"}',
+        b'{"query":"{workspace(slug:\\"\\\\u005cu0000\\"){id}}","variables":{"\\u0000":1}}',
+        b'{"query":"{workspace(slug:\\"\\"\\"\\u0000\\"\\"\\"){id}}"}',
+        b'{"query":"{workspace(slug:\\"\\u005cu0000\\"){id}}"}',
+        b'{"query":"{viewer{kind}}","variables":{"a":[{"b":"\\u0000"}]}}',
+        b'{"query":"{viewer{kind}}","variables":{"a":1},"query":"{viewer{kind}}"}',
+        b'{"query":"{viewer{kind}}","variables":{"a":{"b":1,"b":1}}}',
+        b'{"query":"{viewer{kind}}","variables":{"a":[' + b"1," * 100 + b"1]}}",
         b'{"query":"x","variables":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}",
         b"[" * 20_000,
         b'{"query":"x","variables":' + b'{"a":' * 33 + b"1" + b"}" * 33 + b"}",
@@ -133,6 +141,26 @@ async def test_what_is_no_request_is_told_so_in_json(owner: Client, body: bytes)
         answer = await owner.request(content=body, headers={"content-type": "application/json", "accept": accept})
         assert answer.status_code == 400
         assert list(answer.json()) == ["errors"] and answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("query", ["query($s: String) {workspace(slug: $s) {id}}", r'{workspace(slug: "C:\\u0000") {id}}'])
+async def test_a_backslash_before_u0000_is_no_nul(owner: Client, query: str) -> None:
+    answer = await owner.send(query, {"s": r"C:\u0000"} if "$s" in query else {})
+    assert answer.status_code == 200 and answer.json()["data"] == {"workspace": None}
+
+
+async def test_a_refused_value_is_not_repeated(owner: Client) -> None:
+    query = "mutation($input: CreateApiKeyInput!) {createApiKey(input: $input) {__typename}}"
+    (error,) = (
+        await owner.send(query, {"input": {"name": {"password": "hunter2"}, "environment": "x", "permissions": []}})
+    ).json()["errors"]
+    assert "hunter2" not in str(error) and "input" in error["message"]
+
+
+async def test_a_refusal_is_short_however_long_the_request(owner: Client) -> None:
+    for query in ("{" + "x" * 60_000 + "}", "{viewer{kind(" + "a:1," * 400 + ")}}"):
+        answer = await owner.send(query)
+        assert "errors" in answer.json() and len(answer.content) < 5_000
 
 
 async def test_64_kib_are_read_and_one_byte_more_is_not(owner: Client) -> None:

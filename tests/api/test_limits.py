@@ -68,10 +68,10 @@ def test_levels_inside_fragments_count() -> None:
 
 def test_two_thousand_tokens_are_allowed_and_one_more_is_not(documents: Documents) -> None:
     def query(tokens: int) -> str:
-        return 'mutation{createApiKey(input:{name:"n",environment:"e",permissions:[' + '"p"' * (tokens - 23) + "]}){__typename}}"
+        return 'mutation{createApiKey(input:{name:"n",environment:"e",permissions:[]}){' + "__typename " * (tokens - 22) + "}}"
 
     def refusals(tokens: int) -> list[str]:
-        return problems(documents, query(tokens))
+        return [message for message in problems(documents, query(tokens)) if message.startswith("Syntax")]
 
     assert refusals(limits.TOKENS) == []
     assert refusals(limits.TOKENS + 1) == ["Syntax Error: Document contains more than 2000 tokens. Parsing aborted."]
@@ -121,6 +121,29 @@ def test_fifty_operations_and_fragments_are_allowed_and_one_more_is_not() -> Non
 
     assert limits.exceeded(document(50)) == []
     assert [error.message for error in limits.exceeded(document(51))] == ["Operations and fragments: 51, at most 50."]
+
+
+def test_a_number_of_twenty_characters_is_allowed_and_one_more_is_not() -> None:
+    assert exceeded("{a(b:%s)}" % ("1" * 20)) == []
+    for number in ("1" * 21, "1" * 5_000, "1." + "0" * 20):
+        assert exceeded(f"{{a(b:[{number}])}}") == [f"Characters of a number: {len(number):,}, at most 20."]
+
+
+def test_a_list_of_a_hundred_entries_is_allowed_and_one_more_is_not() -> None:
+    assert exceeded("{a(b:{c:[%s]})}" % ("X " * 100)) == []
+    assert exceeded("{a(b:{c:[%s]})}" % ("X " * 101)) == ["Entries of a list: 101, at most 100."]
+
+
+async def test_of_a_hundred_faults_twenty_are_told(owner: Client) -> None:
+    given = {"name": "x", "environment": "production", "permissions": [f"no.{number}" for number in range(100)]}
+    answer = await owner.change("keys/create", **given)
+    assert answer["code"] == "VALIDATION_FAILED" and len(answer["fields"]) == 20
+
+
+@pytest.mark.parametrize("field", ["status: [ACTIVE", "rotation: [OVERDUE"])
+async def test_the_longest_filter_is_answered(owner: Client, field: str) -> None:
+    word = field.partition("[")[2]
+    await owner.ask(f"{{workspace{{apiKeys(filter: {{{field} {f'{word} ' * 99}]}}) {{totalCount}}}}}}")
 
 
 def test_a_page_multiplies_the_cost_of_what_is_in_it(documents: Documents) -> None:

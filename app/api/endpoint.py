@@ -18,6 +18,7 @@ from app.api.documents import ERRORS_TOLD, Document, Documents
 from app.api.errors import told
 from app.api.execution import Paced, Room
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
+from app.api.rate import Rates, Spent
 from app.api.schema import core
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.management import service as management
@@ -44,7 +45,7 @@ class Endpoint:
     ) -> None:
         self._describe, self._session_actor, self._explorer = describe, session_actor, explorer
         self._schema = core()
-        self._pace, self._room = pace, Room()
+        self._pace, self._room, self._rates = pace, Room(), Rates()
         self._documents = Documents(self._schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,9 +79,10 @@ class Endpoint:
         http.require_json(headers.get("content-type", []))
         actor = await self._who(scope, headers, request)
         body = http.decode(await http.read_body(receive, headers.get("content-length", [])))
-        content = await self.run(body, actor)
+        content, spent = await self.run(body, actor)
         kind = http.media_type(",".join(headers.get("accept", [])))
-        return Response(200 if "data" in content or kind == http.LEGACY else 400, content, kind)
+        status = 200 if "data" in content or kind == http.LEGACY else 400
+        return Response(status, content, kind, spent.headers if spent else {})
 
     async def _who(self, scope: Scope, headers: dict[str, list[str]], request: Request) -> Actor:
         """A Bearer token decides alone; without any Authorization header the session does."""
@@ -92,21 +94,24 @@ class Endpoint:
             raise NotAuthenticated
         return await management.authenticate(token.strip(), request)
 
-    async def run(self, body: Body, actor: Actor) -> dict[str, Any]:
-        """`data` and `errors`; without `data` nothing was executed. Raises Refused when too much is under way."""
+    async def run(self, body: Body, actor: Actor) -> tuple[dict[str, Any], Spent | None]:
+        """`data`, `errors` and `extensions`, and what it cost; without `data` nothing was executed. Raises Refused when the
+        caller asks for too much in a time."""
         request_id = actor.request.request_id or ids.new(ids.REQUEST)
         document = self._documents.prepare(body.query or "")
         try:
             if document.errors:
-                return {"errors": told(document.errors, request_id)}
+                return {"errors": told(document.errors, request_id)}, None
             operation = document.operation(body.operationName)
             bill = self._documents.bill(document, operation, body.variables or {})
             fields.require(actor, bill.coordinates)
         except (GraphQLError, NotAllowed) as refusal:
             error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
-            return {"errors": told([error], request_id)}
-        async with self._room.for_one_of(bill.cost):
-            return _content(await self._execute(document, operation, body, actor), request_id)
+            return {"errors": told([error], request_id)}, None
+        spent = self._rates.spend(actor, bill.cost)
+        async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
+            content = _content(await self._execute(document, operation, body, actor), request_id)
+        return content | {"extensions": {"cost": spent.extension}}, spent
 
     async def _execute(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:
         result = execute(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -25,29 +26,34 @@ PATIENCE_SECONDS: Final = 2
 
 
 class Room:
-    """The few places for dear operations of a process."""
+    """The few places for dear operations of a process. Each tenant has one of them at a time and waits for its own first, so
+    that nobody waits for more than one operation of each other tenant."""
 
     def __init__(self) -> None:
         self._dear = asyncio.Semaphore(MOST_DEAR)
+        self._own: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     @contextlib.asynccontextmanager
-    async def for_one_of(self, cost: int) -> AsyncIterator[None]:
-        """A place among the few dear operations that run at a time; others need none. Raises Refused when none gets free."""
+    async def for_one_of(self, tenant: str, cost: int) -> AsyncIterator[None]:
+        """A place among the few dear operations that run at a time; others need none. Raises Refused when the tenant's own
+        operations take too long; what others have under way is waited for."""
         if cost < DEAR:
             yield
             return
-        await self._enter()
+        own = self._own.setdefault(tenant, asyncio.Lock())
+        await self._enter(own)
         try:
-            yield
+            async with self._dear:
+                yield
         finally:
-            self._dear.release()
+            own.release()
 
-    async def _enter(self) -> None:
+    async def _enter(self, own: asyncio.Lock) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._dear.acquire()
+                await own.acquire()
         except TimeoutError:
-            message = f"More than {MOST_DEAR} operations of a price of {DEAR:,} or more at a time. Try again, or ask for less."
+            message = f"Another of your operations of a price of {DEAR:,} or more is under way. Try again, or ask for less."
             raise Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(PATIENCE_SECONDS)) from None
 
 

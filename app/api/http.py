@@ -178,7 +178,7 @@ def _children(value: Any) -> list[Any]:
 
 
 def _too_large() -> Refused:
-    return Refused(413, "TOO_LARGE", f"A request has at most {MAXIMUM_BODY // 1024} KiB.")
+    return Refused(413, "TOO_LARGE", f"A request has at most {MAXIMUM_BODY // 1024} KiB.", connection="close")
 
 
 def _nested_too_deeply() -> Refused:

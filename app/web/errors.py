@@ -72,7 +72,8 @@ def answer(page: Page, error: Exception) -> Response[str]:
     response = _page(page, told, error)
     if isinstance(error, TooManyAttempts | Unavailable):
         response.headers["retry-after"] = str(error.retry_after_seconds)
-    if isinstance(error, TooSlow):
+    if isinstance(error, TooSlow | TooLarge):
+        # The rest of the body may still come.
         response.headers["connection"] = "close"
     return response
 

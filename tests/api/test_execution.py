@@ -75,12 +75,15 @@ async def use(key: str, hour: int) -> None:
         await database.fetch(f"INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES {marks}", *values)
 
 
-async def test_of_many_dear_operations_two_run_and_others_hear_to_come_back(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_a_tenants_dear_operations_one_runs_and_the_next_hears_to_come_back(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
     room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
-    async with room.for_one_of(BUDGET):
+    assert owner.actor is not None
+    async with room.for_one_of("somebody else", BUDGET):
         await owner.ask(EVERYTHING, **asked)
-        async with room.for_one_of(BUDGET):
+        async with room.for_one_of(owner.actor.id, BUDGET):
             refused = await owner.send(EVERYTHING, asked)
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "0")
             assert refused.json()["errors"][0]["extensions"] == {"code": "TOO_MANY_REQUESTS"} and "data" not in refused.json()
@@ -88,11 +91,14 @@ async def test_of_many_dear_operations_two_run_and_others_hear_to_come_back(owne
     await owner.ask(EVERYTHING, **asked)
 
 
-async def test_a_dear_operation_waits_for_its_turn(owner: Client) -> None:
+async def test_a_dear_operation_waits_for_those_of_others_and_is_never_refused_for_them(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
     room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(execution.MOST_DEAR):
-            await stack.enter_async_context(room.for_one_of(BUDGET))
+        for number in range(execution.MOST_DEAR):
+            await stack.enter_async_context(room.for_one_of(f"tenant {number}", BUDGET))
         waiting = asyncio.create_task(owner.ask(EVERYTHING, **asked))
         await owner.ask(CHEAP)
         assert not waiting.done()

@@ -1,0 +1,111 @@
+"""How much callers may ask for in a time: points, which are the prices of what they ask, in buckets that fill up again.
+
+Each caller has a bucket, and each workspace one for all its management keys together, so that many keys are no way around.
+They are kept in the process: with several nodes a caller has as many.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.access.actor import Actor
+from app.api.http import Refused
+from app.api.price import BUDGET
+
+# What costs less is charged so much: being asked at all costs something.
+LEAST: Final = 10
+# Buckets that were not used for longest are forgotten first; they are full by then.
+MOST_BUCKETS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A bucket's size in points, and how many it regains in a second."""
+
+    name: str
+    size: int
+    per_second: int
+
+    @property
+    def window(self) -> int:
+        """Seconds in which an empty bucket is full again."""
+        return math.ceil(self.size / self.per_second)
+
+
+CALLER: Final = Quota("caller", 200_000, 10_000)
+WORKSPACE: Final = Quota("workspace", 400_000, 20_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an operation cost, and what the scarcer of its caller's buckets holds afterwards."""
+
+    cost: int
+    quota: Quota
+    remaining: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`RateLimit` and its policy (draft-ietf-httpapi-ratelimit-headers)."""
+        full = math.ceil((self.quota.size - self.remaining) / self.quota.per_second)
+        return {
+            "ratelimit-policy": f'"{self.quota.name}";q={self.quota.size};w={self.quota.window}',
+            "ratelimit": f'"{self.quota.name}";r={self.remaining};t={full}',
+        }
+
+    @property
+    def extension(self) -> dict[str, Any]:
+        """`extensions.cost` of the answer. What is left is in the headers: the same request has the same body."""
+        return {"requested": self.cost, "limit": BUDGET}
+
+
+class Rates:
+    """The buckets of a process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Caller → what the bucket held, and when that was.
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def spend(self, actor: Actor, cost: int) -> Spent:
+        """Takes the points out of all of the caller's buckets, or raises Refused (429) and takes none."""
+        now, wanted = self._clock(), max(cost, LEAST)
+        levels = {bucket: self._level(bucket, now) for bucket in _buckets(actor)}
+        for (quota, _), level in levels.items():
+            if level < wanted:
+                raise self._refusal(quota, level, wanted)
+        for (quota, name), level in levels.items():
+            self._buckets[(quota.name, name)] = (level - wanted, now)
+            self._buckets.move_to_end((quota.name, name))
+        while len(self._buckets) > MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        (quota, _), level = min(levels.items(), key=lambda item: item[1] / item[0][0].size)
+        return Spent(cost, quota, int(level - wanted))
+
+    def _level(self, bucket: tuple[Quota, str], now: float) -> float:
+        quota, name = bucket
+        level, since = self._buckets.get((quota.name, name), (quota.size, now))
+        return min(level + (now - since) * quota.per_second, quota.size)
+
+    def _refusal(self, quota: Quota, level: float, wanted: int) -> Refused:
+        seconds = math.ceil((wanted - level) / quota.per_second)
+        message = (
+            f"The {quota.name} has {int(level):,} points left and this operation costs {wanted:,}; it regains"
+            f" {quota.per_second:,} a second. Try again in {seconds} s."
+        )
+        spent = Spent(wanted, quota, int(level))
+        return Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(seconds), **_underscored(spent.headers))
+
+
+def _underscored(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in headers.items()}
+
+
+def _buckets(actor: Actor) -> list[tuple[Quota, str]]:
+    own = (CALLER, actor.id)
+    return [own] if actor.workspace_id is None else [own, (WORKSPACE, actor.workspace_id)]

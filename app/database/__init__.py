@@ -13,6 +13,7 @@ from typing import Any
 from piccolo.engine.base import BaseTransaction
 from piccolo.querystring import QueryString
 
+from app.database.deadline import within as within
 from app.database.postgres import PooledPostgresEngine
 from app.database.sqlite import PersistentSQLiteEngine
 from app.settings import Settings

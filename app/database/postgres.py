@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
+from app.database import deadline
 from app.errors import Unavailable
 
 POOL_SIZE = 10
@@ -158,7 +159,7 @@ class PooledPostgresEngine(PostgresEngine):
     async def _run_in_pool(self, query: str, args: Sequence[Any] | None = None) -> Any:
         connection = await acquire(self)
         try:
-            return await connection.fetch(query, *(args or ()))
+            return await connection.fetch(query, *(args or ()), timeout=deadline.left())
         except (*GIVING_UP, READ_ONLY):
             connection.terminate()
             raise

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 
+from app.database import deadline
 from app.errors import Unavailable
 
 READERS = 3
 PATIENCE_SECONDS = 5.0
+# Steps of SQLite's machine between two looks at the deadline of a statement: well under a millisecond.
+STEPS = 10_000
 RETRY_SECONDS = 0.004
 # `busy_timeout` is zero because SQLite would wait inside a thread, or worse inside the event loop: we wait asynchronously.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0", "temp_store=MEMORY", "cache_size=-16000")
@@ -35,6 +39,8 @@ UNAVAILABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOTADB,
+    # A statement that was stopped at its deadline.
+    sqlite3.SQLITE_INTERRUPT,
 }
 # SQLite says more about an error in its higher bits.
 _PRIMARY = 0xFF
@@ -169,9 +175,13 @@ class PersistentSQLiteEngine(SQLiteEngine):
     ) -> Any:
         self._connected()
         self.check_file()
-        reader = await self._readers.get()
         try:
-            return await _rows(reader, query, args)
+            async with asyncio.timeout(deadline.left()):
+                reader = await self._readers.get()
+        except TimeoutError:
+            raise Unavailable(internal="no SQLite reader became free in time") from None
+        try:
+            return await _rows(reader, query, args, deadline.until())
         finally:
             self._readers.put_nowait(reader)
 
@@ -181,11 +191,11 @@ class PersistentSQLiteEngine(SQLiteEngine):
         return await _rows(connection, query, args)
 
 
-async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None) -> Any:
+async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None, until: float | None = None) -> Any:
     # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
     with _telling("asking"):
         try:
-            reading = connection._execute(_all, connection._conn, query, args or ())  # type: ignore[no-untyped-call]
+            reading = connection._execute(_all, connection._conn, query, args or (), until)  # type: ignore[no-untyped-call]
             return await asyncio.shield(asyncio.ensure_future(reading))
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):
@@ -193,11 +203,17 @@ async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any
             raise
 
 
-def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Any]:
-    """In the connection's thread. Closed also when a row cannot be read: a statement that is left half read would keep the
-    connection at what the database was then."""
-    with contextlib.closing(connection.execute(query, args)) as cursor:
-        return cursor.fetchall()
+def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any], until: float | None) -> list[Any]:
+    """In the connection's thread, until its deadline. Closed also when a row cannot be read: a statement that is left half
+    read would keep the connection at what the database was then."""
+    if until is not None:
+        connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+    try:
+        with contextlib.closing(connection.execute(query, args)) as cursor:
+            return cursor.fetchall()
+    finally:
+        if until is not None:
+            connection.set_progress_handler(None, STEPS)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from app.api import http
 from app.api.context import Context
 from app.api.documents import ERRORS_TOLD, Document, Documents
 from app.api.errors import told
-from app.api.execution import Paced, Room
+from app.api.execution import Executor, Room, executor
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
 from app.api.rate import Rates, Spent
 from app.api.schema import core
@@ -113,16 +113,20 @@ class Endpoint:
             return {"errors": told([error], request_id)}, None
         spent = self._rates.spend(actor, bill.cost)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
-            content = _content(await self._execute(document, operation, body, actor), request_id)
+            content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
         return content | {"extensions": {"cost": spent.extension}}, spent
 
-    async def _execute(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:
+    async def _execute(
+        self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, cost: int
+    ) -> ExecutionResult:
         # A mutation has none: its answer holds what is shown once, and may not be lost for what is read beside it.
         limit = database.within(READ_SECONDS) if operation.operation is OperationType.QUERY else contextlib.nullcontext()
         with limit:
-            return await self._result(document, operation, body, actor)
+            return await self._result(document, operation, body, actor, executor(cost))
 
-    async def _result(self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor) -> ExecutionResult:
+    async def _result(
+        self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, executor_class: type[Executor]
+    ) -> ExecutionResult:
         result = execute(
             self._schema,
             document.ast,
@@ -132,7 +136,7 @@ class Endpoint:
             max_coercion_errors=ERRORS_TOLD,
             hide_suggestions=True,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it lacks only the TypeGuard
-            executor_class=Paced,
+            executor_class=executor_class,
         )
         return result if isinstance(result, ExecutionResult) else await result
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from graphql import get_named_type, is_composite_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -18,8 +18,12 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from app.api.http import Refused
 from app.api.price import BUDGET
 
+Executor: TypeAlias = StrawberryGraphQLCoreExecutionContext
+
 # Shorter lists are resolved in one go: taking turns would cost more than they do.
 FEW: Final = 8
+# What costs less fills little more than a slice: between its parts it would rest, and nobody would gain by it.
+PACED: Final = 300
 DEAR: Final = BUDGET // 5
 MOST_DEAR: Final = 2
 PATIENCE_SECONDS: Final = 2
@@ -57,7 +61,7 @@ class Room:
             raise Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(PATIENCE_SECONDS)) from None
 
 
-class Paced(StrawberryGraphQLCoreExecutionContext):
+class Paced(Executor):
     """Takes turns before it goes on with what a resolver waited for, and before each object of a long list."""
 
     def complete_list_value(
@@ -72,3 +76,8 @@ class Paced(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         result = self.context_value.pace.after(result)
         return await super().complete_awaitable_value(return_type, field_details_list, info, path, result, position_context)
+
+
+def executor(cost: int) -> type[Executor]:
+    """What executes an operation of this price: in one go what is cheap, so that a quiet server does not rest."""
+    return Paced if cost >= PACED else Executor

@@ -15,7 +15,7 @@ from app.api import execution
 from app.api.price import BUDGET
 from app.clock import DAY, HOUR, rfc3339
 from tests.api.test_cost import EVERYTHING
-from tests.conftest import make_key, make_team
+from tests.conftest import Team, make_key, make_team
 from tests.support.graphql import Client
 
 CHEAP = "{ viewer { kind } }"
@@ -103,3 +103,19 @@ async def test_a_dear_operation_waits_for_those_of_others_and_is_never_refused_f
         await owner.ask(CHEAP)
         assert not waiting.done()
     assert (await waiting)["workspace"]["apiKeys"]["totalCount"] == 0
+
+
+async def test_what_is_cheap_never_waits_for_a_turn(team: Team) -> None:
+    await make_key(team)
+    owner, turns = Client(team.owner), []
+
+    async def turn() -> None:
+        turns.append(1)
+
+    owner.endpoint._pace.turn = turn  # type: ignore[method-assign]
+    await owner.ask("{workspace{apiKeys(first: 5){nodes{id name status environment{name} permissions{name}}}}}")
+    given = {"name": "Made here", "environment": "production", "permissions": ["pdf.read"]}
+    assert (await owner.change("keys/create", **given))["secret"]
+    assert turns == []
+    await owner.ask("{workspace{apiKeys(first: 100){nodes{id name status environment{name} permissions{name}}}}}")
+    assert turns

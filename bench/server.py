@@ -10,17 +10,26 @@ import asyncio
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from app.api import rate
 from app.main import create_app
 from bench import cores, sample, yardsticks
 
 
+def lift_rates() -> None:
+    """What is measured is how fast the server answers, not how much one caller may ask for."""
+    for name in ("CALLER", "WORKSPACE"):
+        setattr(rate, name, replace(getattr(rate, name), size=10**9, per_second=10**9))
+
+
 async def serve(keys: int, file: Path, watched: int) -> None:
+    lift_rates()
     product = create_app()
     async with product.running():
         held = await sample.fill(keys, watched)

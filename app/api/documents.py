@@ -5,6 +5,7 @@ A document is remembered together with its errors, so that the same bad text cos
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +25,7 @@ from graphql import (
 
 from app.api import limits
 from app.api.price import BUDGET, Bill, bill
+from app.clock import HOUR
 
 REMEMBERED: Final = 128
 # A longer text is prepared each time: the syntax tree takes 150 times the memory of its text.
@@ -33,11 +35,12 @@ ERRORS_TOLD: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Either errors, or an `ast` that is valid; `bills` of the operations whose price no variable decides."""
+    """Either errors, or an `ast` that is valid; `bills` of the operations whose price no variable decides, with the hour
+    for which they hold: a span without an end grows."""
 
     ast: DocumentNode = field(default_factory=DocumentNode)
     errors: tuple[GraphQLError, ...] = ()
-    bills: dict[str | None, Bill] = field(default_factory=dict)
+    bills: dict[str | None, tuple[int, Bill]] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Raises GraphQLError unless `name`, or its absence, picks exactly one operation."""
@@ -66,8 +69,9 @@ class Documents:
         The price is that of the values which the execution will see (`100.0` is the Int 100). With variables that are not of
         their types nothing is refused here: the execution does it, before anything is resolved."""
         name = operation.name.value if operation.name else None
-        found = document.bills.get(name)
-        if found is None:
+        hour = time.time_ns() // 1000 // HOUR
+        kept, found = document.bills.get(name, (hour, None))
+        if found is None or kept != hour:
             coerced = get_variable_values(
                 self._schema, operation.variable_definitions or (), dict(variables), max_errors=ERRORS_TOLD, hide_suggestions=True
             )
@@ -75,7 +79,7 @@ class Documents:
                 return bill(self._schema, document.ast, operation, None)
             found = bill(self._schema, document.ast, operation, coerced)
         if not found.variables:
-            document.bills[name] = found
+            document.bills[name] = (hour, found)
         if found.cost > BUDGET:
             raise limits.too_much("Fields to resolve (lists multiply)", found.cost, BUDGET, operation)
         return found

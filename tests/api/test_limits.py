@@ -171,6 +171,15 @@ def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Docume
     assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + 2 * 366
 
 
+def test_a_span_without_an_end_is_priced_anew_as_it_grows(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, now = '{workspace{usage(since:"2026-01-01T00:00:00Z"){totalRequests}}}', 1_770_000_000 * 10**9
+    spent = []
+    for days in (0, 10):
+        monkeypatch.setattr(time, "time_ns", lambda days=days: now + days * DAY * 1000)
+        spent.append(cost(documents, text))
+    assert spent[1] - spent[0] == 10 * (spent[1] - cost(documents, text.replace("01-01", "01-02")))
+
+
 def test_lists_within_lists_are_refused_by_their_product(documents: Documents) -> None:
     fields = "id name prefix status createdAt expiresAt lastUsedAt lastUsedIp rotateBy rotationDue environment{name title prefix}"
     query = "{viewer{workspaces{apiKeys(first:100){nodes{" + fields + " permissions{name description}}}}}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ from app.pace import Pace
 _log = logging.getLogger("keydesk.api")
 # All that one query reads: several times what the dearest takes on a busy server.
 READ_SECONDS: Final = 5.0
+# Who asks on at once, whatever `Retry-After` says, would otherwise be refused hundreds of times a second.
+REFUSAL_SECONDS: Final = 0.03
 _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
 
 Describe = Callable[[Scope], Request]
@@ -111,10 +114,17 @@ class Endpoint:
         except (GraphQLError, NotAllowed) as refusal:
             error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
             return {"errors": told([error], request_id)}, None
-        spent = self._rates.spend(actor, bill.cost)
+        spent = await self._spend(actor, bill.cost)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
             content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
         return content | {"extensions": {"cost": spent.extension}}, spent
+
+    async def _spend(self, actor: Actor, cost: int) -> Spent:
+        try:
+            return self._rates.spend(actor, cost)
+        except Refused:
+            await asyncio.sleep(REFUSAL_SECONDS)
+            raise
 
     async def _execute(
         self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, cost: int

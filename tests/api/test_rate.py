@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.access.actor import Actor
-from app.api import rate
+from app.api import endpoint, rate
 from app.api.http import Refused
 from app.api.price import BUDGET
 from app.api.rate import CALLER, LEAST, WORKSPACE, Rates
@@ -46,6 +46,22 @@ async def test_who_has_spent_all_is_refused_until_it_is_restored_and_nobody_else
     assert (await other.send(CHEAP)).status_code == 200
     clock += CALLER.window
     assert (await owner.send(CHEAP)).status_code == 200
+
+
+async def test_a_refusal_for_points_waits_so_that_asking_on_at_once_costs_little(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Sleeping:
+        @staticmethod
+        async def sleep(seconds: float) -> None:
+            waited.append(seconds)
+
+    monkeypatch.setattr(endpoint, "asyncio", Sleeping)
+    monkeypatch.setattr(rate, "LEAST", CALLER.size)
+    assert [(await owner.send(CHEAP)).status_code, waited] == [200, []]
+    assert [(await owner.send(CHEAP)).status_code, waited] == [429, [endpoint.REFUSAL_SECONDS]]
 
 
 def test_many_keys_of_one_workspace_have_one_bucket_together_and_another_workspace_its_own() -> None:

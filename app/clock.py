@@ -12,6 +12,9 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 YEAR: Final = 365 * DAY
 
+# An instant further ahead of the database's clock is void: it was written while the clock was ahead.
+TOLERATED: Final = MINUTE
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # What anybody can mean, and far enough from the ends of the calendar for any time zone.

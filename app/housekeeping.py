@@ -6,10 +6,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from app import database, metrics
 from app.accounts import service as accounts
+from app.clock import MINUTE, SECOND
+from app.database.facts import newest_instants
 from app.errors import Unavailable
 from app.jobs.job import Job
 from app.jobs.runner import run_for_ever
@@ -21,6 +25,7 @@ from app.rotations import service as rotations
 from app.usage import callers, reports
 
 EVERY_SECONDS: Final = 60
+CLOCK_SECONDS: Final = 1.0
 _log = logging.getLogger("keydesk.housekeeping")
 
 JOBS: Final = (
@@ -33,7 +38,11 @@ JOBS: Final = (
 @contextlib.asynccontextmanager
 async def housekeeping() -> AsyncIterator[None]:
     """Runs while the block does. Several nodes may do it at once: each part changes nothing when done twice."""
-    tasks = [asyncio.create_task(_for_ever(), name="housekeeping"), asyncio.create_task(run_for_ever(JOBS), name="jobs")]
+    tasks = [
+        asyncio.create_task(_for_ever(), name="housekeeping"),
+        asyncio.create_task(run_for_ever(JOBS), name="jobs"),
+        asyncio.create_task(watch_clock(), name="clock"),
+    ]
     try:
         yield
     finally:
@@ -51,6 +60,7 @@ async def tidy() -> None:
         keys.forget_old_repeats,
         reports.forget_old,
         accounts.forget_old,
+        _measure_ahead,
     )
     for part in parts:
         try:
@@ -59,6 +69,24 @@ async def tidy() -> None:
             _log.warning("put off: %s", failure.internal)
         except Exception:
             _log.exception("a part of the housekeeping failed")
+
+
+async def watch_clock() -> None:
+    """Logs and counts when the database's clock goes back by more than a minute against this machine's running time."""
+    ahead: int | None = None
+    while True:
+        with contextlib.suppress(Unavailable):
+            now = await database.now() - time.monotonic_ns() // 1000
+            if ahead is not None and now < ahead - MINUTE:
+                metrics.CLOCK_SET_BACK.inc()
+                _log.error("the database's clock went back by %d s", (ahead - now) // SECOND)
+            ahead = now
+        await asyncio.sleep(CLOCK_SECONDS)
+
+
+async def _measure_ahead() -> None:
+    now = await database.now()
+    metrics.NEWEST_AHEAD.set(max(0, *(at - now for at in (await newest_instants()).values())) / SECOND)
 
 
 async def _for_ever() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.access import policy
 from app.access.actor import Actor, Request
-from app.clock import HOUR, MINUTE
+from app.clock import HOUR, MINUTE, TOLERATED
 from app.peppers import service as peppers
 from app.workspaces.workspace import User
 
@@ -32,8 +32,9 @@ class Session:
     authenticated_at: int
 
     def lives(self, now: int) -> bool:
-        """Neither left alone for IDLE nor older than ABSOLUTE."""
-        return now < self.seen_at + IDLE and now < self.created_at + ABSOLUTE
+        """Neither left alone for IDLE nor older than ABSOLUTE, nor of a time when the clock was ahead."""
+        newest = max(self.created_at, self.seen_at, self.authenticated_at)
+        return newest <= now + TOLERATED and now < self.seen_at + IDLE and now < self.created_at + ABSOLUTE
 
     def actor(self, request: Request) -> Actor:
         """The person, with the time of their password: some changes ask how long ago that was."""

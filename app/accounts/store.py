@@ -11,10 +11,13 @@ from app.access.actor import Request, Role
 from app.accounts.link import Link, Purpose
 from app.accounts.session import ABSOLUTE, IDLE, Session, SessionInfo
 from app.accounts.tables import LinkRow, SessionRow, ThrottleRow
+from app.clock import TOLERATED
 from app.workspaces.store import user_of
 from app.workspaces.tables import UserRow
 from app.workspaces.workspace import User
 
+# A link that can be used, given now and now + TOLERATED.
+_OPEN: Final = "used_at IS NULL AND expires_at > {} AND created_at <= {}"
 _SESSION: Final = (
     "SELECT u.*, s.id AS session_id, s.created_at AS since, s.seen_at, s.authenticated_at,"
     " s.address, s.user_agent FROM session s JOIN account u ON u.id = s.account "
@@ -86,10 +89,9 @@ async def find_session(digest: bytes) -> Living | None:
 async def sessions_of(user_id: str, now: int) -> list[SessionInfo]:
     """A person's living sessions, the one seen last first."""
     rows = await database.fetch(
-        _SESSION + "WHERE s.account = {} AND s.seen_at > {} AND s.created_at > {} ORDER BY s.seen_at DESC, s.id",
-        user_id,
-        now - IDLE,
-        now - ABSOLUTE,
+        _SESSION + "WHERE s.account = {} AND s.seen_at > {} AND s.created_at > {} AND s.created_at <= {} AND s.seen_at <= {}"
+        " AND s.authenticated_at <= {} ORDER BY s.seen_at DESC, s.id",
+        *(user_id, now - IDLE, now - ABSOLUTE, *[now + TOLERATED] * 3),
     )
     return [SessionInfo(row["session_id"], row["since"], row["seen_at"], row["address"], row["user_agent"]) for row in rows]
 
@@ -143,9 +145,9 @@ async def add_link(link: Link, digest: bytes) -> None:
 
 
 async def find_link(purpose: Purpose, digest: bytes, now: int) -> Link | None:
-    """A link that is neither used nor too old."""
+    """A link that is neither used nor too old, nor of a time when the clock was ahead."""
     rows = await database.fetch(
-        "SELECT * FROM link WHERE digest = {} AND purpose = {} AND used_at IS NULL AND expires_at > {}", digest, str(purpose), now
+        f"SELECT * FROM link WHERE digest = {{}} AND purpose = {{}} AND {_OPEN}", digest, str(purpose), now, now + TOLERATED
     )
     return _link(rows[0]) if rows else None
 
@@ -153,11 +155,8 @@ async def find_link(purpose: Purpose, digest: bytes, now: int) -> Link | None:
 async def use_link(purpose: Purpose, digest: bytes, now: int) -> Link | None:
     """Of all that use it at once, one gets it."""
     rows = await database.fetch(
-        "UPDATE link SET used_at = {} WHERE digest = {} AND purpose = {} AND used_at IS NULL AND expires_at > {} RETURNING *",
-        now,
-        digest,
-        str(purpose),
-        now,
+        f"UPDATE link SET used_at = {{}} WHERE digest = {{}} AND purpose = {{}} AND {_OPEN} RETURNING *",
+        *(now, digest, str(purpose), now, now + TOLERATED),
     )
     return _link(rows[0]) if rows else None
 
@@ -165,10 +164,8 @@ async def use_link(purpose: Purpose, digest: bytes, now: int) -> Link | None:
 async def invitations(workspace_id: str, now: int) -> list[Link]:
     """The open ones of a workspace, the oldest first."""
     rows = await database.fetch(
-        "SELECT * FROM link WHERE workspace = {} AND purpose = {} AND used_at IS NULL AND expires_at > {} ORDER BY created_at, id",
-        workspace_id,
-        str(Purpose.INVITATION),
-        now,
+        f"SELECT * FROM link WHERE workspace = {{}} AND purpose = {{}} AND {_OPEN} ORDER BY created_at, id",
+        *(workspace_id, str(Purpose.INVITATION), now, now + TOLERATED),
     )
     return [_link(row) for row in rows]
 
@@ -176,10 +173,8 @@ async def invitations(workspace_id: str, now: int) -> list[Link]:
 async def invitation_by_id(link_id: str, now: int) -> Link | None:
     """An open invitation to whatever workspace: whoever asks for it decides whether the caller may see it."""
     rows = await database.fetch(
-        "SELECT * FROM link WHERE id = {} AND purpose = {} AND used_at IS NULL AND expires_at > {}",
-        link_id,
-        str(Purpose.INVITATION),
-        now,
+        f"SELECT * FROM link WHERE id = {{}} AND purpose = {{}} AND {_OPEN}",
+        *(link_id, str(Purpose.INVITATION), now, now + TOLERATED),
     )
     return _link(rows[0]) if rows else None
 
@@ -195,9 +190,11 @@ async def drop_links(purpose: Purpose, account: str | None = None) -> None:
 
 
 async def forget(now: int) -> None:
-    """What has had its time: sessions and links."""
+    """What has had its time, or is of a time when the clock was ahead: sessions and links."""
+    ahead = now + TOLERATED
     await SessionRow.delete().where((SessionRow.seen_at <= now - IDLE) | (SessionRow.created_at <= now - ABSOLUTE)).run()
-    await LinkRow.delete().where(LinkRow.expires_at <= now).run()
+    await database.fetch("DELETE FROM session WHERE created_at > {} OR seen_at > {} OR authenticated_at > {}", ahead, ahead, ahead)
+    await LinkRow.delete().where((LinkRow.expires_at <= now) | (LinkRow.created_at > ahead)).run()
 
 
 async def find_attempts(buckets: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -207,17 +204,17 @@ async def find_attempts(buckets: Sequence[str]) -> dict[str, tuple[int, int]]:
     return {row["bucket"]: (row["window_start"], row["attempts"]) for row in rows}
 
 
-async def add_attempt(bucket: str, now: int, over: int) -> tuple[int, int]:
-    """Counts one more, in a window that starts now if the one there started at `over` or before; answers it as above."""
+async def add_attempt(bucket: str, now: int, over: int, void: int) -> tuple[int, int]:
+    """Counts one more, in a window that starts now if the one there started at `over` or before, or after `void`; answers it as
+    above."""
     rows = await database.fetch(
         "INSERT INTO throttle (bucket, window_start, attempts) VALUES ({}, {}, 1) ON CONFLICT (bucket) DO UPDATE SET"
-        " attempts = CASE WHEN throttle.window_start <= {} THEN 1 ELSE throttle.attempts + 1 END,"
-        " window_start = CASE WHEN throttle.window_start <= {} THEN excluded.window_start ELSE throttle.window_start END"
+        " attempts = CASE WHEN throttle.window_start <= {} OR throttle.window_start > {} THEN 1 ELSE throttle.attempts + 1 END,"
+        " window_start = CASE WHEN throttle.window_start <= {} OR throttle.window_start > {}"
+        " THEN excluded.window_start ELSE throttle.window_start END"
         " RETURNING window_start, attempts",
         bucket,
-        now,
-        over,
-        over,
+        *(now, over, void, over, void),
     )
     return rows[0]["window_start"], rows[0]["attempts"]
 
@@ -233,14 +230,16 @@ async def remember_place(bucket: str, now: int) -> None:
     await ThrottleRow.insert(row).on_conflict(target=ThrottleRow.bucket, action="DO UPDATE", values=values).run()
 
 
-async def is_known(bucket: str, since: int) -> bool:
-    return bool(await database.fetch("SELECT 1 AS known FROM throttle WHERE bucket = {} AND window_start > {}", bucket, since))
+async def is_known(bucket: str, since: int, until: int) -> bool:
+    statement = "SELECT 1 AS known FROM throttle WHERE bucket = {} AND window_start > {} AND window_start <= {}"
+    return bool(await database.fetch(statement, bucket, since, until))
 
 
-async def forget_attempts(known: str, windows_before: int, known_before: int) -> None:
-    """`known`: how the names of remembered places begin."""
+async def forget_attempts(known: str, windows_before: int, known_before: int, after: int) -> None:
+    """`known`: how the names of remembered places begin. What lies `after` goes in both."""
     await database.fetch("DELETE FROM throttle WHERE bucket NOT LIKE {} AND window_start <= {}", f"{known}%", windows_before)
     await database.fetch("DELETE FROM throttle WHERE bucket LIKE {} AND window_start <= {}", f"{known}%", known_before)
+    await database.fetch("DELETE FROM throttle WHERE window_start > {}", after)
 
 
 def _living(row: dict[str, Any]) -> Living:

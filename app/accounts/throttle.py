@@ -18,7 +18,7 @@ from typing import Final
 
 from app import database
 from app.accounts import store
-from app.clock import DAY, HOUR, MINUTE, SECOND
+from app.clock import DAY, HOUR, MINUTE, SECOND, TOLERATED
 from app.errors import TooManyAttempts
 from app.peppers import service as peppers
 
@@ -48,7 +48,8 @@ class Bucket:
 
 async def knows(email_key: str, address: str) -> bool:
     """Whether somebody has signed in to this account from there."""
-    return await store.is_known(_known(email_key, _network(address)), await database.now() - KNOWN_FOR)
+    now = await database.now()
+    return await store.is_known(_known(email_key, _network(address)), now - KNOWN_FOR, now + TOLERATED)
 
 
 def of_sign_in(email_key: str, address: str, *, known: bool) -> list[Bucket]:
@@ -82,7 +83,7 @@ async def take(buckets: Sequence[Bucket]) -> None:
     crowded = False
     async with database.transaction():
         for bucket in buckets:
-            start, taken = await store.add_attempt(bucket.name, now, now - bucket.window)
+            start, taken = await store.add_attempt(bucket.name, now, now - bucket.window, now + TOLERATED)
             crowded |= _judge(bucket, start, taken, now, crowded=crowded)
 
 
@@ -99,8 +100,8 @@ async def succeeded(buckets: Sequence[Bucket], email_key: str, address: str, now
 
 
 async def forget_old(now: int) -> None:
-    """Windows that are over, and places that were not signed in from for long."""
-    await store.forget_attempts(KNOWN, now - HOUR, now - KNOWN_FOR)
+    """Windows that are over, places that were not signed in from for long, and both of a time when the clock was ahead."""
+    await store.forget_attempts(KNOWN, now - HOUR, now - KNOWN_FOR, now + TOLERATED)
 
 
 async def _give_back(buckets: Sequence[Bucket]) -> None:
@@ -110,7 +111,7 @@ async def _give_back(buckets: Sequence[Bucket]) -> None:
 
 def _judge(bucket: Bucket, start: int, taken: int, now: int, *, crowded: bool) -> bool:
     """Whether this one says that there is a crowd. Raises TooManyAttempts for a full one of the others."""
-    full = taken > (bucket.few if crowded else bucket.places) and now < start + bucket.window
+    full = taken > (bucket.few if crowded else bucket.places) and start <= now + TOLERATED and now < start + bucket.window
     if full and not bucket.crowds:
         raise TooManyAttempts(retry_after_seconds=-(-(start + bucket.window - now) // SECOND))
     return full

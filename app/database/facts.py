@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app import database
+from app.clock import MINUTE
 
 _PRAGMAS: Final = ("journal_mode", "synchronous", "foreign_keys")
 _POSTGRES: Final = (
@@ -23,6 +24,14 @@ async def facts() -> dict[str, str]:
         for statement in [f"PRAGMA {name}" for name in _PRAGMAS] if database.is_sqlite() else [_POSTGRES]:
             found |= (await database.fetch(statement))[0]
     return {name: str(value) for name, value in found.items()}
+
+
+async def newest_instants() -> dict[str, int]:
+    """Of each table in which an instant later than now would mislead: the newest one, 0 where it has none. A job's next time
+    may rightly lie a little more than a minute ahead."""
+    tables = {"session": "seen_at", "throttle": "window_start", "key_last_used": "last_used_at", "job": f"until - {2 * MINUTE}"}
+    parts = ", ".join(f"(SELECT COALESCE(MAX({column}), 0) FROM {table}) AS {table}" for table, column in tables.items())
+    return {name: int(value) for name, value in (await database.fetch(f"SELECT {parts}"))[0].items()}
 
 
 async def damage() -> list[str]:

@@ -12,7 +12,7 @@ from app.accounts import store as account_store
 from app.audit import service as audit
 from app.audit import store as audit_store
 from app.catalogue import Catalogue
-from app.database.facts import damage, facts
+from app.database.facts import damage, facts, newest_instants
 from app.database.migrate import known_migrations
 from app.doctor.finding import Finding, fail, judged, ok, warn
 from app.gateways import store as gateway_store
@@ -184,6 +184,9 @@ async def _clock() -> list[Finding]:
     findings = [_apart(apart)]
     if newest and newest[0].at > now + _TOLERATED:
         findings.append(fail("clock", f"runs behind the newest audit entry, of {clock.rfc3339(newest[0].at)}: it was set back"))
+    for what, latest in (await newest_instants()).items():
+        if latest > now + clock.TOLERATED:
+            findings.append(warn("clock", f"was ahead: the newest instant of {what} is {clock.rfc3339(latest)}"))
     return findings
 
 

@@ -28,9 +28,9 @@ async def run_for_ever(jobs: Iterable[Job]) -> None:
 async def attempt(job: Job) -> bool:
     """Does a job if it is due and no other node is at it; answers whether this one did. What goes wrong in it is raised."""
     now = await database.now()
-    if not await store.is_free(job.name, now) or not (job.wanted is None or await job.wanted(now)):
+    if not await store.is_free(job.name, now, job.every_seconds) or not (job.wanted is None or await job.wanted(now)):
         return False
-    lease = await store.take(job.name)
+    lease = await store.take(job.name, job.every_seconds)
     if lease is None:
         return False
     await _work(job, lease, await database.now())

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from app import database
+from app.clock import SECOND
 from app.jobs.job import LEASE
 
 
-async def is_free(name: str, now: int) -> bool:
+async def is_free(name: str, now: int, every_seconds: int = 0) -> bool:
     """Whether nobody is at it and its time has come."""
     rows = await database.fetch("SELECT until FROM job WHERE name = {}", name)
-    return not rows or rows[0]["until"] <= now
+    return not rows or not now < rows[0]["until"] <= _latest(now, every_seconds)
 
 
-async def take(name: str) -> int | None:
-    """The end of a lease that is now ours; None if another node has the job or has just done it."""
+async def take(name: str, every_seconds: int = 0) -> int | None:
+    """The end of a lease that is now ours; None if another node has the job or has just done it. An end so late that nobody
+    can have written it by this clock is void: it is from a time when the clock was ahead."""
     async with database.transaction():
         now = await database.now()
         rows = await database.fetch(
             "INSERT INTO job (name, until) VALUES ({}, {}) ON CONFLICT (name)"
-            " DO UPDATE SET until = excluded.until WHERE job.until <= {} RETURNING until",
-            *(name, now + LEASE, now),
+            " DO UPDATE SET until = excluded.until WHERE job.until <= {} OR job.until > {} RETURNING until",
+            *(name, now + LEASE, now, _latest(now, every_seconds)),
         )
     return rows[0]["until"] if rows else None
 
@@ -36,8 +38,12 @@ async def give_back(name: str, lease: int, not_before: int) -> None:
 
 async def _move(name: str, expected: int, until: int) -> int | None:
     async with database.transaction():
-        # Ends of leases only ever rise, so the end that one node wrote is never again that of another.
+        # Ends of leases are microseconds and rise, but for a clock set back, so that two nodes never write the same one.
         rows = await database.fetch(
             "UPDATE job SET until = {} WHERE name = {} AND until = {} RETURNING until", *(until, name, expected)
         )
     return rows[0]["until"] if rows else None
+
+
+def _latest(now: int, every_seconds: int) -> int:
+    return now + LEASE + every_seconds * SECOND

@@ -154,6 +154,14 @@ async def test_a_clock_that_was_set_back_fails(settings: Settings, team: Team) -
     assert text.endswith("it was set back")
 
 
+async def test_an_instant_from_when_the_clock_was_ahead_is_a_warning(settings: Settings, team: Team) -> None:
+    async with database.transaction():
+        await database.fetch("INSERT INTO job (name, until) VALUES ('ahead', {})", await database.now() + DAY)
+    level, what, text = await one(settings)
+    assert (level, what) == (Level.WARN, "clock")
+    assert text.startswith("was ahead: the newest instant of job is ")
+
+
 async def test_a_clock_that_differs_from_the_databases_fails(settings: Settings, team: Team) -> None:
     database.freeze(await database.now() + DAY)
     level, what, text = await one(settings)

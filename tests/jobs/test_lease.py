@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app import database
-from app.clock import SECOND
+from app.clock import SECOND, YEAR
 from app.jobs import store
 from app.jobs.job import LEASE, Job
 from app.jobs.runner import attempt, run_for_ever
@@ -56,6 +56,22 @@ async def test_a_dead_nodes_lease_ends_after_three_seconds(db: None, offset: int
     database.freeze(NOW + LEASE + offset)
     assert await store.is_free("left behind", NOW + LEASE + offset) is free
     assert (await store.take("left behind") is not None) is free
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["given back", "left behind"])
+async def test_a_lease_from_when_the_clock_was_a_year_ahead_stops_no_job(db: None, ends: bool) -> None:
+    done: list[int] = []
+
+    async def work(now: int) -> None:
+        done.append(now)
+
+    job = Job("ahead", 60, work)
+    database.freeze(NOW + YEAR)
+    assert await attempt(job) if ends else await store.take("ahead", 60)
+    database.freeze(NOW)
+    assert await attempt(job)
+    assert done[-1] == NOW
+    assert not await attempt(job)
 
 
 async def test_a_lease_is_moved_on_only_by_the_node_that_has_it(db: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -48,6 +49,22 @@ def from_datetime(moment: datetime) -> int:
     if not is_meant(instant):
         raise NotMeant("a time lies in the years 1970 to 9000")
     return instant
+
+
+# Stricter than ISO 8601: a full date, `T`, a full time, and always an offset; in either case (RFC 3339 section 5.6).
+_RFC3339: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def parse_rfc3339(text: str) -> int:
+    """The one reader of instants that others write; digits beyond the microsecond are dropped. ValueError for what is not RFC 3339
+    with an offset, NotMeant for a time outside the years 1970 to 9000."""
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("an instant is RFC 3339 with an offset, for example 2027-01-31T12:00:00Z")
+    date, time, fraction, offset = match.groups()
+    return from_datetime(
+        datetime.fromisoformat(f"{date}T{time}{(fraction or '.0')[:7]:0<7}{offset.upper().replace('Z', '+00:00')}")
+    )
 
 
 def is_meant(instant: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -78,4 +79,4 @@ def place_of(key: ApiKey, order: Order, now: int = 0) -> Place:
 
 def name_key(name: str) -> str:
     """The form in which names are searched and sorted."""
-    return name.casefold()
+    return unicodedata.normalize("NFC", name).casefold()

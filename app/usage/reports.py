@@ -6,7 +6,6 @@ import asyncio
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from app import clock, database, ids
@@ -102,7 +101,7 @@ def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:
 def parse_instant(text: str) -> int:
     """RFC 3339 with an offset; ValueError, in words for callers of `/v1`, for anything else."""
     try:
-        return clock.from_datetime(datetime.fromisoformat(text))
+        return clock.parse_rfc3339(text)
     except clock.NotMeant:
         return clock.FIRST  # too long ago, as is whatever else lies out of range
     except ValueError:

@@ -149,9 +149,9 @@ def secret_of(text: str) -> str | None:
 def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
     """`X-API-Key`, else the Bearer token, which beside an `X-API-Key` is often somebody's JWT. Refused 400: two keys."""
     own, other = headers.get(b"x-api-key"), bearer(headers.get(b"authorization"))
-    if own is None:
-        return other
-    text = own.decode("latin-1").strip(" ")
+    text = own.decode("latin-1").strip(" \t") if own is not None else ""
+    if not text:  # an SDK whose variable is not set sends an empty one: as if it were not there
+        return other or None
     if other is not None and other != text and PATTERN.fullmatch(other) and PATTERN.fullmatch(text):
         detail = "X-API-Key and Authorization hold two different keys."
         raise invalid("TWO_KEYS", detail)
@@ -224,13 +224,27 @@ def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str 
     Only what our own proxies appended can be believed, so the list is read from its end.
     """
     for entry in reversed(lines.split(b",")) if lines is not None else ():
+        if not entry.strip():  # empty elements of a list count for nothing (RFC 9110 section 5.6.1.2)
+            continue
         try:
-            address = parse_address(entry.strip().decode("ascii"))
+            address = _bare_address(entry.decode("ascii"))
         except ValueError:
             return None
         if not trusted or not _is_trusted(address, trusted):
             return address
     return None
+
+
+# As balancers write it: in quotes, with a port, in brackets, with a zone (RFC 7239 section 6; Azure, AWS).
+_WRITTEN: Final = re.compile(
+    r'\s*"?(?:\[([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?)"?\s*'
+)
+
+
+def _bare_address(entry: str) -> str:
+    """The address of an entry, without what is written around it. ValueError for anything else."""
+    written = _WRITTEN.fullmatch(entry)
+    return parse_address(next(filter(None, written.groups())) if written else entry)
 
 
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:

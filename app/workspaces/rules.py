@@ -17,6 +17,10 @@ _OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 # Control characters, lone surrogates, line and paragraph separators.
 _NOT_IN_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Marks that are never seen and mean nothing in a name (a joiner does, in emoji and in Persian).
+_UNSEEN: Final = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
+# Letters without a picture: the fillers of Hangul, and the blank of Braille.
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # What turns the direction of text also around itself (Unicode's bidirectional embeddings, overrides and isolates).
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -27,13 +31,17 @@ def in_one_line(text: str) -> bool:
 
 
 def plain_name(text: str) -> str:
-    """As it is stored."""
-    return unicodedata.normalize("NFC", text.strip())
+    """As it is stored: in one normal form, without the marks that nobody sees and that make two names look alike."""
+    return unicodedata.normalize("NFC", "".join(character for character in text if character not in _UNSEEN).strip())
+
+
+def _is_seen(text: str) -> bool:
+    return any(unicodedata.category(character)[0] not in "CZM" and character not in _BLANK for character in text)
 
 
 def name_fault(text: str, field: str, missing: str) -> FieldProblem | None:
     """What is wrong with the name of anything, if anything; `missing` is said when there is none."""
-    if not text.strip():
+    if not _is_seen(text):
         return FieldProblem(field, "REQUIRED", missing)
     if len(plain_name(text)) > LONGEST_NAME:
         return FieldProblem(field, "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")

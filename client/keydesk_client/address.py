@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 from keydesk_client.asgi import Scope
@@ -34,7 +35,9 @@ class TrustedProxies:
     def _forwarded(self, scope: Scope) -> Address | None:
         lines = (value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"x-forwarded-for")
         for entry in reversed(",".join(lines).split(",")):
-            address = _parse(entry.strip())
+            if not entry.strip():  # empty elements of a list count for nothing (RFC 9110 section 5.6.1.2)
+                continue
+            address = _parse(entry)
             if not self._trusts(address):
                 return address
         return None
@@ -43,12 +46,17 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
 
+# As balancers write it: in quotes, with a port, in brackets, with a zone (RFC 7239 section 6, Azure, AWS).
+_WRITTEN = re.compile(
+    r'\s*"?(?:\[([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?)"?\s*'
+)
+
+
 def _parse(text: str) -> Address | None:
+    written = _WRITTEN.fullmatch(text)
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(next(filter(None, written.groups()))) if written else None
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address):
-        # An IPv4 caller on a dual-stack socket; and a zone means nothing on another machine.
-        return address.ipv4_mapped or (None if address.scope_id else address)
-    return address
+    # An IPv4 caller on a dual-stack socket.
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

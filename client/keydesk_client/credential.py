@@ -57,7 +57,7 @@ def _bearer_tokens(scope: Scope) -> list[str]:
 
 
 def _only(values: Iterable[str]) -> str | None:
-    different = {value for value in values if value}
+    different = {value.strip(" \t") for value in values} - {""}
     if len(different) > 1:
         raise _ambiguous()
     return next(iter(different), None)

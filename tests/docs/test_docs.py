@@ -20,6 +20,7 @@ from app.api import http, limits
 from app.api.documents import ERRORS_TOLD, Documents
 from app.api.price import BUDGET
 from app.api.schema import core
+from app.errors import MOST_FAULTS
 from app.paths import DEFAULT_CATALOGUE
 from app.settings import CLIENT_VARIABLES, PREFIX, Settings
 from app.verification.answers import FORBIDDEN
@@ -161,6 +162,8 @@ def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
     assert dict(table("docs/graphql.md", "Limits")) == {
         "body": f"{http.MAXIMUM_BODY // 1024} KiB",
         "levels of JSON in variables": str(http.MAXIMUM_JSON_DEPTH),
+        "entries of a list, in variables or in the document": str(http.MAXIMUM_LIST),
+        "characters of a number in the document": str(limits.DIGITS),
         "tokens": f"{limits.TOKENS:,}",
         "comments": f"{limits.COMMENTS:,}",
         "operations and fragments in a document": str(limits.DEFINITIONS),
@@ -173,6 +176,7 @@ def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
         "comparisons of repeated fields": f"{limits.COMPARISONS:,}",
         "price": f"{BUDGET:,}",
         "errors told": str(ERRORS_TOLD),
+        "faults of an input told (`ValidationFailed`)": str(MOST_FAULTS),
     }
 
 

@@ -8,8 +8,10 @@ import uuid
 from typing import Any
 
 import pytest
+from graphql import GraphQLError
 
 from app import clock, database
+from app.api import scalars
 from app.clock import rfc3339
 from app.usage import reports
 from app.usage.reports import BATCHES_KEPT, Event, Fault
@@ -44,6 +46,29 @@ async def test_a_status_below_400_is_a_success_and_any_other_a_failure(service: 
     answer = await accepted(service, *(event(key, status=status, permission="pdf.read") for status in statuses))
     assert answer == {"accepted": 10, "rejected": [], "duplicate": False}
     assert await counters() == {(key, "pdf.read", "SUCCEEDED"): 5, (key, "pdf.read", "FAILED"): 5}
+
+
+@pytest.mark.parametrize(
+    ("written", "fine"),
+    [
+        ("2026-11-23T20:15:00z", True),
+        ("2026-11-23t20:15:00.123456789Z", True),
+        ("2026-11-23T22:15:00+02:00", True),
+        ("2026-11-23 20:15:00Z", False),
+        ("2026-11-23T20:15:00+0000", False),
+        ("2026-11-23T20:15:00,123Z", False),
+        ("20261123T201500Z", False),
+        ("2026-11-23T20:15Z", False),
+    ],
+)
+def test_a_report_reads_instants_as_graphql_does(written: str, fine: bool) -> None:
+    for read in (reports.parse_instant, scalars.parse_instant):
+        try:
+            read(written)
+            understood = True
+        except (ValueError, GraphQLError):
+            understood = False
+        assert understood is fine
 
 
 async def test_what_is_wrong_with_an_event_is_told_in_our_words(service: Service, team: Team) -> None:

@@ -73,6 +73,25 @@ function arrive(main) {
   (place?.matches("fieldset") ? place.querySelector("input") : place)?.focus();
 }
 
+// No answer came: the form stands as it was, and says so. What was sent may have arrived all the same.
+function tellLost(form) {
+  const note = document.createElement("p");
+  note.className = "note bad";
+  note.setAttribute("role", "alert");
+  note.dataset.lost = "";
+  note.textContent = "No answer from the server. What you typed is still here. Check your connection, then send it again.";
+  form.prepend(note);
+}
+
+document.addEventListener("htmx:before:request", (event) => {
+  event.target.querySelector?.("[data-lost]")?.remove();
+});
+
+document.addEventListener("htmx:error", (event) => {
+  const form = event.target.closest?.("form");
+  if (form && !form.querySelector("[data-lost]")) tellLost(form);
+});
+
 document.addEventListener("htmx:after:swap", (event) => {
   refreshTimes();
   const target = event.detail?.ctx?.target;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import expect
 
@@ -60,3 +61,35 @@ def _created_by_hand(person: Person) -> str:
     person.press("Review")
     person.press("Create API key")
     return (person.page.locator("#secret").text_content() or "").strip()
+
+
+def test_a_double_click_shows_the_secret_of_the_one_key_it_made(ada: Person, desk: Desk) -> None:
+    desk.run("set-plan", "acme-pdf", "growth")
+    ada.open("/w/acme-pdf/settings/api-keys/new")
+    ada.fill(name="Clicked twice")
+    ada.page.locator("[name=environment][value=production]").check()
+    ada.page.locator("[name=permissions][value='pdf.read']").check()
+    ada.press("Review")
+    ada.page.get_by_role("button", name="Create API key").dblclick()
+    expect(ada.page.locator("#secret")).to_have_text(re.compile("fl_live_"))
+    ada.page.wait_for_load_state("networkidle")
+    secret = (ada.page.locator("#secret").text_content() or "").strip()
+    assert secret.startswith("fl_live_")
+    ada.open("/w/acme-pdf/settings/api-keys")
+    expect(ada.page.get_by_role("link", name="Clicked twice", exact=True)).to_have_count(1)
+
+
+def test_a_lost_network_is_said_and_what_was_typed_stays(ada: Person) -> None:
+    ada.open("/w/acme-pdf/settings/api-keys/new")
+    ada.fill(name="Written on a train")
+    ada.page.locator("[name=environment][value=production]").check()
+    ada.page.locator("[name=permissions][value='pdf.read']").check()
+    ada.context.set_offline(True)
+    ada.page.get_by_role("button", name="Review").click()
+    expect(ada.page.get_by_role("alert").filter(has_text="No answer from the server")).to_be_visible()
+    expect(ada.page.get_by_role("button", name="Review")).to_be_enabled()
+    assert ada.page.locator("[name=name]").input_value() == "Written on a train"
+    ada.context.set_offline(False)
+    ada.press("Review")
+    expect(ada.page.get_by_role("button", name="Create API key")).to_be_visible()
+    expect(ada.page.get_by_text("No answer from the server")).to_have_count(0)

@@ -116,6 +116,16 @@ def secret(prompt: str, *, confirm: bool = False) -> str:
     return line
 
 
+def leaked(prompt: str) -> bytes:
+    """All of stdin as it came, or what is typed as with `secret`."""
+    if sys.stdin.isatty():
+        return secret(prompt).encode()
+    raw = sys.stdin.buffer.read()
+    if not raw.strip(b" \t\r\n\0"):
+        raise click.UsageError(f"{prompt}: expected on stdin.")
+    return raw
+
+
 async def _opened(work: Callable[[], Awaitable[Said]], make: bool) -> Said:
     logs.set_up("WARNING")
     async with start.opened(settings(), make=make):

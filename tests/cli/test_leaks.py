@@ -125,7 +125,7 @@ def test_what_opens_nothing_is_said_to(keydesk: Keydesk) -> None:
     assert keydesk.refused("find", stdin="fl_live_" + "a" * 38) == "There is no such key or token."
     assert keydesk.refused("revoke", "--reason", "OTHER", "--key", "key_aaaaaaaaaaaaaaaaaaaa") == "There is no such API key."
     assert "Missing option '--reason'" in keydesk.run("revoke", stdin="x").stderr
-    assert keydesk.refused("find", code=2) == "Secret: expected as one line on stdin."
+    assert keydesk.refused("find", code=2) == "Secret: expected on stdin."
 
 
 async def test_a_suspended_workspaces_keys_are_refused_until_it_is_resumed(keydesk: Keydesk, team: Team, node: Server) -> None:
@@ -148,3 +148,32 @@ async def test_nobody_else_may_ask_whose_secret_it_is(team: Team) -> None:
     for look in (keys.find_by_secret, management.find_by_secret, gateways.find_by_secret):
         with pytest.raises((NotFound, NotAllowed)):
             await look(team.owner, secret)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+async def test_every_secret_is_found_wherever_it_is_and_however_it_is_written(encoding: str, keydesk: Keydesk, team: Team) -> None:
+    one, two, three = [await leaked(kind, team) for kind in KINDS]
+    text = f'\r\n \r\nKEY_{one[1]}; {{"a": "x\\n{two[1]}"}} {one[1]}\r\n+TOKEN="{three[1]}"tail\r\n'
+    done = subprocess.run(
+        keydesk.command("revoke", "--json", "--reason", "OTHER"), cwd=ROOT, env=keydesk.variables,
+        input=text.encode(encoding), capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ended = json.loads(done.stdout)
+    assert {each["id"] for each in ended} == {one[0], two[0], three[0]}
+    assert {each["status"] for each in ended} == {"REVOKED"}
+
+
+async def test_what_stays_unanswered_is_counted_beside_what_was_found(keydesk: Keydesk, team: Team) -> None:
+    id, secret = await leaked("API_KEY", team)
+    unknown = "fl_live_" + "a" * 38
+    done = keydesk.run("find", "--json", stdin=f"{secret} {unknown}\0{secret[:30]}\n")
+    assert (done.returncode, json.loads(done.stdout)["id"]) == (3, id)
+    assert done.stderr.splitlines() == ["Found: 1.", "Not known: 1.", "Cut short or mistyped, so not looked up: 1."]
+
+
+@pytest.mark.parametrize("text", ["nothing like a key\n", "H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA=="])
+def test_what_is_not_understood_is_no_all_clear(keydesk: Keydesk, text: str) -> None:
+    done = keydesk.run("find", "--json", stdin=text)
+    assert (done.returncode, json.loads(done.stdout)) == (3, [])
+    assert "no all-clear" in done.stderr

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from app.errors import StartRefused
 from app.paths import DEFAULT_CATALOGUE
@@ -17,6 +19,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX = "KEYDESK_"
 MINIMUM_SECRET_LENGTH = 32
+LONGEST_SHOWN = 80
+# What an address of PostgreSQL may ask for beside its host and database.
+_PARAMETERS = frozenset(
+    {
+        *("host", "port", "user", "password", "passfile", "dbname", "database", "application_name", "search_path"),
+        *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs"),
+    }
+)
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# White space around these has never been part of them, or is their own affair.
+_STRIPPED = frozenset({"KEYDESK_PEPPER", "KEYDESK_PEPPER_PREVIOUS", "KEYDESK_GATEWAY_TOKENS", "KEYDESK_TRUSTED_PROXIES"})
 ROLES = ("all", "verify", "control")
 # Read by the client and by `keydesk rotate` and `keydesk scan`, not by the server.
 CLIENT_VARIABLES = frozenset({"KEYDESK_SERVER", "KEYDESK_MANAGEMENT_KEY", "KEYDESK_URL", "KEYDESK_GATEWAY_TOKEN"})
@@ -65,6 +79,48 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
+def _host(text: str) -> str:
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(text)) and text
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise ValueError("an address or a name to listen on, without a port")
+    return text
+
+
+def _database(text: str) -> str:
+    if text.startswith("sqlite:"):
+        path = text.removeprefix("sqlite:///")
+        if path == text or path.endswith("/") or path == "" or re.search(r"[?#]|^:memory:$", path):
+            raise ValueError("sqlite:/// (three slashes) and the path of a file, four slashes for an absolute path")
+        return text
+    url = _split(_url("sqlite", "postgresql", "postgres")(text))
+    for host in url.netloc.rpartition("@")[2].split(","):
+        if ":" in host.rpartition("]")[2]:
+            _port_of(host.rpartition(":")[2])
+    # What asyncpg does not know it would send to the server as a setting of its own, and be refused.
+    for name, value in parse_qsl(url.query, keep_blank_values=True):
+        if name not in _PARAMETERS:
+            raise ValueError(f"the parameter {name!r} is not known here: leave it out")
+        if name == "sslmode" and value not in _SSL_MODES:
+            raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
+        for port in value.split(",") if name == "port" else ():
+            _port_of(port)
+    return text
+
+
+def _port_of(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        if text and _port(text):
+            return
+    raise ValueError("its port is not a number from 1 to 65535")
+
+
+def _smtp(text: str) -> str:
+    if not _split(_url("smtp", "smtps")(text)).hostname:
+        raise ValueError("smtp:// or smtps:// and a host")
+    return text
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if _split(text).scheme not in schemes:
@@ -76,16 +132,23 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _origin(text: str) -> str:
     url = _split(_url("http", "https")(text.rstrip("/")))
-    if not url.hostname or url.path or url.query:
+    if not url.hostname or url.path or url.query or url.fragment or "@" in url.netloc:
         raise ValueError("scheme, host and port only, for example https://keys.example.com")
     return f"{url.scheme}://{url.netloc.lower()}"
 
 
 def _split(text: str) -> SplitResult:
     try:
-        return urlsplit(text)
+        url = urlsplit(text)
     except ValueError:
         raise ValueError("its host cannot be read; an IPv6 address stands in brackets") from None
+    # Of several hosts each has its own port: `_database` looks at those.
+    if "," not in url.netloc:
+        try:
+            _ = url.port
+        except ValueError:
+            raise ValueError("its port is not a number from 1 to 65535") from None
+    return url
 
 
 def _level(text: str) -> str:
@@ -94,16 +157,34 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _clean(name: str, text: str) -> None:
+    """ValueError for what an editor or a copy left behind. Such a path would name another file, and make it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    if name not in _STRIPPED and (text != text.strip() or any(unicodedata.category(sign) == "Cc" for sign in text)):
+        raise ValueError("it has a blank at an end, or a control character such as a line end")
+
+
+def _shown(text: str, *, secret: bool) -> str:
+    """The value for the refusal; of a secret one at most the scheme of its address."""
+    if secret:
+        scheme = re.match(r"[A-Za-z0-9+.-]{1,20}://", text)
+        return f"'{scheme[0]}…'" if scheme else "(not shown, it is a secret)"
+    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
+
+
 def _setting(parse: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"parse": parse})
+    return field(default=default, repr=not secret, metadata={"parse": parse, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the operator chose. The field `database_url` is the variable `KEYDESK_DATABASE_URL`, and so on."""
 
-    database_url: str = _setting(_url("sqlite", "postgresql", "postgres"), "sqlite:///var/keydesk.db", secret=True)
-    host: str = _setting(str, "127.0.0.1")
+    database_url: str = _setting(_database, "sqlite:///var/keydesk.db", secret=True)
+    host: str = _setting(_host, "127.0.0.1")
     port: int = _setting(_port, 8000)
     pepper: str | None = _setting(str, None, secret=True)
     pepper_file: Path | None = _setting(Path, None)
@@ -112,7 +193,7 @@ class Settings:
     public_url: str | None = _setting(_origin, None)
     trusted_proxies: tuple[Network, ...] = _setting(_networks, ())
     catalogue: Path = _setting(Path, DEFAULT_CATALOGUE)
-    smtp_url: str | None = _setting(_url("smtp", "smtps"), None, secret=True)
+    smtp_url: str | None = _setting(_smtp, None, secret=True)
     mail_from: str = _setting(str, "Keydesk <keydesk@localhost>")
     mail_folder: Path | None = _setting(Path, None)
     revocation_journal: Path | None = _setting(Path, None)
@@ -123,7 +204,7 @@ class Settings:
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises StartRefused, naming the variable, for an unknown `KEYDESK_*` name or a bad value."""
+        """Raises StartRefused, naming the variable and what is in it, for an unknown `KEYDESK_*` name or a bad value."""
         known = {PREFIX + item.name.upper(): item for item in fields(cls)}
         given = {name: text for name, text in environment.items() if name.startswith(PREFIX) and name not in CLIENT_VARIABLES}
         if unknown := sorted(given.keys() - known.keys()):
@@ -133,9 +214,11 @@ class Settings:
             if text == "" and name != f"{PREFIX}DEV":
                 continue
             try:
+                _clean(name, text)
                 values[known[name].name] = known[name].metadata["parse"](text)
             except ValueError as error:
-                raise StartRefused(f"{name}: {error}.") from None
+                shown = _shown(text, secret=known[name].metadata["secret"])
+                raise StartRefused(f"{name}: {error}. It is {shown}.") from None
         settings = cls(**values)
         settings._refuse_contradictions()
         return settings

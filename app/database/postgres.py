@@ -28,7 +28,7 @@ GONE = (
 )
 GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
 # A database that was dropped or renamed, a password that was changed.
-REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidSchemaNameError, asyncpg.InvalidAuthorizationSpecificationError)
 READ_ONLY = asyncpg.ReadOnlySQLTransactionError
 UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, READ_ONLY)
 # Whoever gives up waiting lets the connection go: a server that has fallen silent answers neither a ROLLBACK nor a request to

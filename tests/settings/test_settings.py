@@ -49,7 +49,76 @@ def test_a_bad_setting_is_refused_by_its_name(name: str) -> None:
 def test_a_bad_setting_is_refused_in_our_words(name: str, text: str, told: str) -> None:
     with pytest.raises(StartRefused) as refusal:
         Settings.load({name: text})
-    assert str(refusal.value) == told
+    assert str(refusal.value) == f"{told} It is {_shown(name, text)}."
+
+
+def _shown(name: str, text: str) -> str:
+    if name == "KEYDESK_SMTP_URL":
+        return "'smtp://…'"
+    return repr(text if len(text) <= 80 else f"{text[:80]}…")
+
+
+POSTGRES = "postgresql://ann:canary@host"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k?connect_timeout=10", "'connect_timeout' is not known"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k?sslmode=require&channel_binding=require", "'channel_binding' is not known"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k?schema=public", "'schema' is not known"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k?sslmode=yes", "sslmode is one of"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}:five/k", "its port is not a number"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}:99999/k", "its port is not a number"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}:1,other:x/k", "its port is not a number"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k?port=x", "its port is not a number"),
+        ("KEYDESK_DATABASE_URL", "postgresql://ann:canary/k", "its port is not a number"),
+        ("KEYDESK_DATABASE_URL", f"{POSTGRES}/k\r", "a line end"),
+        ("KEYDESK_DATABASE_URL", "sqlite://var/keydesk.db", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:var/keydesk.db", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:///", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:///var/", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:///:memory:", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:///keydesk.db?mode=ro", "three slashes"),
+        ("KEYDESK_DATABASE_URL", "sqlite:///keydesk.db\r", "a line end"),
+        ("KEYDESK_DATABASE_URL", "var/keydesk.db", "starts with"),
+        ("KEYDESK_ROLE", "all\r", "'all\\r'"),
+        ("KEYDESK_ROLE", "everything", "'everything'"),
+        ("KEYDESK_HOST", "127.0.0.1:8000", "'127.0.0.1:8000'"),
+        ("KEYDESK_HOST", "my host", "'my host'"),
+        ("KEYDESK_PUBLIC_URL", "https://keys.example.com:https", "'https://keys.example.com:https'"),
+        ("KEYDESK_PUBLIC_URL", "https://ann@keys.example.com", "scheme, host and port only"),
+        ("KEYDESK_SMTP_URL", "smtp://ann:canary@mail:post", "its port is not a number"),
+        ("KEYDESK_SMTP_URL", "smtp://", "and a host"),
+        ("KEYDESK_MAIL_FOLDER", "/mail\r", "'/mail\\r'"),
+        ("KEYDESK_REVOCATION_JOURNAL", "/journal ", "'/journal '"),
+        ("KEYDESK_CATALOGUE", "/\udcff.toml", "not UTF-8"),
+        ("KEYDESK_PEPPER", "canary\udcff", "not UTF-8"),
+        ("KEYDESK_GATEWAY_TOKENS", "canary", "32 characters"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_one_line_with_what_was_given_but_no_secret(name: str, text: str, why: str) -> None:
+    with pytest.raises(StartRefused) as refusal:
+        Settings.load({name: text})
+    told = str(refusal.value)
+    assert told.startswith(f"{name}: ") and why in told
+    assert "canary" not in told and told.isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///keydesk?host=/run/postgresql",
+        "postgres://ann:p%40ss@host/k",
+        "postgresql://ann@[2001:db8::1]:5433/k?sslmode=verify-full&sslrootcert=/ca.pem",
+        "postgresql://ann@one:5432,two:5433/k?target_session_attrs=read-write",
+        "postgresql://one,two/k?application_name=desk&search_path=desk",
+        "sqlite:////data/key desk.db",
+        "sqlite:///keydesk.db",
+    ],
+)
+def test_every_form_of_a_databases_address_is_taken_as_it_is(url: str) -> None:
+    assert Settings.load({"KEYDESK_DATABASE_URL": url}).database_url == url
 
 
 def test_development_cookies_stay_on_this_machine() -> None:

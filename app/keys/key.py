@@ -9,6 +9,7 @@ from typing import Final
 
 from app.access.actor import ActorRef
 from app.clock import DAY
+from app.versions import version_of
 
 DUE_SOON_DAYS: Final = 14
 
@@ -80,6 +81,11 @@ class ApiKey:
     def born(self) -> int:
         """When the life began that its environment limits: with the first key of the line, however often it was rotated."""
         return self.created_at if self.line_started_at is None else self.line_started_at
+
+    @property
+    def version(self) -> str:
+        """Of what can be edited."""
+        return version_of(self.name, self.permissions, self.allowed_ips, self.expires_at)
 
     def status(self, now: int) -> Status:
         if self.revocation is not None:

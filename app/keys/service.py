@@ -19,6 +19,7 @@ from app.keys.creating import Created, add_in, check, create, forget_old_repeats
 from app.keys.key import ApiKey, Reason, Revocation
 from app.keys.reading import as_not_found, count, find_by_secret, found, get, page, workspace_of
 from app.keys.rules import KeyInput
+from app.versions import require_same
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
@@ -54,10 +55,12 @@ class KeyEdit:
     set_expiry: bool = False
 
 
-async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None = None) -> ApiKey:
-    """Raises ValidationFailed, or Conflict for a revoked or expired key: both are final."""
+async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None = None, seen: str | None = None) -> ApiKey:
+    """Raises ValidationFailed, Stale if the key is no longer the version that was seen, or Conflict for a revoked or expired
+    key: both are final."""
     async with changing(actor, key_id, Action.UPDATE_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
+        require_same(seen, key.version)
         asked = KeyInput(
             name=key.name if edit.name is None else edit.name,
             environment=key.environment,

@@ -16,6 +16,7 @@ from app.management.key import ManagementKey
 from app.members import invitations as inviting
 from app.members.invitation import Invitation, InvitationView
 from app.members.invitations import accept, accept_as_new, find_invitation, get_invitation, invitations, invite, withdraw_invitation
+from app.versions import require_same
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.service import Change
@@ -63,12 +64,14 @@ async def get(actor: Actor, member_id: str) -> Member:
     return member
 
 
-async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role) -> Member:
-    """Binds from the next request on. Raises NotFound, or Conflict for the last owner."""
+async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role, *, seen: str | None = None) -> Member:
+    """Binds from the next request on. Raises NotFound, Stale if the role is no longer the one that was seen, or Conflict for
+    the last owner."""
     async with workspaces.changing(actor, slug, Action.CHANGE_MEMBER_ROLE) as change:
         member = await _get(change, user_id)
         if member.role is role:
             return member
+        require_same(seen, str(member.role))
         await _leave_an_owner(change, member)
         await set_role_in(change, member, role)
     return replace(member, role=role)

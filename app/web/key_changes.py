@@ -14,6 +14,7 @@ from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.keys.service import KeyEdit
 from app.rotations import service as rotations
+from app.versions import Stale
 from app.web import key_form
 from app.web.formats import REASONS
 from app.web.page import Page
@@ -32,7 +33,9 @@ async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
     try:
         asked = key_form.asked(page.form, page.zone)
         change = KeyEdit(asked.name, asked.permissions, asked.allowed_ips, _kept(key, asked.expires_at), set_expiry=True)
-        await keys.update(page.actor, key_id, change, slug=page.slug)
+        await keys.update(page.actor, key_id, change, slug=page.slug, seen=page.form.text("seen") or None)
+    except Stale:
+        return _edit(page, await _key(page, key_id), 409, stale=True)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return _edit(page, key, 422)
@@ -79,13 +82,15 @@ def _address(page: Page, key: ApiKey) -> str:
     return page.to("settings", "api-keys", key.id)
 
 
-def _edit(page: Page, key: ApiKey, status: int) -> Response[str]:
+def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
+    """`stale`: the form is shown with what was typed, beside what somebody else has made of the key meanwhile."""
     if key.is_over(page.now):
         raise Conflict(f"This key is {key.status(page.now).lower()}, which is final. Create a new one.")
     known = catalogue.current()
     left = [known.permission(name) for name in key.permissions if name not in known.permissions]
     offered = [*known.permissions.values(), *left]
-    return page.show("keys/edit.html", status, key=key, offered=offered, environment=known.environment(key.environment))
+    environment = known.environment(key.environment)
+    return page.show("keys/edit.html", status, key=key, offered=offered, environment=environment, stale=stale)
 
 
 async def _revocation(page: Page, key: ApiKey, status: int) -> Response[str]:

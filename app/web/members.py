@@ -47,7 +47,9 @@ async def withdraw(page: NamedDependency[Page], slug: FromPath[str], invitation_
 @post(f"{LIST}/{{user_id:str}}/role", status_code=200)
 async def change_role(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
     try:
-        await members.change_role(page.actor, page.slug, user_id, role_of(page.form.text("newRole")))
+        await members.change_role(
+            page.actor, page.slug, user_id, role_of(page.form.text("newRole")), seen=page.form.text("seen") or None
+        )
     except Conflict as problem:
         return await _list(page, problem)
     return page.go(_address(page))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app.errors import Problem, ValidationFailed
+from app.versions import Stale
 from app.web.form import Form
 from app.web.page import Page
 from app.web.people_form import again
@@ -32,8 +33,15 @@ async def change(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
     try:
         hours = business_hours(asked)
         await workspaces.update(
-            page.actor, page.slug, name=asked.text("name"), timezone=asked.text("timezone"), business_hours=hours
+            page.actor,
+            page.slug,
+            name=asked.text("name"),
+            timezone=asked.text("timezone"),
+            business_hours=hours,
+            seen=asked.text("seen") or None,
         )
+    except Stale:
+        return _settings(page, stale=True)
     except ValidationFailed as problem:
         return _settings(page, problem)
     return page.go(page.to("settings", "workspace", done="yes"))
@@ -53,12 +61,14 @@ def zones() -> Mapping[str, tuple[str, ...]]:
     return {region: tuple(names) for region, names in grouped.items()}
 
 
-def _settings(page: Page, problem: Problem | None = None) -> Response[str]:
+def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
+    """`stale`: the form is shown with what was typed, beside what somebody else has made of the settings meanwhile."""
     place = page.here.workspace
     hours = business_hours(page.form) if page.form.values else place.business_hours
+    context: dict[str, Any] = {"place": place, "hours": hours, "zones": zones(), "days": DAYS, "stale": stale}
     if problem:
-        return again(page, "workspace/settings.html", problem, place=place, hours=hours, zones=zones(), days=DAYS)
-    return page.show("workspace/settings.html", place=place, hours=hours, zones=zones(), days=DAYS)
+        return again(page, "workspace/settings.html", problem, **context)
+    return page.show("workspace/settings.html", 409 if stale else 200, **context)
 
 
 HANDLERS = (settings, change)

@@ -17,6 +17,7 @@ from app.access import policy
 from app.access.actor import Actor, ActorKind, Role
 from app.access.policy import Action
 from app.errors import FieldProblem, NotAllowed, NotFound, Unavailable, ValidationFailed
+from app.versions import require_same
 from app.workspaces import rules, store
 from app.workspaces.workspace import BusinessHours, User, Workspace
 
@@ -153,9 +154,12 @@ async def update(
     name: str | None = None,
     timezone: str | None = None,
     business_hours: BusinessHours | Unset | None = UNSET,
+    seen: str | None = None,
 ) -> Workspace:
-    """Changes what is given; no business hours are a choice. The slug, which is in addresses, stays. Raises ValidationFailed."""
+    """Changes what is given; no business hours are a choice. The slug, which is in addresses, stays. Raises ValidationFailed,
+    or Stale if the workspace is no longer the version that was seen."""
     async with changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
+        require_same(seen, change.place.version)
         new = replace(
             change.place,
             name=change.place.name if name is None else name,

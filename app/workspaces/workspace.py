@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.access.actor import Role
+from app.versions import version_of
 
 DAYS: Final = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 MAXIMUM_SLUG: Final = 40
@@ -34,6 +35,11 @@ class Workspace:
     business_hours: BusinessHours | None
     created_at: int
     suspended_at: int | None
+
+    @property
+    def version(self) -> str:
+        """Of its settings."""
+        return version_of(self.name, self.timezone, self.business_hours)
 
 
 @dataclass(frozen=True, slots=True)

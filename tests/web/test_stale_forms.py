@@ -1,0 +1,73 @@
+"""A form that was filled in before a colleague's change never undoes it: nothing is written, and the page says what changed."""
+
+from __future__ import annotations
+
+from app.access.actor import Role
+from app.keys import service as keys
+from app.keys.service import KeyEdit
+from app.members import service as members
+from app.workspaces import service as workspaces
+from tests.conftest import Team, make_key
+from tests.web.conftest import Browser, rows
+
+
+async def test_a_stale_edit_gives_no_permission_back_and_keeps_what_was_typed(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server", permissions=("pdf.read", "pdf.generate"))).key
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/edit"
+    await editor.open(path)
+    restricted = await keys.update(team.owner, key.id, KeyEdit(permissions=("pdf.read",), allowed_ips=("203.0.113.0/24",)))
+    entries = await rows("audit_entry")
+
+    answer = await editor.send(path, name="Renamed")
+    assert answer.status_code == 409
+    assert await keys.get(team.owner, key.id) == restricted and await rows("audit_entry") == entries
+    assert "Somebody else changed this key" in answer.text and "203.0.113.0/24" in answer.text
+    form = editor.form(path)
+    assert dict(form.values)["name"] == "Renamed"
+
+    # Having seen it, they may say again what they want.
+    assert (await editor.send(path, name="Renamed", permissions=["pdf.read"], allowedIps="203.0.113.0/24")).status_code == 303
+    now = await keys.get(team.owner, key.id)
+    assert (now.name, now.permissions, now.allowed_ips) == ("Renamed", ("pdf.read",), ("203.0.113.0/24",))
+
+
+async def test_a_form_refused_for_its_fields_is_still_as_old_as_it_was(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/edit"
+    await editor.open(path)
+    assert (await editor.send(path, allowedIps="nonsense")).status_code == 422
+    await keys.update(team.owner, key.id, KeyEdit(allowed_ips=("203.0.113.0/24",)))
+    assert (await editor.send(path, allowedIps="")).status_code == 409
+    assert (await keys.get(team.owner, key.id)).allowed_ips == ("203.0.113.0/24",)
+
+
+async def test_a_change_that_the_form_does_not_hold_makes_it_no_staler(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/edit"
+    await editor.open(path)
+    await keys.suspend(team.owner, key.id)
+    assert (await editor.send(path, name="Renamed")).status_code == 303
+    assert (await keys.get(team.owner, key.id)).suspended_at is not None
+
+
+async def test_stale_settings_of_a_workspace_undo_nothing(owner: Browser, team: Team) -> None:
+    path = f"/w/{team.slug}/settings/workspace"
+    await owner.open(path)
+    await workspaces.update(team.owner, team.slug, timezone="Europe/Berlin")
+    answer = await owner.send(path, name="Renamed")
+    assert answer.status_code == 409 and "Europe/Berlin" in answer.text
+    assert dict(owner.form(path).values)["name"] == "Renamed"
+    place = (await workspaces.mine(team.owner))[0].workspace
+    assert (place.name, place.timezone) == (team.workspace.name, "Europe/Berlin")
+    assert (await owner.send(path, timezone="Europe/Berlin")).status_code == 303
+
+
+async def test_a_stale_role_undoes_nothing(owner: Browser, team: Team) -> None:
+    path = f"/w/{team.slug}/settings/members"
+    await owner.open(path)
+    await members.change_role(team.owner, team.slug, team.editor.id, Role.VIEWER)
+    answer = await owner.send(f"{path}/{team.editor.id}/role", newRole="owner")
+    assert answer.status_code == 422 and "Somebody else changed this" in answer.text
+    roles = {each.user.id: each.role for each in await members.members(team.owner, team.slug)}
+    assert roles[team.editor.id] is Role.VIEWER
+    assert (await owner.send(f"{path}/{team.editor.id}/role", newRole="owner")).status_code == 303

@@ -283,9 +283,9 @@ async def test_the_oldest_key_is_not_forgotten_and_many_keys_cost_no_more_than_f
 
 async def test_a_suspended_workspace_is_not_called_well(owner: Browser, team: Team) -> None:
     await make_key(team)
-    assert "All well" in (await owner.open("/w/acme")).text
+    assert "Unusual use is not watched yet" in (await owner.open("/w/acme")).text
     await workspaces.suspend(Actor.operator(), team.slug)
-    assert "All well" not in (await owner.open("/w/acme")).text
+    assert "Nothing is due" not in (await owner.open("/w/acme")).text
 
 
 async def test_the_address_without_a_workspace_leads_to_the_last_one(owner: Browser, team: Team) -> None:

@@ -21,7 +21,7 @@ async def create_owner(email: str, name: str, workspace: str) -> Said:
     password = None if await accounts.is_known(OPERATOR, email) else secret("Password", confirm=True)
     owner, made = await accounts.create_owner(OPERATOR, email=email, name=name, password=password, workspace=workspace)
     data = {"id": made.id, "slug": made.slug, "name": made.name, "plan": made.plan, "owner": owner.id}
-    return Said(data, (made.slug,), (f"{owner.name} owns the workspace {made.name}. Its slug:",))
+    return Said(data, (made.slug,), (f"{owner.name} owns this workspace: {made.name}", "Its slug:"))
 
 
 @command("password-reset")

@@ -26,7 +26,7 @@ class Code(StrEnum):
 
 
 MESSAGES = {
-    Code.MALFORMED: "This is not an API key: it is cut short, mistyped, or something else.",
+    Code.MALFORMED: "This is not an API key: it is cut short, mistyped, has white space or a line end in it, or is something else.",
     Code.NOT_FOUND: "There is no such API key.",
     Code.REVOKED: "This API key was revoked.",
     Code.EXPIRED: "This API key has expired.",

@@ -65,3 +65,9 @@ async def test_beside_a_running_node_the_link_it_prints_opens_and_its_use_binds(
 
 def test_a_link_for_nobody_is_refused(keydesk: Keydesk) -> None:
     assert keydesk.refused("password-reset", "--email", "nobody@example.org") == "There is no such account."
+
+
+def test_a_name_that_ends_with_a_full_stop_is_printed_as_it_is(keydesk: Keydesk) -> None:
+    done = keydesk.run("create-owner", *ANN, "--workspace", "Acme, Inc.", stdin=PASSWORD)
+    assert done.stdout == "acme-inc\n"
+    assert done.stderr.splitlines()[-2:] == ["Ann Bee owns this workspace: Acme, Inc.", "Its slug:"]

@@ -211,3 +211,10 @@ async def test_a_key_with_an_allow_list_works_from_there_and_from_no_unknown_pla
 ) -> None:
     created = await make_key(team, allowed_ips=networks)
     assert await service.code(created.secret, **({"ip": address} if address is not None else {})) == code
+
+
+async def test_a_key_with_a_line_end_is_malformed_and_the_answer_names_white_space(service: Service, team: Team) -> None:
+    secret = (await make_key(team)).secret
+    answer = await service.verify(f"{secret}\n")
+    assert answer["code"] == "MALFORMED"
+    assert "white space or a line end" in answer["message"]

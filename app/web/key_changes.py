@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app import catalogue, clock
+from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
@@ -24,6 +25,7 @@ KEY: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}"
 
 @get(f"{KEY}/edit")
 async def edit_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    page.require(Action.UPDATE_API_KEY)
     return _edit(page, await _key(page, key_id), 200)
 
 
@@ -44,7 +46,10 @@ async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
 
 @get(f"{KEY}/suspension")
 async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    page.require(Action.SUSPEND_API_KEY)
     key = await _key(page, key_id)
+    if key.is_over(page.now):
+        return page.go(_address(page, key))
     return page.show("keys/suspension.html", key=key, impact=await rotations.impact(page.actor, key_id, slug=page.slug))
 
 
@@ -57,6 +62,7 @@ async def suspension(page: NamedDependency[Page], slug: FromPath[str], key_id: F
 
 @get(f"{KEY}/revocation")
 async def revocation_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    page.require(Action.REVOKE_API_KEY)
     key = await _key(page, key_id)
     return page.go(_address(page, key)) if key.revocation else await _revocation(page, key, 200)
 

@@ -84,6 +84,11 @@ class Page:
         suspended = self.place.workspace.suspended_at is not None
         return policy.may(self.actor, self.place.role, Action(action), suspended=suspended)
 
+    def require(self, action: Action) -> None:
+        """Raises NotAllowed where a form would be filled in only to be refused."""
+        suspended = self.here.workspace.suspended_at is not None
+        policy.require(self.actor, self.here.role, action, suspended=suspended)
+
     def to(self, *parts: str, **query: str | None) -> str:
         """An address in the workspace of the page."""
         return with_query("/".join(("/w", self.slug, *parts)), **query)

@@ -10,7 +10,7 @@ import pytest
 from app import clock, database
 from app.access.actor import Actor
 from app.keys import service as keys
-from app.keys.key import ApiKey, Status
+from app.keys.key import ApiKey, Reason, Status
 from app.keys.listing import Window
 from app.plans import service as plans
 from app.workspaces import service as workspaces
@@ -194,6 +194,18 @@ async def test_an_edit_changes_what_it_says_and_keeps_the_seconds_of_an_expiry(e
     refused = await editor.send(f"{LIST}/{key.id}/edit", name=" ", expiresAt="2020-01-01T00:00")
     assert refused.status_code == 422 and 'id="name-fault"' in refused.text and 'id="expiresAt-fault"' in refused.text
     assert await keys.get(team.owner, key.id) == changed
+
+
+async def test_a_viewer_gets_no_form_to_change_a_key_and_a_revoked_key_none_to_suspend_it(
+    viewer: Browser, editor: Browser, team: Team
+) -> None:
+    key = (await make_key(team)).key
+    for way in ("edit", "suspension", "revocation"):
+        assert (await editor.open(f"{LIST}/{key.id}/{way}")).status_code == 200 and editor.form(f"{LIST}/{key.id}/{way}")
+        refused = await viewer.open(f"{LIST}/{key.id}/{way}")
+        assert refused.status_code == 403 and f"{key.id}/{way}" not in refused.text and "EDITOR" in refused.text.upper()
+    await keys.revoke(team.owner, key.id, Reason.NO_LONGER_NEEDED)
+    assert (await editor.open(f"{LIST}/{key.id}/suspension")).headers["location"] == f"{LIST}/{key.id}"
 
 
 async def test_unticking_every_permission_is_a_fault_and_shows_them_unticked(editor: Browser, team: Team) -> None:

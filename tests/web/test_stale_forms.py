@@ -71,3 +71,12 @@ async def test_a_stale_role_undoes_nothing(owner: Browser, team: Team) -> None:
     roles = {each.user.id: each.role for each in await members.members(team.owner, team.slug)}
     assert roles[team.editor.id] is Role.VIEWER
     assert (await owner.send(f"{path}/{team.editor.id}/role", newRole="owner")).status_code == 303
+
+
+async def test_the_same_form_sent_twice_is_saved_once_and_called_saved_twice(owner: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    for path in (f"/w/{team.slug}/settings/api-keys/{key.id}/edit", f"/w/{team.slug}/settings/workspace"):
+        await owner.open(path)
+        form = owner.form(path).filled(name="Renamed")
+        for _ in range(2):
+            assert (await owner.post(path, form, **owner.from_here)).status_code == 303

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app import catalogue, clock
+from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, NotFound, RotationNotReady, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
@@ -35,6 +36,7 @@ async def show(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
     run = await rotations.of_key(page.actor, key_id, slug=page.slug)
     if run and (run.is_open or key.is_over(page.now)):
         return _page(page, run)
+    page.require(Action.ROTATE_API_KEY)
     return await _form(page, key, 200)
 
 

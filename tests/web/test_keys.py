@@ -200,7 +200,7 @@ async def test_a_viewer_gets_no_form_to_change_a_key_and_a_revoked_key_none_to_s
     viewer: Browser, editor: Browser, team: Team
 ) -> None:
     key = (await make_key(team)).key
-    for way in ("edit", "suspension", "revocation"):
+    for way in ("edit", "suspension", "revocation", "rotation"):
         assert (await editor.open(f"{LIST}/{key.id}/{way}")).status_code == 200 and editor.form(f"{LIST}/{key.id}/{way}")
         refused = await viewer.open(f"{LIST}/{key.id}/{way}")
         assert refused.status_code == 403 and f"{key.id}/{way}" not in refused.text and "EDITOR" in refused.text.upper()

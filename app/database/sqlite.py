@@ -85,6 +85,9 @@ class PersistentSQLiteEngine(SQLiteEngine):
         # True once the path no longer led to the file that is open. Nothing is answered from that file any more.
         self.replaced = False
 
+    async def check_version(self) -> None:
+        """Piccolo would write a line into the log at each start, with SQLite's version cut short."""
+
     async def start_connection_pool(self) -> None:
         """Raises Unavailable when the file cannot be opened. Makes the file with mode 0600 if there is none."""
         self.writer_lock = asyncio.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from litestar import Response
 from litestar.exceptions import HTTPException
@@ -66,7 +67,9 @@ _BAD_REQUEST: Final = Told(
 def answer(page: Page, error: Exception) -> Response[str]:
     """The page for an error. Nobody signed in: on to the sign-in page, and from there back here."""
     if isinstance(error, NotAuthenticated):
-        wanted = page.path if page.method == "GET" and page.path != "/" else None
+        query = urlencode({name: value for name, value in page.query.items() if name != "poll"})
+        asked = page.path + (f"?{query}" if query else "")
+        wanted = asked if page.method == "GET" and asked != "/" else None
         return page.go(with_query("/sign-in", next=wanted))
     told = tell(page, error)
     response = _page(page, told, error)

@@ -260,3 +260,11 @@ def test_the_start_says_at_once_that_nobody_can_sign_in_over_plain_http(settings
 
     assert "Nobody can sign in there" in lines("http://keys.lan", False)
     assert "Nobody can sign in" not in lines("https://keys.lan", False) + lines("http://keys.lan", True)
+
+
+async def test_after_signing_in_one_is_back_on_the_very_page_with_its_filter(browser: Browser, team: Team) -> None:
+    path = f"/w/{team.slug}/settings/api-keys?q=caf%C3%A9&status=active"
+    location = (await browser.open(path)).headers["location"]
+    assert location.startswith("/sign-in?next=")
+    await browser.open(location)
+    assert dict(browser.form("/sign-in").values)["next"] == path

@@ -11,20 +11,14 @@ from piccolo.table import Table
 
 
 class UsageHourRow(Table, tablename="usage_hour"):
-    """Requests of one key in one hour with one permission and one outcome. Primary key: these four."""
+    """Requests of one key in one hour with one permission and one outcome. Primary key: these four.
+
+    The database's triggers keep `usage_day`, the same by days (UTC), in the transaction that counts. It is made of this table, so a
+    backup leaves it out: restoring this table makes it again.
+    """
 
     key = Varchar(length=24, primary_key=True)
     hour = BigInt()
-    permission = Varchar(length=120)
-    outcome = Varchar(length=30)
-    requests = BigInt()
-
-
-class UsageDayRow(Table, tablename="usage_day"):
-    """The same by days (UTC). The database's triggers keep it in the transaction that counts. Primary key: these four."""
-
-    key = Varchar(length=24, primary_key=True)
-    day = BigInt()
     permission = Varchar(length=120)
     outcome = Varchar(length=30)
     requests = BigInt()

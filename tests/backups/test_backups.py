@@ -23,6 +23,8 @@ from app.management import store as management_store
 from app.management.key import Asked
 from app.members import service as members
 from app.settings import Settings
+from app.usage import service as usage
+from app.usage.usage import Granularity
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from tests.conftest import Team, make_key
@@ -160,3 +162,21 @@ async def test_a_restore_that_is_refused_changes_nothing(settings: Settings, tea
     with pytest.raises(StartRefused, match="pepper"):
         await restore(settings, copy)
     assert await rows() == before
+
+
+async def test_a_restore_counts_no_request_twice_or_never(settings: Settings, team: Team, tmp_path: Path) -> None:
+    key, now = (await make_key(team)).key.id, await database.now()
+    insert = "INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES ({}, {}, 'pdf.read', 'VALID', {})"
+    async with database.transaction():
+        for hour in range(50):
+            await database.fetch(insert, key, now - now % clock.HOUR - hour * clock.HOUR, 3)
+    before = await usage.of_workspace(team.owner, team.slug)
+    by_hours = await usage.of_workspace(team.owner, team.slug, now - 10 * clock.DAY, now, Granularity.HOUR)
+    await backups.save(tmp_path / "copy")
+    async with database.transaction():
+        await database.fetch(insert, key, now - now % clock.HOUR - 60 * clock.HOUR, 1_000)
+    for _ in range(2):
+        await restore(settings, tmp_path / "copy")
+        assert await usage.of_workspace(team.owner, team.slug) == before
+        assert await usage.of_workspace(team.owner, team.slug, now - 10 * clock.DAY, now, Granularity.HOUR) == by_hours
+    assert before.counts.total == by_hours.counts.total == 150

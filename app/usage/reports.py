@@ -18,7 +18,10 @@ MOST_EVENTS: Final = 1_000
 BATCHES_KEPT: Final = 31 * clock.DAY
 _OLDEST: Final = 30 * clock.DAY
 _NEWEST: Final = 5 * clock.MINUTE
+# So long the database may keep a report waiting before it begins; its own work, which grows with its events and takes longer on
+# a busy machine, has a time of its own.
 _PATIENCE_SECONDS: Final = 1.0
+_WORK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ async def take(gateway: str, workspace_id: str | None, batch_id: str, events: li
     if len(events) > MOST_EVENTS:
         raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), database.transaction():
+        async with asyncio.timeout(_PATIENCE_SECONDS) as limit, database.transaction():
+            limit.reschedule(asyncio.get_running_loop().time() + _WORK_SECONDS)
             answer = await _take(gateway, workspace_id, batch, events)
     except TimeoutError:
         raise Unavailable(internal="a usage batch took too long") from None

@@ -13,7 +13,8 @@ from graphql import GraphQLError
 from app import clock, database
 from app.api import scalars
 from app.clock import rfc3339
-from app.usage import reports
+from app.usage import reports, store
+from app.usage.counting import Tally
 from app.usage.reports import BATCHES_KEPT, Event, Fault
 from tests.conftest import Team, make_key
 from tests.support.statements import counted
@@ -197,6 +198,23 @@ async def test_a_thousand_events_are_one_batch_in_few_statements(service: Servic
         assert (await accepted(service, *events))["accepted"] == 1_000
     assert len(statements) < 15
     assert await counters() == {(key, "pdf.read", "SUCCEEDED"): 100 for key in made}
+
+
+async def test_a_report_that_is_under_way_is_not_cut_off_by_the_time_that_it_may_wait(
+    service: Service, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.freeze(NOW)
+    key, add = (await make_key(team)).key.id, store.add
+    begun = asyncio.get_running_loop().time()
+
+    async def on_a_busy_machine(tally: Tally) -> None:
+        while asyncio.get_running_loop().time() < begun + reports._PATIENCE_SECONDS * 1.2:
+            await asyncio.sleep(0.01)
+        await add(tally)
+
+    monkeypatch.setattr(store, "add", on_a_busy_machine)
+    assert (await accepted(service, event(key)))["accepted"] == 1
+    assert await counters() == {(key, "", "SUCCEEDED"): 1}
 
 
 async def test_names_that_nobody_knows_are_asked_about_once_in_a_report(service: Service, team: Team) -> None:

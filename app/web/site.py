@@ -14,6 +14,7 @@ from litestar import Litestar, Request, Response, Router
 from litestar.datastructures.headers import CacheControlHeader
 from litestar.di import Provide
 from litestar.exceptions import MethodNotAllowedException
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app import database
@@ -75,6 +76,13 @@ class Site:
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
         self._templates.globals["keeps_no_session"] = gate.keeps_no_session
+        # What browsers, crawlers and password managers ask for by themselves.
+        self._well_known: dict[str, Response[Any]] = {
+            "/favicon.ico": Redirect(self.static_url("img/key.svg"), status_code=302),
+            "/robots.txt": Response("User-agent: *\nDisallow: /\n", media_type="text/plain"),
+            # W3C, A Well-Known URL for Changing Passwords
+            "/.well-known/change-password": Redirect("/account#password", status_code=302),
+        }
         live = Live(stopping)
         self._litestar = Litestar(
             [Router("/", route_handlers=list(CONTROLLERS)), self._static_files()],
@@ -98,6 +106,9 @@ class Site:
             scope, send = {**scope, "method": "GET"}, without_body(send)
         if scope["path"].startswith("/static/"):
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
+            return
+        if scope["method"] == "GET" and (known := self._well_known.get(scope["path"])):
+            await known.to_asgi_response(None, _request(scope))(scope, receive, send)  # type: ignore[arg-type]  # the same
             return
         page, failure, new_token = await self._prepare(scope, receive)
         if failure is not None:

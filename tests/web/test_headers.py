@@ -121,3 +121,12 @@ async def _attributes_are_ours(owner: Browser, paths: list[str]) -> None:
 
 def _without(rows: list[dict[str, object]], column: str) -> list[dict[str, object]]:
     return [{name: value for name, value in row.items() if name != column} for row in rows]
+
+
+async def test_what_browsers_crawlers_and_password_managers_ask_for_by_themselves_is_answered(browser: Browser) -> None:
+    icon = await browser.open("/favicon.ico")
+    assert icon.status_code == 302 and (await browser.open(icon.headers["location"])).headers["content-type"] == "image/svg+xml"
+    robots = await browser.open("/robots.txt")
+    assert (robots.status_code, robots.text) == (200, "User-agent: *\nDisallow: /\n")
+    change = await browser.open("/.well-known/change-password")
+    assert (change.status_code, change.headers["location"]) == (302, "/account#password")

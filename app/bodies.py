@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ async def read_body(receive: Receive, announced: bytes | None, limit: int) -> by
                 if len(body) > limit:
                     raise BodyTooLarge
                 if not message.get("more_body") or len(body) == expected:
-                    return bytes(body)
+                    # A byte order mark is no part of JSON or of a form, and a reader may leave it out (RFC 8259 section 8.1).
+                    return bytes(body).removeprefix(codecs.BOM_UTF8)
     except TimeoutError:
         raise BodyTimeout from None

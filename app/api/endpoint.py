@@ -83,6 +83,7 @@ class Endpoint:
             raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked with POST.", allow="POST, GET")
         headers = http.headers_of(scope)
         http.require_json(headers.get("content-type", []))
+        http.require_plain(headers.get("content-encoding", []))
         actor = await self._who(scope, headers, request)
         body = http.decode(await http.read_body(receive, headers.get("content-length", [])))
         content, spent = await self.run(body, actor)

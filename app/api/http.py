@@ -98,6 +98,12 @@ def require_json(content_types: list[str]) -> None:
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send Content-Type: {LEGACY}.", accept_post=LEGACY)
 
 
+def require_plain(encodings: list[str]) -> None:
+    """Raises Refused for a body that is compressed."""
+    if any(encoding.strip().lower() != "identity" for encoding in encodings):
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "The body is compressed. Send it without Content-Encoding.")
+
+
 async def read_body(receive: Receive, lengths: list[str]) -> bytes:
     """At most MAXIMUM_BODY bytes. Raises Refused for more, before reading it where the length was announced, and for a body
     that does not arrive in time."""

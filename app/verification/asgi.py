@@ -82,10 +82,12 @@ async def send_empty(send: Send, headers: Headers) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def read_body(receive: Receive, announced: bytes | None, limit: int) -> bytes:
-    """As `bodies.read_body`; what is too large or too slow is Refused."""
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """As `bodies.read_body`; what is compressed, too large or too slow is Refused."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "The body is compressed. Send it without Content-Encoding.")
     try:
-        return await bodies.read_body(receive, announced, limit)
+        return await bodies.read_body(receive, headers.get(b"content-length"), limit)
     except bodies.BodyTooLarge:
         raise Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.", (b"connection", b"close")) from None
     except bodies.BodyTimeout:

@@ -77,7 +77,7 @@ class Verification:
         try:
             if scope["query_string"]:
                 raise requests.invalid("UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
-            body = await read_body(receive, headers.get(b"content-length"), VERIFY_LIMIT)
+            body = await read_body(receive, headers, VERIFY_LIMIT)
             given = requests.verify_request(body)
             asked = Asked(given.permission, given.environment, requests.address_of(given.ip), given.user_agent)
             if not requests.are_offered(asked):
@@ -111,7 +111,7 @@ class Verification:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))
         if scope["query_string"]:
             raise requests.invalid("UNKNOWN_PARAMETER", "/v1/usage takes no parameters in the address.")
-        body = await read_body(receive, headers.get(b"content-length"), USAGE_LIMIT)
+        body = await read_body(receive, headers, USAGE_LIMIT)
         report = requests.usage_request(body)
         try:
             answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))

@@ -314,3 +314,10 @@ async def test_an_empty_operation_name_is_none(owner: Client) -> None:
     assert (await owner.request(json=one)).json()["data"] == {"viewer": {"kind": "USER"}}
     two = {"query": "query One { viewer { kind } } query Two { viewer { kind } }", "operationName": ""}
     assert "Say which operation" in (await owner.request(json=two)).json()["errors"][0]["message"]
+
+
+async def test_a_compressed_body_is_415(owner: Client) -> None:
+    answer = await owner.request(content=b"\x1f\x8b", headers={"content-type": "application/json", "content-encoding": "gzip"})
+    assert answer.status_code == 415 and "Content-Encoding" in answer.json()["errors"][0]["message"]
+    plain = await owner.request(json={"query": "{ viewer { kind } }"}, headers={"content-encoding": "identity"})
+    assert plain.status_code == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -195,6 +197,15 @@ async def test_a_well_formed_text_that_is_no_api_key_is_not_found(service: Servi
     assert await service.code(generate("fl", kind)) == "NOT_FOUND"
     assert await service.code(generate("xy", kind)) == "MALFORMED"
     assert await counters() == {}
+
+
+async def test_a_compressed_body_is_415_and_a_byte_order_mark_is_left_out(service: Service) -> None:
+    body = json.dumps({"key": "nonsense"}).encode()
+    for path in ("/v1/verify", "/v1/usage"):
+        answer = await service.post(path, content=gzip.compress(body), headers={"content-encoding": "gzip"})
+        problem(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert (await service.post("/v1/verify", content=body, headers={"content-encoding": "identity"})).json()["code"] == "MALFORMED"
+    assert (await service.post("/v1/verify", content=codecs.BOM_UTF8 + body)).json()["code"] == "MALFORMED"
 
 
 async def test_a_body_over_its_limit_is_refused_announced_or_not(service: Service) -> None:

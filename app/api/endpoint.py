@@ -118,6 +118,8 @@ class Endpoint:
         spent = await self._spend(actor, bill.cost)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
             content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
+        if "data" not in content:
+            self._rates.give_back(actor, bill.cost)
         return content | {"extensions": {"cost": spent.extension}}, spent
 
     async def _spend(self, actor: Actor, cost: int) -> Spent:

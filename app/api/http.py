@@ -184,7 +184,7 @@ def _children(value: Any) -> list[Any]:
 
 
 def _too_large() -> Refused:
-    return Refused(413, "TOO_LARGE", f"A request has at most {MAXIMUM_BODY // 1024} KiB.", connection="close")
+    return Refused(413, "TOO_LARGE", f"A request has at most {MAXIMUM_BODY // 1024} KiB.")
 
 
 def _nested_too_deeply() -> Refused:

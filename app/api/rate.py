@@ -87,6 +87,13 @@ class Rates:
         (quota, _), level = min(levels.items(), key=lambda item: item[1] / item[0][0].size)
         return Spent(cost, quota, int(level - wanted))
 
+    def give_back(self, actor: Actor, cost: int) -> None:
+        """For what was refused before anything was executed: only being asked at all is paid for."""
+        for quota, name in _buckets(actor):
+            if (quota.name, name) in self._buckets:
+                level, since = self._buckets[(quota.name, name)]
+                self._buckets[(quota.name, name)] = (min(level + max(cost - LEAST, 0), quota.size), since)
+
     def _level(self, bucket: tuple[Quota, str], now: float) -> float:
         quota, name = bucket
         level, since = self._buckets.get((quota.name, name), (quota.size, now))

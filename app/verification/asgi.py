@@ -89,7 +89,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     try:
         return await bodies.read_body(receive, headers.get(b"content-length"), limit)
     except bodies.BodyTooLarge:
-        raise Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.", (b"connection", b"close")) from None
+        raise Refused(413, "CONTENT_TOO_LARGE", f"A body has {limit // 1024} KiB at most.") from None
     except bodies.BodyTimeout:
         detail = f"The body did not arrive within {bodies.BODY_SECONDS:g} seconds."
         raise Refused(408, "REQUEST_TIMEOUT", detail, (b"connection", b"close")) from None

@@ -48,7 +48,6 @@ from app.web.live import Live
 from app.web.page import CONFIRMATION, Page
 from app.workspaces import service as workspaces
 
-# This form may be older than the session, which began in another tab. It acts for whom its own fields prove, and for nobody else.
 _SIGN_IN: Final = "/sign-in"
 _PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
@@ -149,7 +148,7 @@ class Site:
 
     def _require_ours(self, scope: Scope, page: Page) -> None:
         self._gate.require_ours(scope)
-        if page.visitor is not None and page.path != _SIGN_IN:
+        if page.visitor is not None and not _is_older_sign_in(page):
             try:
                 require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
             except NotOurs:
@@ -189,6 +188,12 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
         found.filters[name] = getattr(formats, name)
     found.filters.update(told=history.told, outcome=history.outcome)
     return found
+
+
+def _is_older_sign_in(page: Page) -> bool:
+    """A sign-in page that was opened before the session began has no token, and acts for whom its own fields prove."""
+    form = page.form
+    return page.path == _SIGN_IN and not form.has("csrf") and form.has("email") and form.has("password")
 
 
 def _page(request: Request[Any, Any, Any]) -> Page:

@@ -81,3 +81,13 @@ def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         rates.spend(key(f"mky_{number}", f"wsp_{number}"), 1)
     assert len(rates._buckets) == 10
+
+
+async def test_variables_that_are_refused_cost_no_more_than_being_asked(owner: Client, team: Team) -> None:
+    query = "query($first: Int!) { workspace { apiKeys(first: $first) { nodes { id name callers { totalCount } } } } }"
+    for _ in range(2):
+        answer = await owner.send(query, {"first": "many"})
+        assert "data" not in answer.json()
+    fine = await owner.send(query, {"first": 1})
+    left = int(re.findall(r"r=(\d+)", fine.headers["ratelimit"])[0])
+    assert left >= CALLER.size - 2 * LEAST - fine.json()["extensions"]["cost"]["requested"]

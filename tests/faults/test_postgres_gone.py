@@ -153,7 +153,8 @@ async def _key(port: int, environment: dict[str, str], permissions: list[str]) -
 
 
 async def _keydesk(environment: dict[str, str], arguments: list[str], text: str = "") -> str:
-    source = f"import sys, io; sys.stdin = io.StringIO({text!r}); from app.cli import main; main({arguments!r})"
+    stdin = f"sys.stdin = io.TextIOWrapper(io.BytesIO({text.encode()!r}))"
+    source = f"import sys, io; {stdin}; from app.cli import main; main({arguments!r})"
     return await asyncio.to_thread(lambda: answer(python(source, environment)))
 
 

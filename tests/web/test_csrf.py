@@ -85,8 +85,6 @@ async def test_an_old_browser_that_says_only_its_origin_is_heard(owner: Browser,
 async def test_every_unsafe_route_wants_the_token_of_the_session(owner: Browser, team: Team) -> None:
     before = await rows("audit_entry")
     for path in routes("POST", team):
-        if path == "/sign-in":  # acts for nobody but whom its own fields prove; see the two tabs below
-            continue
         assert (await owner.post(path, {}, **owner.from_here)).status_code == 403, path
     assert await rows("audit_entry") == before
     assert await accounts.session_of(str(owner.token)) is not None

@@ -138,7 +138,9 @@ async def test_every_table_of_the_database_is_in_a_backup(db: None) -> None:
         if database.is_sqlite()
         else "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
     )
-    assert {row["name"] for row in await database.fetch(found)} - {"migration"} == set(copying.tables())
+    # Triggers make the counters of days of those of hours, also while those are restored.
+    derived = {"usage_day"}
+    assert {row["name"] for row in await database.fetch(found)} - {"migration"} - derived == set(copying.tables())
 
 
 async def test_a_restore_that_is_refused_changes_nothing(settings: Settings, team: Team, tmp_path: Path) -> None:

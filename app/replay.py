@@ -20,7 +20,7 @@ from app.gateways import store as gateway_store
 from app.keys import journal
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.journal import Contents, Taken
+from app.keys.journal_lines import Contents, Taken
 from app.keys.key import Reason
 from app.management import store as management_store
 from app.members import service as members

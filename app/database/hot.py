@@ -13,8 +13,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -22,6 +20,15 @@ import asyncpg
 from app import database
 from app.database.postgres import POOLED, UNAVAILABLE, PooledPostgresEngine, settle
 from app.database.sqlite import PRAGMAS, RETRY_SECONDS, PersistentSQLiteEngine, is_busy
+from app.database.statements import (
+    Lookup,
+    Upsert,
+    padded,
+    postgres_select,
+    postgres_upserts,
+    sqlite_select,
+    sqlite_upsert,
+)
 from app.errors import Unavailable
 
 Row = Sequence[Any]
@@ -34,24 +41,6 @@ LOCK_TIMEOUT: Final = "300ms"
 GIVEN_UP_SECONDS: Final = 0.4
 # `transaction_read_only`, as PostgreSQL says it.
 READ_ONLY: Final = "on"
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """A SELECT over lists of bytes. `{0}` stands for the condition on the first list, `{now}` for the database's clock."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upsert:
-    """Rows added to a table, or merged into those that are there by `conflict`. Rows come sorted by primary key: writers
-    that meet on several rows then wait for each other instead of deadlocking."""
-
-    table: str
-    columns: tuple[tuple[str, str], ...]
-    conflict: str
-    rows: list[tuple[Any, ...]] = field(compare=False, hash=False)
 
 
 class Hot(Protocol):
@@ -97,13 +86,13 @@ class HotSQLite:
 
     async def read(self, lookup: Lookup, *lists: list[bytes]) -> list[Row]:
         self._engine.check_file()
-        padded = [_padded(values) for values in lists]
-        statement = _sqlite_select(lookup, tuple(len(values) for values in padded))
+        lengthened = [padded(values) for values in lists]
+        statement = sqlite_select(lookup, tuple(len(values) for values in lengthened))
         frozen = database.frozen()
         now = _machine_now() if frozen is None else frozen
         try:
             # Fetched to the end: an open cursor would keep an old snapshot and with it a revoked key.
-            return self._reader.execute(statement, [now, *(value for values in padded for value in values)]).fetchall()
+            return self._reader.execute(statement, [now, *(value for values in lengthened for value in values)]).fetchall()
         except sqlite3.Error as error:
             raise Unavailable(internal=f"reading: {error}") from error
 
@@ -154,12 +143,12 @@ class HotPostgres:
             self._idle.pop().terminate()
 
     async def read(self, lookup: Lookup, *lists: list[bytes]) -> list[Row]:
-        rows = await self._fetch("reading", _postgres_select(lookup), database.frozen(), *lists)
+        rows = await self._fetch("reading", postgres_select(lookup), database.frozen(), *lists)
         return [] if rows[0][0] is None else rows
 
     async def write(self, upserts: list[Upsert]) -> None:
         columns = [list(column) for upsert in upserts for column in zip(*upsert.rows, strict=True)]
-        await self._fetch("counting", _postgres_upserts(tuple(upserts)), *columns)
+        await self._fetch("counting", postgres_upserts(tuple(upserts)), *columns)
 
     async def _fetch(self, what: str, statement: str, *arguments: Any) -> list[Row]:
         await self._free.acquire()
@@ -233,7 +222,7 @@ def _stage(connection: sqlite3.Connection, upserts: list[Upsert]) -> None:
     with _or_rolled_back(connection):
         for upsert in upserts:
             values = [value for row in upsert.rows for value in row]
-            connection.execute(_sqlite_upsert(upsert, len(upsert.rows)), values)
+            connection.execute(sqlite_upsert(upsert, len(upsert.rows)), values)
 
 
 def _commit(connection: sqlite3.Connection) -> None:
@@ -257,49 +246,6 @@ def _or_rolled_back(connection: sqlite3.Connection) -> Iterator[None]:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise Unavailable(internal=f"counting: {error}") from error
-
-
-def _padded(values: list[bytes]) -> list[bytes]:
-    """To the next power of two with repeats, so that few different statements are ever prepared."""
-    size = 1 << max(0, len(values) - 1).bit_length()
-    return values + [values[-1] if values else b""] * (size - len(values))
-
-
-@lru_cache(maxsize=256)
-def _sqlite_select(lookup: Lookup, sizes: tuple[int, ...]) -> str:
-    return lookup.text.format(*(f"IN ({','.join('?' * size)})" for size in sizes), now="?1")
-
-
-@lru_cache(maxsize=512)
-def _sqlite_upsert(upsert: Upsert, rows: int) -> str:
-    names = ", ".join(name for name, _ in upsert.columns)
-    row = f"({','.join('?' * len(upsert.columns))})"
-    return f"INSERT INTO {upsert.table} ({names}) VALUES {','.join([row] * rows)} {upsert.conflict}"
-
-
-@lru_cache(maxsize=16)
-def _postgres_select(lookup: Lookup) -> str:
-    now = "COALESCE($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-    places = lookup.text.count("{1}") + 1
-    found = lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(places)), now=now)
-    # Said with every answer, also with an empty one: a server that only reads may know nothing of a living key.
-    truth = "(SELECT current_setting('transaction_read_only') AS only_reads) truth"
-    return f"SELECT found.*, truth.only_reads FROM {truth} LEFT JOIN ({found}) found ON true"
-
-
-@lru_cache(maxsize=16)
-def _postgres_upserts(upserts: tuple[Upsert, ...]) -> str:
-    parts, argument = [], 1
-    for number, upsert in enumerate(upserts):
-        names = ", ".join(name for name, _ in upsert.columns)
-        lists = ", ".join(f"${argument + index}::{kind}[]" for index, (_, kind) in enumerate(upsert.columns))
-        argument += len(upsert.columns)
-        # PostgreSQL promises no order for what stands in WITH, so each statement reads the end of the one before: every writer
-        # takes the tables in the same order.
-        after = f" WHERE (SELECT count(*) FROM s{number - 1}) >= 0" if number else ""
-        parts.append(f"INSERT INTO {upsert.table} ({names}) SELECT * FROM unnest({lists}){after} {upsert.conflict}")
-    *before, last = parts
-    return (f"WITH {', '.join(f's{n} AS ({part} RETURNING 1)' for n, part in enumerate(before))} " if before else "") + last
 
 
 def _machine_now() -> int:

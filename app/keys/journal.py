@@ -15,8 +15,7 @@ import json
 import logging
 import os
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,61 +24,22 @@ from app.audit import store as audit_store
 from app.audit.entry import Entry
 from app.audit.store import TAKEN
 from app.keys import store
+from app.keys.journal_lines import (
+    ANCHOR,
+    FORGOTTEN,
+    RESTORED,
+    Contents,
+    Revoked,
+    Taken,
+    key_line,
+    line_of,
+    taken_of,
+)
 
-Revoked = tuple[str, int, str]
-# Everything before this line is no longer replayed: somebody wanted the old state.
-FORGOTTEN: Final = "forgotten"
-# How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
-ANCHOR: Final = "audit"
-RESTORED: Final = "audit.restored"
 _ANCHOR_EVERY: Final = clock.HOUR
 _OVERLAP = 10 * clock.MINUTE
 _TAIL_BYTES: Final = 64
 _log = logging.getLogger("keydesk.journal")
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Something other than an API key was taken away, or given back: an action of the audit log, on a target of a chain."""
-
-    kind: str
-    id: str
-    chain: str
-    at: int
-    role: str | None = None
-
-
-@dataclass(slots=True)
-class Contents:
-    """What a file says: revoked keys by id, the rest in its order, and the farthest anchor of each audit chain.
-
-    `forgotten` counts the lines that void what is before.
-    """
-
-    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
-    taken: dict[Taken, None] = field(default_factory=dict)
-    anchors: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    forgotten: int = 0
-
-    def read(self, line: bytes) -> None:
-        """A line that a crash cut short, or that is not ours, is passed over."""
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            entry = json.loads(line)
-            if "kind" not in entry:
-                self.keys[entry["key"]] = (_instant(entry["revokedAt"]), str(entry.get("reason")))
-            elif entry["kind"] == FORGOTTEN:
-                self.keys, self.taken, self.anchors, self.forgotten = {}, {}, {}, self.forgotten + 1
-            elif entry["kind"] == RESTORED:
-                self.anchors = {}
-            elif entry["kind"] == ANCHOR:
-                self._anchor(entry["chain"], int(entry["length"]), bytes.fromhex(entry["head"]))
-            elif entry["kind"] in TAKEN:
-                self.taken[Taken(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))] = None
-
-    def _anchor(self, chain: str, length: int, head: bytes) -> None:
-        """Each entry's MAC covers all before it, so the farthest one speaks for the others."""
-        if length > self.anchors.get(chain, (0, b""))[0]:
-            self.anchors[chain] = (length, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +64,11 @@ class Journal:
 
     async def append(self, revoked: list[Revoked]) -> None:
         """Written and fsynced when this returns. A failure is remembered, not raised: the revocation stands."""
-        await self._append([_key_line(entry) for entry in revoked])
+        await self._append([key_line(entry) for entry in revoked])
 
     async def write(self, taken: Iterable[Taken]) -> None:
         """The same for what is no API key."""
-        await self._append([_line(entry) for entry in taken])
+        await self._append([line_of(entry) for entry in taken])
 
     async def forget(self) -> None:
         """From here on nothing that the file said before is replayed. Raises OSError: then it would be, at the next start."""
@@ -162,8 +122,8 @@ class Journal:
         since = max(0, self._caught_up_to - _OVERLAP)
         revoked = await store.revoked_since(since)
         taken = [taken_of(entry) for entry in await audit_store.taken_since(since)]
-        lacking = [_key_line(entry) for entry in revoked if entry[0] not in known.keys]
-        lacking += [_line(entry) for entry in taken if entry not in known.taken]
+        lacking = [key_line(entry) for entry in revoked if entry[0] not in known.keys]
+        lacking += [line_of(entry) for entry in taken if entry not in known.taken]
         # Also with nothing to add: a file that cannot be written is found before the revocation that needs it.
         await self._append(lacking)
         if self.failing is None:
@@ -229,30 +189,10 @@ def read(path: Path) -> dict[str, int]:
     return {key: at for key, (at, _) in read_all(path).keys.items()}
 
 
-def taken_of(entry: Entry) -> Taken:
-    """An entry of the audit log as the journal knows it."""
-    role = entry.detail.get("after") if entry.action == "member.role_changed" else None
-    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
-
-
 async def written(entries: list[Entry]) -> None:
     """Called after each commit with the audit entries that it made: what is taken away without being an API key is written."""
     if taken := [taken_of(entry) for entry in entries if entry.action in TAKEN]:
         await current().write(taken)
-
-
-def _key_line(revoked: Revoked) -> dict[str, Any]:
-    key, at, reason = revoked
-    return {"key": key, "revokedAt": clock.rfc3339(at), "reason": reason}
-
-
-def _line(taken: Taken) -> dict[str, Any]:
-    line = {"kind": taken.kind, "id": taken.id, "chain": taken.chain, "at": clock.rfc3339(taken.at)}
-    return line | {"role": taken.role} if taken.role else line
-
-
-def _instant(text: str) -> int:
-    return clock.from_datetime(datetime.fromisoformat(text))
 
 
 def _goes_on(descriptor: int, place: _Place) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.clock import MINUTE, hour_of
-from app.database.hot import Upsert
+from app.database.statements import Upsert
 from app.usage.caller import FOLDED, caller_id, family_of, network_of
 
 MOST_CALLERS_A_MINUTE: Final = 256

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from app import clock, database
-from app.database.hot import Upsert
+from app.database.statements import Upsert
 from app.usage.counting import Tally
 from app.usage.usage import SUCCESSES, Counts, Part, PartOf
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app import database
-from app.database.hot import Hot, Lookup, Row, Upsert
+from app.database.hot import Hot, Row
+from app.database.statements import Lookup, Upsert
 from app.rotations.rotation import OnDeadline
 from app.verification.notice import Rotating
 from app.verification.verify import Gateway, HeldKey

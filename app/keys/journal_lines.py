@@ -1,0 +1,84 @@
+"""The lines of the revocation journal, and what a file of them says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from app import clock
+from app.audit.entry import Entry
+from app.audit.store import TAKEN
+
+Revoked = tuple[str, int, str]
+# Everything before this line is no longer replayed: somebody wanted the old state.
+FORGOTTEN: Final = "forgotten"
+# How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
+ANCHOR: Final = "audit"
+RESTORED: Final = "audit.restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Something other than an API key was taken away, or given back: an action of the audit log, on a target of a chain."""
+
+    kind: str
+    id: str
+    chain: str
+    at: int
+    role: str | None = None
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a file says: revoked keys by id, the rest in its order, and the farthest anchor of each audit chain.
+
+    `forgotten` counts the lines that void what is before.
+    """
+
+    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    taken: dict[Taken, None] = field(default_factory=dict)
+    anchors: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    forgotten: int = 0
+
+    def read(self, line: bytes) -> None:
+        """A line that a crash cut short, or that is not ours, is passed over."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(line)
+            if "kind" not in entry:
+                self.keys[entry["key"]] = (_instant(entry["revokedAt"]), str(entry.get("reason")))
+            elif entry["kind"] == FORGOTTEN:
+                self.keys, self.taken, self.anchors, self.forgotten = {}, {}, {}, self.forgotten + 1
+            elif entry["kind"] == RESTORED:
+                self.anchors = {}
+            elif entry["kind"] == ANCHOR:
+                self._anchor(entry["chain"], int(entry["length"]), bytes.fromhex(entry["head"]))
+            elif entry["kind"] in TAKEN:
+                self.taken[Taken(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))] = None
+
+    def _anchor(self, chain: str, length: int, head: bytes) -> None:
+        """Each entry's MAC covers all before it, so the farthest one speaks for the others."""
+        if length > self.anchors.get(chain, (0, b""))[0]:
+            self.anchors[chain] = (length, head)
+
+
+def taken_of(entry: Entry) -> Taken:
+    """An entry of the audit log as the journal knows it."""
+    role = entry.detail.get("after") if entry.action == "member.role_changed" else None
+    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
+
+
+def key_line(revoked: Revoked) -> dict[str, Any]:
+    key, at, reason = revoked
+    return {"key": key, "revokedAt": clock.rfc3339(at), "reason": reason}
+
+
+def line_of(taken: Taken) -> dict[str, Any]:
+    line = {"kind": taken.kind, "id": taken.id, "chain": taken.chain, "at": clock.rfc3339(taken.at)}
+    return line | {"role": taken.role} if taken.role else line
+
+
+def _instant(text: str) -> int:
+    return clock.from_datetime(datetime.fromisoformat(text))

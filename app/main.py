@@ -54,7 +54,7 @@ class Keydesk:
         pages, health = (Share(share, self._verifying.lasts) for share in (PAGES_SHARE, HEALTH_SHARE))
         self._pages = _within(pages, metrics.counting("dashboard", self._gate.in_front_of(site)))
         self._metrics = _within(pages, self.health)
-        # In a line of its own: whoever watches over the node is not to wait behind pages.
+        # In a line of its own: health checks do not wait behind pages.
         self._health = _within(health, self.health)
         self._under_way = 0
         self._idle = asyncio.Event()

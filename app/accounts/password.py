@@ -114,7 +114,7 @@ async def verify(password_hash: str | None, password: str) -> bool:
 def require_room(*, known: bool) -> None:
     """Raises TooManyAttempts, before anything else is done for an attempt, when too many wait already.
 
-    `known`: it comes from where somebody has signed in to this account before, or from who is signed in.
+    `known`: it comes from a place that signed in to this account before, or from a person who is signed in.
     """
     if _waiting >= (LONGEST_QUEUE if known else QUEUE_OF_STRANGERS):
         raise TooManyAttempts(retry_after_seconds=2)

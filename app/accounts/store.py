@@ -171,7 +171,7 @@ async def invitations(workspace_id: str, now: int) -> list[Link]:
 
 
 async def invitation_by_id(link_id: str, now: int) -> Link | None:
-    """An open invitation to whatever workspace: whoever asks for it decides whether the caller may see it."""
+    """An open invitation of any workspace. The caller of this function checks who may see it."""
     rows = await database.fetch(
         f"SELECT * FROM link WHERE id = {{}} AND purpose = {{}} AND {_OPEN}",
         *(link_id, str(Purpose.INVITATION), now, now + TOLERATED),
@@ -190,7 +190,7 @@ async def drop_links(purpose: Purpose, account: str | None = None) -> None:
 
 
 async def forget(now: int) -> None:
-    """What has had its time, or is of a time when the clock was ahead: sessions and links."""
+    """Deletes sessions and links that have expired or were created while the clock was ahead."""
     ahead = now + TOLERATED
     await SessionRow.delete().where((SessionRow.seen_at <= now - IDLE) | (SessionRow.created_at <= now - ABSOLUTE)).run()
     await database.fetch("DELETE FROM session WHERE created_at > {} OR seen_at > {} OR authenticated_at > {}", ahead, ahead, ahead)

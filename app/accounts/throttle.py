@@ -2,8 +2,8 @@
 
 Every attempt takes a place in three buckets before the password is looked at: all there are, those of its network, and
 those against its account. Refused ones take none, so that a window ends on time whatever is thrown at it. The bucket of
-all refuses nobody, because whoever fills it would shut out everybody: while it is full, networks and accounts have fewer
-places each. An account under attack stays open to its owner: where somebody has signed in to it before, attempts go by
+all refuses nobody, because one attacker who fills it would lock out all users: while it is full, networks and accounts have fewer
+places each. An account under attack stays open to its owner: from places that signed in to it before, attempts go by
 one bucket alone, of this account at that place, which neither strangers nor neighbours fill. Success gives its places back
 and resets nothing.
 """
@@ -47,7 +47,7 @@ class Bucket:
 
 
 async def knows(email_key: str, address: str) -> bool:
-    """Whether somebody has signed in to this account from there."""
+    """Whether anybody has signed in to this account from this place."""
     now = await database.now()
     return await store.is_known(_known(email_key, _network(address)), now - KNOWN_FOR, now + TOLERATED)
 

@@ -9,7 +9,7 @@ from app.access.actor import ActorKind, ActorRef
 strawberry.enum(ActorKind, name="ActorKind")
 
 
-# It has no `id`: a cache that keeps things by type and id would show one of the names somebody had at every change.
+# It has no `id`: a cache that stores objects by type and id would show one name for every change, though names change.
 @strawberry.type(description="Who did something, as history remembers it: a value, which no cache may merge with another.")
 class Actor:
     kind: ActorKind

@@ -29,7 +29,7 @@ from app.pace import Pace
 _log = logging.getLogger("keydesk.api")
 # All that one query reads: several times what the dearest takes on a busy server.
 READ_SECONDS: Final = 5.0
-# Who asks on at once, whatever `Retry-After` says, would otherwise be refused hundreds of times a second.
+# A client that ignores `Retry-After` would otherwise be refused hundreds of times a second.
 REFUSAL_SECONDS: Final = 0.03
 _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
 

@@ -145,7 +145,7 @@ class ApiKeyMutation:
         made = await service.create(info.context.actor, given(input.workspace), input.plain(), idempotency_key=repeat)
         return CreateApiKeyPayload(api_key=await _shown(info, made.key), secret=made.secret)
 
-    @mutation("Changes what is given and leaves the rest. A key's environment is for ever.")
+    @mutation("Changes what is given and leaves the rest. A key's environment cannot be changed.")
     async def update_api_key(self, info: Info, input: UpdateApiKeyInput) -> UpdateApiKeyResult | None:
         key = await service.update(info.context.actor, input.id, input.plain())
         return UpdateApiKeyPayload(api_key=await _shown(info, key))
@@ -159,8 +159,8 @@ class ApiKeyMutation:
         return ResumeApiKeyPayload(api_key=await _shown(info, await service.resume(info.context.actor, input.id)))
 
     @mutation(
-        "Ends the key for ever: no request that begins after this answer is accepted. Never refused; repeated, it answers the\n"
-        "same and changes nothing."
+        "Revokes the key permanently: no request that begins after this answer is accepted. Never refused; repeated, it\n"
+        "answers the same and changes nothing."
     )
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyResult | None:
         key = await service.revoke(info.context.actor, input.id, input.reason, given(input.note))

@@ -115,7 +115,7 @@ class ManagementKeyMutation:
         key, secret = await service.create(info.context.actor, given(input.workspace), asked)
         return CreateManagementKeyPayload(management_key=ManagementKey.of(key, await info.context.now()), secret=secret)
 
-    @mutation("Ends a management key for ever; repeated, it answers the same. Not for management keys themselves.")
+    @mutation("Revokes a management key permanently; repeated, it answers the same. Not for management keys themselves.")
     async def revoke_management_key(self, info: Info, input: RevokeManagementKeyInput) -> RevokeManagementKeyResult | None:
         key = await service.revoke(info.context.actor, input.id)
         return RevokeManagementKeyPayload(management_key=ManagementKey.of(key, await info.context.now()))

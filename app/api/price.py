@@ -61,7 +61,7 @@ USUAL_LENGTHS: Final = {
     "__Field.args": 1,
     "__Directive.args": 1,
 }
-# What reading these costs beside their fields, whatever is asked of them: a key has up to 200 callers.
+# What reading these costs beside their fields, even if little is selected: a key has up to 200 callers.
 READINGS: Final = {
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,

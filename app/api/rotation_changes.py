@@ -50,7 +50,9 @@ class RotateApiKeyInput:
 class RotateApiKeyPayload:
     rotation: Rotation
     api_key: ApiKey = strawberry.field(description="The successor.")
-    secret: str | None = strawberry.field(description="The successor's, shown now and never again; null if another answer told it.")
+    secret: str | None = strawberry.field(
+        description="The successor's, shown now and never again; null if another answer contained it."
+    )
     retry_after: int | None = strawberry.field(
         description=(
             "When `secret` is null and the successor was not used yet: in so many seconds the same request replaces it and tells\n"

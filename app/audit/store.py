@@ -101,7 +101,7 @@ async def oldest(chain: str, *, limit: int, after: int = 0) -> list[Entry]:
 
 
 async def find(entry_id: str) -> Entry | None:
-    """An entry of whatever chain: whoever asks for it decides whether the caller may see it."""
+    """An entry of any chain. The caller of this function checks who may see it."""
     rows = await AuditEntryRow.select().where(AuditEntryRow.id == entry_id).run()
     return _entry(rows[0]) if rows else None
 

@@ -1,4 +1,4 @@
-"""Every secret in whatever leaked: any text in any encoding, several secrets a line, or a piece of one."""
+"""Every secret in a text that leaked: any text in any encoding, several secrets a line, or a piece of one."""
 
 from __future__ import annotations
 

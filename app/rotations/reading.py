@@ -68,7 +68,7 @@ async def mark(run: Progress) -> object:
 
 
 async def again(run: Progress) -> Progress:
-    """Where a run stands now, for whoever has already been let into it. Raises NotFound."""
+    """The state of a run, for callers whose access was already checked. Raises NotFound."""
     found = await store.by_id([run.rotation.id])
     if not found:
         raise NotFound(WHAT)

@@ -135,7 +135,7 @@ async def _committed() -> AsyncIterator[list[Any]]:
     nested = database.in_transaction()
     async with database.transaction():
         yield entries
-    # Inside another transaction nothing is committed yet; whoever opened that one answers for the journal.
+    # Inside another transaction nothing is committed yet; the code that opened that one writes the journal.
     if entries and not nested:
         await _after_commit(entries)
 

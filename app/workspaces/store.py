@@ -78,7 +78,7 @@ async def members(workspace_id: str) -> list[Member]:
 
 
 async def member_by_id(member_id: str) -> Member | None:
-    """A member of whatever workspace: whoever asks for it decides whether the caller may see it."""
+    """A member of any workspace. The caller of this function checks who may see it."""
     rows = await database.fetch(_MEMBER + "WHERE m.id = {}", member_id)
     return _member(rows[0]) if rows else None
 

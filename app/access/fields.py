@@ -25,6 +25,10 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (None, "Actor", "kind actorId name"),
     (None, "User", "id name email"),
     (None, "Workspace", "id name slug viewerRole"),
+    # As much of it as of `Query.workspace`: its own rows say what of it may be read.
+    (None, "ApiKey", "workspace"),
+    (None, "Rotation", "workspace"),
+    (None, "Caller", "workspace"),
     (Action.READ_WORKSPACE, "Workspace", "plan apiKeyLimit timezone businessHours createdAt suspendedAt"),
     (Action.READ_WORKSPACE, "ApiKeyLimit", "limit used rotating remaining"),
     (Action.READ_WORKSPACE, "BusinessHours", "days opens closes"),
@@ -52,6 +56,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (Action.READ_ROTATIONS, "Rotation", "quietPeriodSeconds quietSince readyAt endedAt endedBy callers"),
     # Whoever finishes a rotation sees who would be cut off.
     (Action.READ_ROTATIONS, "Caller", "id network userAgent folded firstSeenAt lastSeenAt requests permissions"),
+    (Action.READ_KEYS, "Caller", "apiKey"),
     (Action.READ_ROTATIONS, "Caller", "moved dismissed onSuccessorAt"),
     (Action.READ_MEMBERS, "Workspace", "members invitations"),
     (Action.READ_MEMBERS, "MemberConnection", "edges nodes pageInfo totalCount"),
@@ -64,7 +69,7 @@ _ROWS: Final[tuple[tuple[Action | None, str, str], ...]] = (
     (Action.READ_MANAGEMENT_KEYS, "ManagementKeyConnection", "edges nodes pageInfo totalCount"),
     (Action.READ_MANAGEMENT_KEYS, "ManagementKeyEdge", "cursor node"),
     # A management key may look at itself, through `viewer`.
-    (None, "ManagementKey", "id name prefix status scopes maker createdAt expiresAt lastUsedAt revokedAt"),
+    (None, "ManagementKey", "id workspace name prefix status scopes maker createdAt expiresAt lastUsedAt revokedAt"),
     (Action.READ_AUDIT, "Workspace", "auditEvents"),
     (Action.READ_AUDIT, "AuditEventConnection", "edges nodes pageInfo totalCount"),
     (Action.READ_AUDIT, "AuditEventEdge", "cursor node"),

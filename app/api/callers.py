@@ -10,6 +10,7 @@ from app.api.catalogue import Permission
 from app.api.connection import Connection, Node, cut, known, page
 from app.api.context import Context
 from app.api.cursors import Cut
+from app.api.places import OfKey
 from app.api.scalars import BigInt, Instant, instant
 from app.rotations import impact as impact_noun
 from app.rotations.rotation import Moving, Progress
@@ -23,7 +24,7 @@ RevocationVerdict = strawberry.enum(
 
 
 @strawberry.type(description="A network and a family of programs seen using a key.")
-class Caller(Node):
+class Caller(OfKey, Node):
     network: str | None = strawberry.field(description="`203.0.113.0/24` or `2001:db8:1::/48`; null: not known.")
     user_agent: str | None = strawberry.field(description="The program's name without its version; null: not known.")
     folded: bool = strawberry.field(
@@ -47,6 +48,7 @@ class Caller(Node):
         caller = moving.caller
         return cls(
             id=strawberry.ID(caller.id),
+            key_id=caller.key_id,
             network=caller.network or None,
             user_agent=caller.user_agent or None,
             folded=caller.folded,

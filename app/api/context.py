@@ -10,7 +10,7 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
-from app.api.loaders import KeyLoader, UsageLoader
+from app.api.loaders import KeyLoader, UsageLoader, WorkspaceLoader
 from app.pace import Pace
 
 
@@ -22,8 +22,12 @@ class Context:
     pace: Pace = field(default_factory=Pace)
     usage: UsageLoader = field(default_factory=UsageLoader)
     keys: KeyLoader = field(default_factory=KeyLoader)
+    workspaces: WorkspaceLoader = field(init=False)
     _now: int | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.workspaces = WorkspaceLoader(self.actor)
 
     async def now(self) -> int:
         """Read once, also when many fields ask at the same moment."""

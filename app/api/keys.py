@@ -16,6 +16,7 @@ from app.api.connection import Connection, Node, Slice, page
 from app.api.context import Context, Info
 from app.api.cursors import Cut, Window, refused
 from app.api.loaders import Span
+from app.api.places import Placed
 from app.api.resolving import field, paged
 from app.api.scalars import Instant, given, instant
 from app.api.usage import Usage
@@ -54,7 +55,7 @@ class OrderDirection(StrEnum):
 
 
 @strawberry.type(description="One secret with a name, an environment and permissions. The secret itself cannot be read.")
-class ApiKey(Node):
+class ApiKey(Placed, Node):
     name: str
     prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_live_a1b2`.")
     environment: Environment
@@ -82,6 +83,7 @@ class ApiKey(Node):
         environment, revocation = catalogue.current().environment(key.environment), key.revocation
         return cls(
             id=strawberry.ID(key.id),
+            workspace_id=key.workspace_id,
             name=key.name,
             prefix=key.prefix,
             environment=Environment.of(environment),

@@ -9,14 +9,21 @@ from typing import NamedTuple
 from strawberry.dataloader import DataLoader
 
 from app import database
-from app.errors import ValidationFailed
+from app.access.actor import Actor
+from app.errors import NotFound, ValidationFailed
+from app.keys import service as keys
 from app.keys.key import ApiKey
+from app.plans import service as plans
+from app.plans.plan import Meter
 from app.rotations import service as rotations
 from app.rotations.rotation import Progress
 from app.rotations.service import Impact, Relatives
 from app.usage import callers, service
 from app.usage.caller import Caller
 from app.usage.usage import Granularity, Usage
+from app.workspaces import service as workspaces
+from app.workspaces.service import Access
+from app.workspaces.workspace import Workspace
 
 
 class Span(NamedTuple):
@@ -54,6 +61,7 @@ class KeyLoader:
         self._relatives: DataLoader[str, Relatives] = DataLoader(_relatives, cache=False)
         self._callers: DataLoader[str, list[Caller]] = DataLoader(_callers, cache=False)
         self._impact: DataLoader[ApiKey, Impact] = DataLoader(_impact, cache=False)
+        self._itself: DataLoader[str, ApiKey] = DataLoader(_itself, cache=False)
 
     async def rotation(self, key_id: str) -> Progress | None:
         """Its open or latest run."""
@@ -68,6 +76,38 @@ class KeyLoader:
 
     async def impact(self, key: ApiKey) -> Impact:
         return await self._impact.load(key)
+
+    async def itself(self, key_id: str) -> ApiKey:
+        """Raises NotFound."""
+        return await self._itself.load(key_id)
+
+
+class WorkspaceLoader:
+    """Workspaces as their parts show them: each is looked up, and its keys counted, once for all that ask together.
+
+    Nothing is remembered here either.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._access: DataLoader[str, Access] = DataLoader(self._seen, cache=False)
+        self._meter: DataLoader[tuple[Workspace, int], Meter] = DataLoader(_meters, cache=False)
+
+    async def load(self, workspace_id: str) -> Access:
+        """Raises NotFound for a workspace that the actor does not belong to now."""
+        return await self._access.load(workspace_id)
+
+    async def meter(self, workspace: Workspace, now: int) -> Meter:
+        return await self._meter.load((workspace, now))
+
+    async def _seen(self, workspace_ids: list[str]) -> list[Access | NotFound]:
+        found: dict[str, Access | NotFound] = {}
+        for workspace_id in dict.fromkeys(workspace_ids):
+            try:
+                found[workspace_id] = await workspaces.seen(self._actor, None, workspace_id=workspace_id)
+            except NotFound as refusal:
+                found[workspace_id] = refusal
+        return [found[workspace_id] for workspace_id in workspace_ids]
 
 
 async def _usage(asked: list[tuple[str, Span]]) -> Sequence[Usage | ValidationFailed]:
@@ -110,3 +150,13 @@ async def _callers(key_ids: list[str]) -> list[list[Caller]]:
 async def _impact(keys: list[ApiKey]) -> list[Impact]:
     found = await rotations.impacts(keys, await database.now())
     return [found[key.id] for key in keys]
+
+
+async def _itself(key_ids: list[str]) -> list[ApiKey | NotFound]:
+    found = await keys.by_id(set(key_ids))
+    return [found.get(key_id, NotFound(keys.WHAT)) for key_id in key_ids]
+
+
+async def _meters(asked: list[tuple[Workspace, int]]) -> list[Meter]:
+    found = {each: await plans.meter(*each) for each in dict.fromkeys(asked)}
+    return [found[each] for each in asked]

@@ -12,6 +12,7 @@ from app.api.context import Context, Info
 from app.api.cursors import Cut
 from app.api.inputs import SLUG
 from app.api.people import User
+from app.api.places import Placed
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
 from app.api.scalars import Instant, given, instant
@@ -25,7 +26,7 @@ strawberry.enum(noun.Status, name="ManagementKeyStatus")
 
 
 @strawberry.type(description="A credential for this API. It can never do more than the member who made it may do now.")
-class ManagementKey(Node):
+class ManagementKey(Placed, Node):
     name: str
     prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_mgmt_a1b2`.")
     status: noun.Status
@@ -42,6 +43,7 @@ class ManagementKey(Node):
     def of(cls, key: noun.ManagementKey, now: int) -> ManagementKey:
         return cls(
             id=strawberry.ID(key.id),
+            workspace_id=key.workspace_id,
             name=key.name,
             prefix=key.prefix,
             status=key.status(now),

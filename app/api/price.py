@@ -61,8 +61,12 @@ USUAL_LENGTHS: Final = {
     "__Field.args": 1,
     "__Directive.args": 1,
 }
-# What reading these costs beside their fields, even if little is selected: a key has up to 200 callers.
+# What reading these costs beside their fields, even if little is selected: a key has up to 200 callers, and a list of a
+# workspace is a statement or two, also where each key of a page shows its workspace.
+STATEMENTS: Final = 50
 READINGS: Final = {
+    **{f"Workspace.{name}": STATEMENTS for name in ("apiKeys", "rotations", "members", "invitations")},
+    **{f"Workspace.{name}": STATEMENTS for name in ("managementKeys", "auditEvents")},
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
     "ApiKey.unusedPermissions": 10,

@@ -10,6 +10,7 @@ from app.api.connection import Connection, Node, Slice, page
 from app.api.context import Context
 from app.api.cursors import Cut
 from app.api.keys import ApiKey, places
+from app.api.places import Placed
 from app.api.scalars import Instant, instant
 from app.clock import SECOND
 from app.rotations import rotation as noun
@@ -33,7 +34,7 @@ RotationState = strawberry.enum(
 
 
 @strawberry.type(description="A run that replaces one key by another. Both work until it is completed or cancelled.")
-class Rotation(Node):
+class Rotation(Placed, Node):
     state: noun.State
     predecessor: ApiKey
     successor: ApiKey
@@ -60,6 +61,7 @@ class Rotation(Node):
         run = progress.rotation
         return cls(
             id=strawberry.ID(run.id),
+            workspace_id=run.workspace_id,
             state=progress.state,
             predecessor=ApiKey.of(progress.predecessor, now),
             successor=ApiKey.of(progress.successor, now),

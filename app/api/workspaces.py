@@ -17,7 +17,6 @@ from app.api.cursors import Cut
 from app.api.resolving import field, paged
 from app.api.scalars import Instant, given, instant
 from app.api.usage import Usage
-from app.plans import service as plans
 from app.usage import service as usages
 from app.usage.usage import Granularity
 from app.workspaces import workspace as noun
@@ -88,7 +87,7 @@ class Workspace(Node):
 
     @strawberry.field
     async def api_key_limit(self, info: Info) -> ApiKeyLimit:
-        meter = await plans.meter(self.place, await info.context.now())
+        meter = await info.context.workspaces.meter(self.place, await info.context.now())
         return ApiKeyLimit(limit=meter.limit, used=meter.used, rotating=meter.rotating, remaining=meter.remaining)
 
     @field("Requests with all its keys together; the span is given as for `ApiKey.usage`.")

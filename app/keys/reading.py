@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -27,6 +27,11 @@ async def get(actor: Actor, key_id: str, *, slug: str | None = None, action: Act
     with as_not_found():
         access = await workspaces.reading(actor, slug, action, workspace_id=None if slug else workspace_id)
     return found(await store.find(access.workspace.id, key_id))
+
+
+async def by_id(key_ids: Collection[str]) -> dict[str, ApiKey]:
+    """Those of these keys that exist, for keys that the caller has already been let into."""
+    return await store.by_id(key_ids)
 
 
 async def page(

@@ -17,16 +17,18 @@ from app.errors import Conflict
 from app.keys import journal, rules, store
 from app.keys.creating import Created, add_in, check, create, forget_old_repeats, shape
 from app.keys.key import ApiKey, Reason, Revocation
-from app.keys.reading import as_not_found, count, find_by_secret, found, get, page, workspace_of
+from app.keys.reading import WHAT, as_not_found, by_id, count, find_by_secret, found, get, page, workspace_of
 from app.keys.rules import KeyInput
 from app.versions import require_same
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
 __all__ = [
+    "WHAT",
     "Created",
     "KeyEdit",
     "add_in",
+    "by_id",
     "changing",
     "check",
     "count",

@@ -10,7 +10,7 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
-from app.api.loaders import KeyLoader, UsageLoader, WorkspaceLoader
+from app.api.loaders import ChangeLoader, KeyLoader, UsageLoader, WorkspaceLoader
 from app.pace import Pace
 
 
@@ -22,6 +22,7 @@ class Context:
     pace: Pace = field(default_factory=Pace)
     usage: UsageLoader = field(default_factory=UsageLoader)
     keys: KeyLoader = field(default_factory=KeyLoader)
+    changes: ChangeLoader = field(default_factory=ChangeLoader)
     workspaces: WorkspaceLoader = field(init=False)
     _now: int | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -7,6 +7,10 @@ from typing import Any, Final
 from app.errors import FieldProblem, ValidationFailed
 
 SLUG: Final = "A slug; may be left out by who has only one workspace."
+EXPECTED_REVISION: Final = (
+    "The `revision` that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
+    "Left out or null: not looked at."
+)
 
 
 def require_values(**given: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from app.api.context import Info
-from app.api.inputs import SLUG, require_values
+from app.api.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.keys import ApiKey
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.api.resolving import mutation
@@ -68,6 +68,7 @@ class UpdateApiKeyInput:
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
     )
+    expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
 
     def plain(self) -> KeyEdit:
         """Raises ValidationFailed for null where it clears nothing."""
@@ -147,7 +148,7 @@ class ApiKeyMutation:
 
     @mutation("Changes what is given and leaves the rest. A key's environment cannot be changed.")
     async def update_api_key(self, info: Info, input: UpdateApiKeyInput) -> UpdateApiKeyResult | None:
-        key = await service.update(info.context.actor, input.id, input.plain())
+        key = await service.update(info.context.actor, input.id, input.plain(), seen=given(input.expected_revision))
         return UpdateApiKeyPayload(api_key=await _shown(info, key))
 
     @mutation("Refuses the key's requests until it is resumed. It still counts on the plan.")

@@ -76,6 +76,9 @@ class ApiKey(Placed, Node):
     revoked_by: Actor | None
     revocation_reason: noun.Reason | None
     revocation_note: str | None
+    revision: str = strawberry.field(
+        description="Another whenever what `updateApiKey` changes is another; what its `expectedRevision` takes."
+    )
     key: strawberry.Private[noun.ApiKey]
 
     @classmethod
@@ -102,8 +105,13 @@ class ApiKey(Placed, Node):
             revoked_by=Actor.of(revocation.by) if revocation else None,
             revocation_reason=revocation.reason if revocation else None,
             revocation_note=revocation.note if revocation else None,
+            revision=key.version,
             key=key,
         )
+
+    @field("When it was last edited, suspended, resumed or revoked, else made; using it does not count.")
+    async def updated_at(self, info: Info) -> Instant:
+        return Instant(await info.context.changes.last(self.id, self.created_at))
 
     @field(
         "Requests from `since` (left out: 30 days before the end) up to, but not including, `until` (left out: now), both widened\n"

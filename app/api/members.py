@@ -51,6 +51,13 @@ class ChangeMemberRoleInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
     user: strawberry.ID = strawberry.field(description="The id of the user, `usr_…`.")
     role: Role
+    expected_role: Role | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "The role that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
+            "Left out or null: not looked at."
+        ),
+    )
 
 
 @strawberry.type
@@ -103,7 +110,8 @@ class MemberMutation:
 
     @mutation("The last owner stays owner.")
     async def change_member_role(self, info: Info, input: ChangeMemberRoleInput) -> ChangeMemberRoleResult | None:
-        member = await service.change_role(info.context.actor, given(input.workspace), input.user, input.role)
+        actor, slug, seen = info.context.actor, given(input.workspace), given(input.expected_role)
+        member = await service.change_role(actor, slug, input.user, input.role, seen=seen)
         return ChangeMemberRolePayload(member=Member.of(member))
 
     @mutation("Ends a membership. The management keys that person made are taken over or revoked in the same step.")

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from app.api.context import Info
-from app.api.inputs import SLUG, require_values
+from app.api.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
 from app.api.scalars import given
@@ -36,6 +36,7 @@ class UpdateWorkspaceInput:
         default=strawberry.UNSET, description="A name of the IANA database, `Europe/Berlin`; null is refused."
     )
     business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
+    expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
 
     @property
     def hours(self) -> BusinessHours | workspaces.Unset | None:
@@ -61,7 +62,7 @@ class ChangePlanPayload:
 
 
 UpdateWorkspaceResult: TypeAlias = Annotated[
-    UpdateWorkspacePayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("UpdateWorkspaceResult")
+    UpdateWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("UpdateWorkspaceResult")
 ]
 ChangePlanResult: TypeAlias = Annotated[
     ChangePlanPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangePlanResult")
@@ -74,8 +75,14 @@ class WorkspaceMutation:
     async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
         require_values(name=input.name, timezone=input.timezone)
         actor, slug = info.context.actor, given(input.workspace)
-        name, timezone = given(input.name), given(input.timezone)
-        changed = await workspaces.update(actor, slug, name=name, timezone=timezone, business_hours=input.hours)
+        changed = await workspaces.update(
+            actor,
+            slug,
+            name=given(input.name),
+            timezone=given(input.timezone),
+            business_hours=input.hours,
+            seen=given(input.expected_revision),
+        )
         return UpdateWorkspacePayload(workspace=await _shown(info, changed))
 
     @mutation("To a smaller plan, or to one that is self-service. Keys above the new limit live on; new ones wait for a free slot.")

@@ -67,6 +67,9 @@ class Workspace(Node):
     suspended_at: Instant | None = strawberry.field(
         description="Since when the operator has suspended it: then none of its keys is accepted."
     )
+    revision: str = strawberry.field(
+        description="Another whenever what `updateWorkspace` changes is another; what its `expectedRevision` takes."
+    )
     place: strawberry.Private[noun.Workspace]
 
     @classmethod
@@ -82,8 +85,13 @@ class Workspace(Node):
             business_hours=BusinessHours.of(place.business_hours) if place.business_hours else None,
             created_at=Instant(place.created_at),
             suspended_at=instant(place.suspended_at),
+            revision=place.version,
             place=place,
         )
+
+    @field("When its settings or its plan were last changed, or it was suspended or resumed, else made.")
+    async def updated_at(self, info: Info) -> Instant:
+        return Instant(await info.context.changes.last(self.id, self.created_at))
 
     @strawberry.field
     async def api_key_limit(self, info: Info) -> ApiKeyLimit:

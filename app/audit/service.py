@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,11 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
 async def times(change: Change, action: str, target: str) -> int:
     """How often this was done to this thing before; for rules that bound it."""
     return await store.times(change.chain, action, target)
+
+
+async def last_changes(targets: Collection[str]) -> dict[str, int]:
+    """When keys and workspaces that the caller has already been let into were last changed; without those that never were."""
+    return await store.last_at(targets) if targets else {}
 
 
 async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:

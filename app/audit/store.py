@@ -26,6 +26,17 @@ TAKEN: Final = (
     "workspace.resumed",
     "workspace.suspended",
 )
+# Actions that change an API key or a workspace itself, not what belongs to it.
+CHANGED: Final = (
+    "key.resumed",
+    "key.revoked",
+    "key.suspended",
+    "key.updated",
+    "plan.changed",
+    "workspace.resumed",
+    "workspace.suspended",
+    "workspace.updated",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,16 @@ async def between(
         query = query.where(AuditEntryRow.target == target)
     rows = await query.order_by(AuditEntryRow.position, ascending=oldest_first).limit(limit).run()
     return [_entry(row) for row in rows]
+
+
+async def last_at(targets: Collection[str]) -> dict[str, int]:
+    """When each of these things was last CHANGED, of whatever chain; those that never were are left out."""
+    actions, marks = ", ".join(f"'{action}'" for action in CHANGED), ", ".join("{}" for _ in targets)
+    rows = await database.fetch(
+        f"SELECT target, MAX(at) AS last FROM audit_entry WHERE target IN ({marks}) AND action IN ({actions}) GROUP BY target",
+        *targets,
+    )
+    return {row["target"]: row["last"] for row in rows}
 
 
 async def taken_since(instant: int) -> list[Entry]:

@@ -142,11 +142,11 @@ async def test_the_workspaces_settings_are_changed_and_what_is_left_out_stays(ow
     changed = (await owner.change("workspaces/update", timezone="Europe/Berlin", businessHours=hours))["workspace"]
     kept = hours | {"days": ["MONDAY", "FRIDAY"]}
     expected = {"id": team.workspace.id, "slug": team.slug, "name": team.workspace.name, "timezone": "Europe/Berlin"}
-    assert changed == expected | {"businessHours": kept}
+    assert changed.items() >= (expected | {"businessHours": kept}).items()
     changed = (await owner.change("workspaces/update", name="Renamed"))["workspace"]
-    assert changed == expected | {"name": "Renamed", "businessHours": kept}
+    assert changed.items() >= (expected | {"name": "Renamed", "businessHours": kept}).items()
     changed = (await owner.change("workspaces/update", businessHours=None))["workspace"]
-    assert changed == expected | {"name": "Renamed", "businessHours": None}
+    assert changed.items() >= (expected | {"name": "Renamed", "businessHours": None}).items()
 
 
 async def test_faulty_settings_are_refused_at_their_fields(owner: Client) -> None:

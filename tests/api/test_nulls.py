@@ -45,7 +45,7 @@ def test_the_table_has_every_field_that_can_be_null(kind: str, table: tuple[tupl
     found = published.core().type_map[kind]
     assert isinstance(found, GraphQLInputObjectType)
     nullable = {name for name, field in found.fields.items() if not is_non_null_type(field.type)}
-    assert nullable - {"workspace"} == {row[0] for row in table}
+    assert nullable - {"workspace", "expectedRevision"} == {row[0] for row in table}
 
 
 @pytest.mark.parametrize(("field", "value", "expected"), given(KEY))

@@ -42,7 +42,8 @@ class Keydesk:
         self._with_journal = with_journal
         # Set when the end has come: what would go on for ever ends then.
         self.stopping = asyncio.Event()
-        self._pace = Pace()
+        self._verifying = Urgency()
+        self._pace = Pace(self._verifying.lasts)
         self._verification = Verification(settings)
         self.health = Health(self._verification.fault)
         self._gate = Gate(settings)
@@ -50,7 +51,6 @@ class Keydesk:
         explorer = Explorer(core(), self._visitor, site.static_url)
         graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer, self._pace)
         self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
-        self._verifying = Urgency()
         pages, health = (Share(share, self._verifying.lasts) for share in (PAGES_SHARE, HEALTH_SHARE))
         self._pages = _within(pages, metrics.counting("dashboard", self._gate.in_front_of(site)))
         self._metrics = _within(pages, self.health)

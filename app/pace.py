@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 SLICE_SECONDS: Final = 0.002
+# While keys are being verified: each verification waits for up to three slices.
+SHORT_SECONDS: Final = 0.001
 # Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
 REST_SECONDS: Final = 0.001
 
@@ -20,9 +22,11 @@ T = TypeVar("T")
 
 
 class Pace:
-    """Shared by all that is paced in a process: together it works for one slice, then everybody else has a rest of theirs."""
+    """Shared by all that is paced in a process: together it works for one slice, a shorter one while something is `urgent`,
+    then everybody else has a rest of theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, urgent: Callable[[], bool] = lambda: False) -> None:
+        self._urgent = urgent
         self._line = asyncio.Lock()
         self._began = 0.0
 
@@ -48,7 +52,17 @@ class Pace:
             yield item
 
     def _lasts(self) -> bool:
-        return time.monotonic() - self._began < SLICE_SECONDS
+        return time.monotonic() - self._began < (SHORT_SECONDS if self._urgent() else SLICE_SECONDS)
+
+
+async def unhurried(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items, with a rest after each slice of work on them: for thousands of rows, which are read where no `Pace` is."""
+    began = time.monotonic()
+    for item in items:
+        yield item
+        if time.monotonic() - began > SHORT_SECONDS:
+            await asyncio.sleep(REST_SECONDS)
+            began = time.monotonic()
 
 
 class Urgency:

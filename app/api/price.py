@@ -72,7 +72,7 @@ READINGS: Final = {
     "ApiKey.unusedPermissions": 10,
 }
 # A step of a workspace's usage is a sum over all its keys; an hour of a key's is of more rows than a day.
-WORKSPACE_STEP: Final = 76
+WORKSPACE_STEP: Final = 270
 KEY_HOUR: Final = 2
 # A series has as many steps as the arguments of the field around it say.
 SPANS: Final = frozenset({"ApiKey.usage", "Workspace.usage"})

@@ -78,7 +78,8 @@ def in_transaction() -> bool:
 async def fetch(template: str, *arguments: Any) -> list[dict[str, Any]]:
     """Rows of one SQL statement; `{}` stands for an argument, as in Piccolo's querystrings."""
     rows = await engine().run_querystring(QueryString(template, *arguments))
-    return [dict(row) for row in rows or ()]
+    # SQLite's are dictionaries already, and copying thousands of them would hold up the event loop.
+    return [row if type(row) is dict else dict(row) for row in rows or ()]
 
 
 async def now() -> int:

@@ -12,6 +12,7 @@ from app.access.policy import Action
 from app.clock import DAY, HOUR, hour_of
 from app.keys import service as keys
 from app.keys.key import ApiKey
+from app.pace import unhurried
 from app.usage import callers
 from app.usage import store as usage_store
 from app.usage.caller import Caller
@@ -55,7 +56,7 @@ async def impacts(of: Sequence[ApiKey], now: int) -> dict[str, Impact]:
     key_ids = [key.id for key in of]
     counted = await usage_store.sums(key_ids, [hour_of(now) - span for span in (HOUR, DAY, _MONTH)])
     seen = await callers.of_keys(key_ids)
-    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), seen[key.id], now) for key in of}
+    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), seen[key.id], now) async for key in unhurried(of)}
 
 
 def verdict(key: ApiKey, now: int) -> Verdict:

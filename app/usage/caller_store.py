@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from app import database
 from app.keys.listing import LAST_INSTANT
+from app.pace import unhurried
 from app.usage import store
 from app.usage.caller import FOLDED, Caller, caller_id
 from app.usage.counting import CROWD, Tally
@@ -15,12 +17,13 @@ from app.usage.counting import CROWD, Tally
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
 
 
-async def of_keys(key_ids: Collection[str]) -> list[Caller]:
-    """All callers of these keys, those seen last first."""
+async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
+    """The callers of each of these keys that has any, those seen last first."""
     if not key_ids:
-        return []
+        return {}
     marks = ", ".join("{}" for _ in key_ids)
-    return _callers(await database.fetch(f"{_SELECT} WHERE key IN ({marks}) ORDER BY key, network, user_agent", *key_ids))
+    rows = await database.fetch(f"{_SELECT} WHERE key IN ({marks}) ORDER BY key, network, user_agent", *key_ids)
+    return {key: _callers(own) async for key, own in unhurried(groupby(rows, itemgetter("key")))}
 
 
 async def find(caller_id: str) -> Caller | None:
@@ -79,7 +82,7 @@ async def _drop(row: dict[str, Any], seen_at: int) -> list[dict[str, Any]]:
 
 
 def _callers(rows: Iterable[dict[str, Any]]) -> list[Caller]:
-    found = [_caller(list(parts)) for _, parts in groupby(rows, lambda row: row["id"])]
+    found = [_caller(list(parts)) for _, parts in groupby(rows, itemgetter("id"))]
     return sorted(found, key=lambda caller: (-caller.last_seen_at, caller.id))
 
 

@@ -38,10 +38,8 @@ async def get(actor: Actor, caller_id: str) -> Caller:
 
 async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
     """Callers of keys that the caller has already been let into, in one statement; every id has an answer, newest first."""
-    found: dict[str, list[Caller]] = {key_id: [] for key_id in key_ids}
-    for caller in await caller_store.of_keys(found):
-        found[caller.key_id].append(caller)
-    return found
+    found = await caller_store.of_keys(key_ids)
+    return {key_id: found.get(key_id, []) for key_id in key_ids}
 
 
 async def fold_old(now: int) -> int:

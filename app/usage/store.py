@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
 from app import clock, database
 from app.database.statements import Upsert
+from app.pace import unhurried
 from app.usage.counting import Tally
 from app.usage.usage import SUCCESSES, Counts, Part, PartOf
 
 _ROWS_PER_STATEMENT: Final = 200
-_ROWS_AT_ONCE: Final = 1_000
 _SUCCESSES: Final = ", ".join(f"'{outcome}'" for outcome in sorted(SUCCESSES))
 _SUCCESSFUL: Final = f"SUM(CASE WHEN u.outcome IN ({_SUCCESSES}) THEN u.requests ELSE 0 END)"
 
@@ -153,12 +152,7 @@ def _split(key: str, where: str, step: int) -> str:
 
 
 async def _parts(rows: list[dict[str, Any]]) -> list[Part]:
-    """Bit by bit: a page of keys can have thousands of them, and verification shares the event loop."""
-    found: list[Part] = []
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        found += [_part(row) for row in rows[start : start + _ROWS_AT_ONCE]]
-        await asyncio.sleep(0)
-    return found
+    return [_part(row) async for row in unhurried(rows)]
 
 
 def _part(row: dict[str, Any]) -> Part:

@@ -155,7 +155,7 @@ class Gate:
 
 def _is_by_itself(scope: Mapping[str, Any]) -> bool:
     """What an open page asks now and again, without anybody being there."""
-    return bool(scope["method"] == "GET" and scope["query_string"] == b"poll")
+    return bool(scope["method"] == "GET" and scope["query_string"].partition(b"=")[0] == b"poll")
 
 
 def require_token(visitor: Visitor, given: str) -> None:

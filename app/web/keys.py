@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.audit import service as audit
+from app.clock import SECOND
 from app.errors import NotFound, PlanLimitReached, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey
@@ -24,6 +25,7 @@ from app.rotations import service as rotations
 from app.usage import callers
 from app.usage import service as usage
 from app.usage.usage import Counts
+from app.versions import version_of
 from app.web import key_changes, key_form
 from app.web.page import Page, with_query
 from app.web.secret import first_use
@@ -31,6 +33,8 @@ from app.web.standing import rotating, standing
 
 LIST: Final = "/w/{slug:str}/settings/api-keys"
 PAGE_SIZE: Final = 25
+# Of what only time changes, and of what others than the key's own requests do to its page.
+LOOK_EVERY: Final = 30 * SECOND
 SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
     "newest": (Order.CREATED_AT, True),
     "oldest": (Order.CREATED_AT, False),
@@ -103,12 +107,17 @@ async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_i
 
 @get(f"{LIST}/{{key_id:str}}")
 async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+    """The open page asks for itself again with the mark of what it shows; while that still holds there is nothing to say."""
     key = await keys.get(page.actor, key_id, slug=page.slug)
+    mark = await _mark(page, key)
+    if page.query.get("poll") == mark:
+        return page.unchanged()
     found = await usage.of_key(page.actor, key_id)
     line = await rotations.lineage(page.actor, key_id, slug=page.slug)
     return page.show(
         "keys/page.html",
         key=key,
+        seen=mark,
         usage=found,
         run=await rotations.of_key(page.actor, key_id, slug=page.slug),
         callers=(await callers.of_keys([key.id]))[key.id],
@@ -131,6 +140,12 @@ async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
         backwards=before is not None,
     )
     return await keys.page(page.actor, page.slug, window, asked, order, descending=descending)
+
+
+async def _mark(page: Page, key: ApiKey) -> str:
+    """Cheap, and read before what it marks: differs when the key was changed or anything counted, and twice a minute anyway."""
+    counted = await usage.totals([key.id])
+    return version_of(key, counted, page.now // LOOK_EVERY)
 
 
 def _every(key: ApiKey) -> int | None:

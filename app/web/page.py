@@ -106,6 +106,10 @@ class Page:
         seen = {"page": self, "form": self.form, "now": self.now, **context}
         return fragment(self.templates.get_template(template), block, seen)
 
+    def unchanged(self) -> Response[str]:
+        """To a page that asks again: what it shows still holds."""
+        return Response("", status_code=204, media_type=MediaType.HTML)
+
     def go(self, address: str, **headers: str) -> Response[str]:
         """On to another page: 303, or what makes HTMX load it whole."""
         place, status = ("hx-redirect", 200) if self.is_fragment else ("location", 303)

@@ -84,6 +84,8 @@ function tellLost(form) {
 }
 
 document.addEventListener("htmx:before:request", (event) => {
+  // What asks by itself does so only while somebody sees it.
+  if (document.hidden && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
   event.target.querySelector?.("[data-lost]")?.remove();
 });
 

@@ -156,6 +156,24 @@ def pdf_api(desk: Desk, tmp_path: Path) -> Iterator[str]:
         process.wait(15)
 
 
+class Application:
+    """A program that uses an API key, as its gateway sees it."""
+
+    def __init__(self, desk: Desk, token: str, name: str, ip: str, secret: str) -> None:
+        self._desk, self._token, self._name, self._ip, self.secret = desk, token, name, ip, secret
+
+    def calls(self) -> str:
+        """One request; the verdict."""
+        asked = {"key": self.secret, "permission": "pdf.read", "ip": self._ip, "userAgent": f"{self._name}/1.0"}
+        headers = {"authorization": f"Bearer {self._token}"}
+        return str(httpx.post(f"{self._desk.url}/v1/verify", json=asked, headers=headers).json()["code"])
+
+
+@pytest.fixture
+def gateway(desk: Desk) -> str:
+    return desk.run("gateway-token", "create", "api")
+
+
 def curl(*arguments: str) -> tuple[int, bytes]:
     """Status and body of what `curl` asks."""
     command = ["curl", "-s", "-w", "\n%{http_code}", *arguments]

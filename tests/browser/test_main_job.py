@@ -22,7 +22,7 @@ def test_a_key_made_in_the_browser_makes_a_pdf_is_counted_and_is_refused_right_a
     assert _pdf_of(pdf_api, body, secret).startswith("Invoice 42")
 
     ada.follow("I have copied it")
-    figures = ada.page.locator("#figures")
+    figures = ada.page.locator("#live")
     expect(figures).to_contain_text(re.compile(r"Requests, 30 days\s*2\s*2 successful"), timeout=15_000)
     expect(figures).to_contain_text(re.compile(r"Last used\s*(just now|\d+ seconds? ago)"))
     expect(ada.page.locator("body")).not_to_contain_text(secret)

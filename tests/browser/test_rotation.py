@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import httpx
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Desk, Person
-
-
-class Application:
-    """A program that uses an API key, as its gateway sees it."""
-
-    def __init__(self, desk: Desk, token: str, name: str, ip: str, secret: str) -> None:
-        self._desk, self._token, self._name, self._ip, self.secret = desk, token, name, ip, secret
-
-    def calls(self) -> str:
-        """One request; the verdict."""
-        asked = {"key": self.secret, "permission": "pdf.read", "ip": self._ip, "userAgent": f"{self._name}/1.0"}
-        headers = {"authorization": f"Bearer {self._token}"}
-        return str(httpx.post(f"{self._desk.url}/v1/verify", json=asked, headers=headers).json()["code"])
-
-
-@pytest.fixture
-def gateway(desk: Desk) -> str:
-    return desk.run("gateway-token", "create", "api")
+from tests.browser.conftest import Application, Desk, Person
 
 
 def begun(ada: Person, quiet: str = "900") -> str:

@@ -13,6 +13,9 @@ from app.keys import service as keys
 from app.keys.key import ApiKey, Reason, Status
 from app.keys.listing import Window
 from app.plans import service as plans
+from app.usage import store as usage_store
+from app.usage.counting import Tally
+from app.web.keys import LOOK_EVERY
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
 from tests.support.statements import counted
@@ -175,10 +178,48 @@ async def test_a_fragment_is_the_part_that_was_asked_for(viewer: Browser, team: 
     assert (
         listed.text.lstrip().startswith('<div id="keys">') and "<html" not in listed.text and names(viewer) == ["Production server"]
     )
-    figures = await viewer.open(f"{LIST}/{key.id}", **{"hx-request": "true", "hx-target": "div#figures"})
-    assert figures.text.lstrip().startswith('<div id="figures"') and figures.headers["vary"] == "HX-Request"
+    part = await viewer.open(f"{LIST}/{key.id}", **{"hx-request": "true", "hx-target": "div#live"})
+    assert part.text.lstrip().startswith('<div id="live"') and part.headers["vary"] == "HX-Request"
     whole = await viewer.open(f"{LIST}/{key.id}", **{"hx-request": "true", "hx-target": "main#main"})
     assert "<html" not in whole.text and "What was done to it" in whole.text
+
+
+async def test_an_open_page_is_sent_again_only_when_something_was_counted_or_changed_and_now_and_again(
+    viewer: Browser, team: Team
+) -> None:
+    now = await database.now()
+    database.freeze(now - now % LOOK_EVERY)
+    key = (await make_key(team)).key
+
+    async def asks() -> int:
+        """The status of what the page shown asks by itself; an answer becomes the page shown."""
+        (address,) = re.findall(r'hx-get="([^"]+\?poll=[^"]+)"', shown)
+        return (await viewer.open(address, **{"hx-request": "true", "hx-target": "div#live"})).status_code
+
+    shown = (await viewer.open(f"{LIST}/{key.id}")).text
+    assert [await asks(), await asks()] == [204, 204] and viewer.page == ""
+    async with database.transaction():
+        tally = Tally()
+        tally.count(key.id, await database.now(), "pdf.generate", "PERMISSION_DENIED")
+        await usage_store.add(tally)
+    assert await asks() == 200 and "1 without the permission" in viewer.page
+    shown = viewer.page
+    assert await asks() == 204
+    await keys.suspend(team.owner, key.id)
+    assert await asks() == 200 and "Suspended" in viewer.page
+    shown = viewer.page
+    database.freeze(now - now % LOOK_EVERY + LOOK_EVERY)
+    assert await asks() == 200
+    await keys.revoke(team.owner, key.id, Reason.OTHER)
+    assert await asks() == 200 and "poll" not in viewer.page
+
+
+async def test_a_page_that_asks_by_itself_keeps_no_session_alive(owner: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    for _ in range(2):
+        await later(20)
+        answer = await owner.open(f"{LIST}/{key.id}?poll=0123456789abcdef")
+    assert answer.headers["location"].startswith("/sign-in")
 
 
 async def test_an_edit_changes_what_it_says_and_keeps_the_seconds_of_an_expiry(editor: Browser, team: Team) -> None:

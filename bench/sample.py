@@ -18,12 +18,15 @@ from app.rotations import service as rotations
 from app.usage import store as usage
 from app.usage.counting import Tally
 from app.workspaces.workspace import Workspace
+from tests.support.usage import use
 
 PERMISSION: Final = "pdf.read"
 _PERMISSIONS: Final = "pdf.generate pdf.read"
 _AT_ONCE: Final = 250
 _PASSWORD: Final = "nobody but a bench signs in here"
 _SESSIONS, _CALLERS = 4, 150
+# Keys with usage and callers, of which GraphQL reads a page.
+_USED: Final = 200
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,12 @@ async def fill(keys: int, watched: int = 0) -> Sample:
     texts = [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(keys)]
     for start in range(0, keys, _AT_ONCE):
         await _add(place, texts[start : start + _AT_ONCE], start)
-    await _add(small, [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(200)], 0)
+    await _add(small, [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(_USED)], 0)
+    rows = await database.fetch("SELECT id FROM api_key WHERE workspace = {}", small.id)
+    await use([row["id"] for row in rows], days=30, callers=50, every=6)
     await _revoke([texts[number] for number in range(0, keys, 30)])
     token = (await gateways.create(Actor.operator(), "bench")).secret
-    asked = Asked("bench", (Scope.KEYS_READ, Scope.KEYS_WRITE), await database.now() + clock.DAY)
+    asked = Asked("bench", (Scope.KEYS_READ, Scope.KEYS_WRITE, Scope.USAGE_READ), await database.now() + clock.DAY)
     _, secret = await management.create(Actor.operator(), small.slug, asked)
     runs = [await _run(f"watched{number}") for number in range(watched)]
     return Sample(token, secret, small.slug, [_spoiled(text, number) for number, text in enumerate(texts)], runs)

@@ -1,0 +1,36 @@
+"""Keys with a past: usage in every hour and many callers, written by SQL because counting that would take hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from app import database, ids
+from app.clock import DAY, HOUR
+
+PERMISSION: Final = "pdf.read"
+_ROWS_AT_ONCE: Final = 100
+_HOURS: Final = (
+    "WITH RECURSIVE h(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM h WHERE n < {})"
+    " INSERT INTO usage_hour (key, hour, permission, outcome, requests)"
+    f" SELECT {{}}, CAST({{}} AS BIGINT) - n * CAST({HOUR} AS BIGINT), '{PERMISSION}', {{}}, 1 + n % 90 FROM h WHERE n % {{}} = 0"
+)
+_CALLER: Final = "({}, {}, 'curl', {}, {}, {}, {}, 5)"
+
+
+async def use(key_ids: Iterable[str], *, days: int, callers: int, every: int = 1) -> None:
+    """Each key in every hour (or in each so many) of these days, a third of them refused, by so many callers."""
+    now = await database.now()
+    async with database.transaction():
+        for key_id in key_ids:
+            for outcome, times in (("VALID", 1), ("EXPIRED", 3)):
+                await database.fetch(_HOURS, days * 24, key_id, now - now % HOUR, outcome, every * times)
+            for start in range(0, callers, _ROWS_AT_ONCE):
+                await _meet(key_id, range(start, min(start + _ROWS_AT_ONCE, callers)), now)
+
+
+async def _meet(key_id: str, numbers: range, now: int) -> None:
+    rows = [(key_id, f"203.0.{n}.0/24", PERMISSION, ids.new(ids.CALLER), now - 20 * DAY, now - n * HOUR) for n in numbers]
+    columns = "key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests"
+    values = [value for row in rows for value in row]
+    await database.fetch(f"INSERT INTO caller ({columns}) VALUES {', '.join([_CALLER] * len(rows))}", *values)

@@ -12,6 +12,7 @@ from app.errors import Conflict, StartRefused
 from app.keys import journal
 from app.peppers import service as peppers
 from app.settings import Settings
+from app.usage import store as usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
     given = peppers.read(settings)
     with copying.reading(source) as backup:
         async with database.transaction():
-            rows = await copying.load(backup)
+            async with usage.days_made_once():
+                rows = await copying.load(backup)
             if not rows.get("pepper") or not rows.get("installation"):
                 raise StartRefused(f"{source} is no whole backup of Keydesk: it has no installation.")
             peppers.bind(await peppers.recognise(*given))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from app import clock, database
@@ -131,6 +132,24 @@ async def _upsert(upsert: Upsert, rows: list[tuple[Any, ...]]) -> None:
     row = "(" + ", ".join("{}" for _ in upsert.columns) + ")"
     values = [value for each in rows for value in each]
     await database.fetch(f"INSERT INTO {upsert.table} ({names}) VALUES {', '.join([row] * len(rows))} {upsert.conflict}", *values)
+
+
+@contextlib.asynccontextmanager
+async def days_made_once() -> AsyncIterator[None]:
+    """Inside a transaction, around hours that come and go in great numbers: the counters of days are made of them at the end.
+    Row by row PostgreSQL would keep each state of a day's counter until the commit and walk through all of them for the next."""
+    if database.is_sqlite():
+        yield
+        return
+    await database.fetch("ALTER TABLE usage_hour DISABLE TRIGGER usage_day_counts")
+    yield
+    await database.fetch("DELETE FROM usage_day")
+    await database.fetch(
+        "INSERT INTO usage_day (key, day, permission, outcome, requests)"
+        " SELECT key, hour - hour % {}, permission, outcome, SUM(requests) FROM usage_hour GROUP BY 1, 2, 3, 4",
+        clock.DAY,
+    )
+    await database.fetch("ALTER TABLE usage_hour ENABLE TRIGGER usage_day_counts")
 
 
 def _marks(values: Iterable[object]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import database
+from app.clock import HOUR
 from app.keys import service as keys
 from app.keys.key import Reason
 from tests.cli.conftest import Keydesk
@@ -24,7 +25,7 @@ async def much_usage(key: str) -> None:
     async with database.transaction():
         await database.fetch(
             "INSERT INTO usage_hour (key, hour, permission, outcome, requests) WITH RECURSIVE n (i) AS"
-            f" (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {HOURS}) SELECT '{key}', i, 'pdf.read', 'VALID', 1 FROM n"
+            f" (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {HOURS}) SELECT '{key}', i * {HOUR}, 'pdf.read', 'VALID', 1 FROM n"
         )
 
 

@@ -33,7 +33,7 @@ CALLER = "id network lastSeenAt"
 # For each field that costs more than itself a query in which it is nearly all there is.
 PRICED = {
     "Workspace.usage": "{ workspace { usage(since: MONTH) { totalRequests } } }",
-    "Workspace.usage by hours": "{ workspace { usage(since: WEEK, granularity: HOUR) { totalRequests } } }",
+    "Workspace.usage by hours": "{ workspace { usage(since: YESTERDAY, granularity: HOUR) { totalRequests } } }",
     "ApiKey.usage": PAGE % (KEYS, "usage(since: MONTH) { totalRequests }"),
     "ApiKey.usage by hours": PAGE % (10, "usage(since: WEEK, granularity: HOUR) { totalRequests }"),
     "Usage.series": PAGE % (KEYS, "usage(since: MONTH) { series { at total successful failed } }"),
@@ -81,7 +81,12 @@ def test_every_field_that_costs_more_than_itself_is_measured() -> None:
 
 async def test_a_point_takes_nowhere_much_more_computing_than_on_a_plain_page(used: Used) -> None:
     now, documents, client = await database.now(), Documents(core()), Client(used.team.owner)
-    values = {"MONTH": f'"{rfc3339(now - 29 * DAY)}"', "WEEK": f'"{rfc3339(now - 7 * DAY)}"', "RUN": used.run}
+    values = {
+        "MONTH": f'"{rfc3339(now - 29 * DAY)}"',
+        "WEEK": f'"{rfc3339(now - 7 * DAY)}"',
+        "YESTERDAY": f'"{rfc3339(now - DAY)}"',
+        "RUN": used.run,
+    }
     queries = {"plain": PLAIN} | PRICED
     for word, value in values.items():
         queries = {name: query.replace(word, value) for name, query in queries.items()}

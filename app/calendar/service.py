@@ -17,6 +17,7 @@ from app.errors import NotFound
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
+from app.keys.repeat import only_once
 from app.rotations import store as rotation_store
 from app.workspaces import service as workspaces
 from app.workspaces.workspace import Workspace
@@ -34,13 +35,14 @@ async def find_link(actor: Actor, slug: str | None) -> CalendarLink | None:
     return await store.find(access.workspace.id)
 
 
-async def renew_link(actor: Actor, slug: str | None) -> str:
+async def renew_link(actor: Actor, slug: str | None, *, idempotency_key: str | None = None) -> str:
     """The full address of the calendar, answered this once; the one before leads nowhere any more.
 
-    It works as long as whoever made it is an editor or owner.
+    It works as long as whoever made it is an editor or owner. Raises Repeated for an idempotency key that made one before.
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with workspaces.changing(actor, slug, Action.SHARE_CALENDAR) as change:
+        await only_once(change, "renewCalendarLink", idempotency_key, [])
         await store.put(change.place.id, _digest(token), change.now, actor.id, actor.name)
         await audit.record(change, "calendar_link.made", change.place.id)
     return mail.current().link(f"{PATH}{token}{SUFFIX}")

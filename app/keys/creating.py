@@ -38,13 +38,13 @@ async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency
     """
     async with workspaces.changing(actor, slug, Action.CREATE_API_KEY) as change:
         repeat = Repeat.of(change, "createApiKey", idempotency_key, _wanted(asked))
-        if repeat and (made := await _made_before(change, repeat)):
+        if repeat and (made := await repeat.find_result(change)):
             return Created(found(await store.find(change.place.id, made)), None)
         checked = rules.checked(asked, catalogue.current(), change.now)
         await plans.require_slot(change)
         created = await add_in(change, checked)
         if repeat:
-            await store.remember(repeat.scope, repeat.input, created.key.id, change.now)
+            await repeat.remember(change, created.key.id)
         return created
 
 
@@ -104,12 +104,3 @@ def shape(asked: KeyInput) -> dict[str, Any]:
 def _wanted(asked: KeyInput) -> list[Any]:
     """What makes two requests the same."""
     return [plain_name(asked.name), asked.environment, sorted(set(asked.permissions)), asked.expires_at, asked.allowed_ips]
-
-
-async def _made_before(change: Change, repeat: Repeat) -> str | None:
-    """The id of the key that the same request made; Conflict if the idempotency key was used for another one."""
-    before = await store.find_repeat(repeat.scope, change.now - IDEMPOTENCY_LASTS)
-    if before is None:
-        return None
-    repeat.require_same(before[0])
-    return before[1]

@@ -11,6 +11,7 @@ from app.accounts.person import checked_email, email_key
 from app.accounts.session import SignedIn
 from app.audit import service as audit
 from app.errors import Conflict, NotAllowed, NotFound
+from app.keys.repeat import only_once
 from app.members.invitation import MOST_OPEN, Invitation, InvitationView
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
@@ -34,13 +35,17 @@ async def get_invitation(actor: Actor, invitation_id: str) -> Invitation:
     return found
 
 
-async def invite(actor: Actor, slug: str | None, email: str, role: Role) -> tuple[Invitation, str]:
+async def invite(
+    actor: Actor, slug: str | None, email: str, role: Role, *, idempotency_key: str | None = None
+) -> tuple[Invitation, str]:
     """The invitation and its link, which is nowhere else. An earlier one of the same address is void.
 
-    Raises ValidationFailed, or Conflict for who is a member already and when too many are open.
+    Raises ValidationFailed, Repeated for an idempotency key that invited before, or Conflict for who is a member already and
+    when too many are open.
     """
     async with workspaces.changing(actor, slug, Action.INVITE_MEMBER) as change:
         address = checked_email(email)
+        await only_once(change, "inviteMember", idempotency_key, [address, str(role)])
         await _refuse_member(change, address)
         await _make_room(change, address)
         link = Link(

@@ -12,6 +12,8 @@ from app.errors import Conflict
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import ApiKey, Reason, Status
+from app.keys.reading import found
+from app.keys.repeat import Repeat
 from app.keys.rules import KeyInput
 from app.keys.service import Created
 from app.rotations import store
@@ -28,9 +30,13 @@ _REPLACED: Final = "rotation.successor_replaced"
 async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) -> Created:
     """A key like this one, which is revoked; in an open run the new one is its successor. Needs no free slot of the plan.
 
-    Raises NotFound, or Conflict for a key that has been used, is not active, is itself being replaced, or is no longer offered.
+    Repeated by the same actor it answers the key that took this one's place, without its secret. Raises NotFound, or Conflict
+    for a key that has been used, is not active, is itself being replaced, or is no longer offered.
     """
     async with keys.changing(actor, key_id, Action.CREATE_API_KEY, slug) as (change, key):
+        repeat = Repeat.by(change, "replaceUnusedKey", key.id, [])
+        if made_before := await repeat.find_result(change):
+            return Created(found(await key_store.find(change.place.id, made_before)), None)
         if key.status(change.now) is not Status.ACTIVE:
             raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key is replaced.")
         if await key_store.lock_use(key.id) is not None:
@@ -39,6 +45,7 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
         if run is not None and run.predecessor.id == key.id:
             raise Conflict("This key is being rotated. Finish or cancel that first.")
         made = await replace_successor(change, run) if run else await _replace(change, key)
+        await repeat.remember(change, made.key.id)
         revoked = await key_store.find(change.place.id, key.id)
     await keys.written_down(*([revoked] if revoked else []))
     return made

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from app.calendar import service as calendars
 from app.calendar.service import PATH, SUFFIX
 from app.errors import NotFound
+from app.keys.repeat import Repeated
 from app.web.page import Page
 
 SETTINGS: Final = "/w/{slug:str}/settings/calendar"
@@ -33,8 +34,12 @@ async def link(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str
 
 @post(SETTINGS, status_code=200)
 async def renew(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """The link in this one answer."""
-    return page.show("calendar/made.html", 201, link=await calendars.renew_link(page.actor, page.slug))
+    """The link in this one answer. Sent twice it is one link, and the second answer is the page that says so."""
+    try:
+        made = await calendars.renew_link(page.actor, page.slug, idempotency_key=page.form.sending)
+    except Repeated:
+        return page.go(page.to("settings", "calendar"))
+    return page.show("calendar/made.html", 201, link=made)
 
 
 @post(f"{SETTINGS}/withdrawal", status_code=200)

@@ -24,9 +24,9 @@ from app.errors import (
     Unavailable,
     ValidationFailed,
 )
-from app.web.form import TooLarge, TooSlow, Unreadable
+from app.web.form import CONFIRMATION, TooLarge, TooSlow, Unreadable
 from app.web.gate import Renewed
-from app.web.page import CONFIRMATION, Page, with_query
+from app.web.page import Page, with_query
 
 _log = logging.getLogger("keydesk.web")
 

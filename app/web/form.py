@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
@@ -9,6 +10,10 @@ from urllib.parse import parse_qs
 from app.errors import FieldProblem, Problem, ValidationFailed
 
 MOST_FIELDS = 500
+# The field by which any form can give the password again.
+CONFIRMATION = "confirmPassword"
+# Who sends a form, not what it says.
+_OF_SESSION = ("csrf", CONFIRMATION)
 
 
 class Unreadable(Problem):
@@ -64,6 +69,14 @@ class Form:
     def texts(self, name: str) -> tuple[str, ...]:
         """Everything that was chosen for this name."""
         return tuple(self.values.get(name, ()))
+
+    @property
+    def sending(self) -> str | None:
+        """The same for a form that is sent twice, another when something in it was changed; None without a field `once`."""
+        if not self.text("once"):
+            return None
+        said = sorted((name, texts) for name, texts in self.values.items() if name not in _OF_SESSION)
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     def has(self, name: str) -> bool:
         return bool(self.values.get(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -80,29 +79,26 @@ async def blank(page: NamedDependency[Page], slug: FromPath[str]) -> Response[st
 
 @post(f"{LIST}/new", status_code=200)
 async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """Looked over first; then made, with the secret in this one answer. Sent twice it lands on "already made"."""
+    """Looked over first; then made, with the secret in this one answer. Sent twice it is one key, and leads to its page."""
     if page.form.has("change"):
         return await _form(page, 200)
     try:
         asked = key_form.asked(page.form, page.zone)
         if not page.form.has("confirmed"):
             return await _review(page, await keys.check(page.actor, page.slug, asked))
-        made = await keys.create(page.actor, page.slug, asked, idempotency_key=page.form.text("once") or None)
+        made = await keys.create(page.actor, page.slug, asked, idempotency_key=page.form.sending)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return await _form(page, 422)
     except PlanLimitReached as problem:
         return await _form(page, 409, problem)
-    if made.secret is None:
-        return page.show("keys/already.html", 200, key=made.key)
-    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
+    return _made(page, made)
 
 
 @post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
 async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a key that nobody has used was lost: another takes its place."""
-    made = await rotations.replace_unused(page.actor, key_id, slug=page.slug)
-    return page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret or ""))
+    """The secret of a key that nobody has used was lost: another takes its place. Sent twice it leads to that one's page."""
+    return _made(page, await rotations.replace_unused(page.actor, key_id, slug=page.slug))
 
 
 @get(f"{LIST}/{{key_id:str}}")
@@ -128,6 +124,16 @@ async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromP
         permissions=[catalogue.current().permission(name) for name in key.permissions],
         history=await audit.about(page.actor, page.slug, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],
     )
+
+
+def _made(page: Page, made: keys.Created) -> Response[str]:
+    """The secret, the first time; else, and when that answer is reloaded, the page of its key."""
+    address = page.to("settings", "api-keys", made.key.id, made="yes")
+    if made.secret is None:
+        return page.go(address)
+    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
+    shown.headers["hx-replace-url"] = address
+    return shown
 
 
 async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
@@ -166,7 +172,6 @@ async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) 
         status,
         catalogue=catalogue.current(),
         limit=limit,
-        once=_once(page),
         **await _room(page),
     )
 
@@ -178,14 +183,8 @@ async def _review(page: Page, asked: KeyInput) -> Response[str]:
         asked=asked,
         environment=known.environments[asked.environment],
         permissions=[known.permission(name) for name in asked.permissions],
-        once=_once(page),
         **await _room(page),
     )
-
-
-def _once(page: Page) -> str:
-    """What makes two sendings of a form one key."""
-    return page.form.text("once") or secrets.token_urlsafe(16)
 
 
 async def _room(page: Page) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from app import mail
 from app.access.actor import Role
 from app.access.policy import Action
 from app.errors import Conflict, NotFound, Problem, ValidationFailed
+from app.keys.repeat import Repeated
 from app.management import service as management
 from app.members import service as members
 from app.web.page import Page
@@ -27,10 +28,14 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
 
 @post(LIST, status_code=200)
 async def invite(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """The link is in this one answer; a mail brings it too, where mail is sent."""
+    """The link is in this one answer; a mail brings it too, where mail is sent. Sent twice it is one invitation."""
     try:
         role = role_of(page.form.text("role"))
-        invitation, link = await members.invite(page.actor, page.slug, page.form.text("email"), role)
+        invitation, link = await members.invite(
+            page.actor, page.slug, page.form.text("email"), role, idempotency_key=page.form.sending
+        )
+    except Repeated:
+        return page.go(page.to("settings", "members", done="invited"))
     except (ValidationFailed, Conflict) as problem:
         return await _list(page, problem, at="email")
     return page.show(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,8 +21,6 @@ from app.web.gate import Visitor
 from app.workspaces.service import Access
 
 MAIN: Final = "main"
-# The field by which any form can give the password again.
-CONFIRMATION: Final = "confirmPassword"
 
 
 @dataclass(slots=True)
@@ -72,6 +71,11 @@ class Page:
     def zone(self) -> str:
         """The time zone in which this page writes times."""
         return self.place.workspace.timezone if self.place else "UTC"
+
+    @property
+    def once(self) -> str:
+        """For the hidden field `once` of a form whose answer shows something once: with it two sendings are one."""
+        return self.form.text("once") or secrets.token_urlsafe(16)
 
     @property
     def is_fragment(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Final
 
 from litestar import Response, get, post
@@ -43,7 +42,11 @@ async def show(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
 @post(ROTATION, status_code=200)
 async def start(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
     """Sent twice it is one run; the second answer shows where it stands, and offers another secret if nobody uses the first."""
+    page.require(Action.ROTATE_API_KEY)
     key = await keys.get(page.actor, key_id, slug=page.slug)
+    run = await rotations.of_key(page.actor, key_id, slug=page.slug)
+    if run and run.is_open:
+        return page.go(_address(page, run))
     try:
         started = await _start(page, key_id)
     except ValidationFailed as problem:
@@ -110,10 +113,14 @@ async def dismiss(page: NamedDependency[Page], slug: FromPath[str], key_id: From
 
 @post(f"{ROTATION}/replacement", status_code=200)
 async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a new key that nobody uses was lost: another takes its place in the same run."""
+    """The secret of a new key that nobody uses was lost: another takes its place in the same run. Sent twice it is one."""
+    page.require(Action.CREATE_API_KEY)
     run = await _run(page, key_id)
+    if page.form.text("successor") != run.successor.id:
+        return page.go(_address(page, run))
     made = await rotations.replace_unused(page.actor, run.successor.id, slug=page.slug)
-    return _started(page, await rotations.get(page.actor, run.rotation.id), made.secret or "")
+    run = await rotations.get(page.actor, run.rotation.id)
+    return _started(page, run, made.secret) if made.secret else page.go(_address(page, run))
 
 
 async def _start(page: Page, key_id: str) -> rotations.Started:
@@ -127,7 +134,7 @@ async def _start(page: Page, key_id: str) -> rotations.Started:
         deadline=_since(page.form.text("since"), page.now) + _days(page) * clock.DAY,
         on_deadline=on_deadline,
         quiet_seconds=int(quiet) if quiet.isdecimal() and int(quiet) in QUIET_SECONDS else rotations.DEFAULT_QUIET_SECONDS,
-        idempotency_key=page.form.text("once") or None,
+        idempotency_key=page.form.sending,
     )
 
 
@@ -159,7 +166,6 @@ async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
         key=key,
         callers=(await callers.of_keys([key.id]))[key.id],
         environment=catalogue.current().environment(key.environment),
-        once=page.form.text("once") or secrets.token_urlsafe(16),
         since=page.form.text("since") or str(page.now),
         days=DEADLINE_DAYS,
         quiet=QUIET_SECONDS,

@@ -42,10 +42,10 @@ from app.web import (
 )
 from app.web.addresses import Addresses
 from app.web.body import BODY_LIMIT, after_body, read_form, without_body
-from app.web.form import Form, Unreadable
+from app.web.form import CONFIRMATION, Form, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, NotOurs, Receive, Renewed, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
-from app.web.page import CONFIRMATION, Page
+from app.web.page import Page
 from app.workspaces import service as workspaces
 
 _SIGN_IN: Final = "/sign-in"

@@ -83,6 +83,22 @@ function tellLost(form) {
   form.prepend(note);
 }
 
+// A secret that is on the page was shown this once: no answer that comes later, nor where it leads, may take its place.
+for (const late of ["htmx:after:request", "htmx:before:swap"]) {
+  document.addEventListener(late, (event) => {
+    if (document.querySelector("[data-secret]")) event.preventDefault();
+  });
+}
+
+// A plain form is sent once: a second press would throw the answer to the first away.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 10000);
+});
+
 document.addEventListener("htmx:before:request", (event) => {
   // What asks by itself does so only while somebody sees it.
   if (document.hidden && event.target.matches("[hx-trigger^=every]")) event.preventDefault();

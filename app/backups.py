@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import database, replay
+from app import database, replay, runtime
 from app.database import copying
 from app.errors import Conflict, StartRefused
 from app.keys import journal
@@ -46,7 +46,7 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
                 rows = await copying.load(backup)
             if not rows.get("pepper") or not rows.get("installation"):
                 raise StartRefused(f"{source} is no whole backup of Keydesk: it has no installation.")
-            peppers.bind(await peppers.recognise(*given))
+            runtime.put(await peppers.recognise(given))
             again = await replay.replay() if with_journal else Counter()
     if not with_journal:
         await journal.current().forget()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from app import runtime
 from app.errors import StartRefused
 
 FALLBACK_PLAN: Final = "free"
@@ -227,17 +228,6 @@ def _freeze(file: _File) -> Catalogue:
     )
 
 
-_bound: Catalogue | None = None
-
-
-def bind(catalogue: Catalogue) -> None:
-    """Makes it the catalogue of this process."""
-    global _bound
-    _bound = catalogue
-
-
 def current() -> Catalogue:
-    """The catalogue of this process; RuntimeError before `bind`."""
-    if _bound is None:
-        raise RuntimeError("the catalogue is not bound yet")
-    return _bound
+    """The catalogue of this process. Raises RuntimeError while Keydesk is not open."""
+    return runtime.current(Catalogue)

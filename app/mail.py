@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
-from app import ids
+from app import ids, runtime
 from app.settings import Settings
 
 PAUSES_SECONDS: Final = (1.0, 10.0, 60.0)
@@ -32,7 +32,6 @@ MOST_KEPT: Final = 1_000
 _OURS: Final = re.compile(rf"\d{{8}}T\d{{12}}Z-[{ids.ALPHABET}]{{20}}\.eml")
 
 _log = logging.getLogger("keydesk.mail")
-_bound: Mail | None = None
 
 
 class Mail:
@@ -113,18 +112,9 @@ class Mail:
         return True
 
 
-def bind(settings: Settings) -> Mail:
-    """Makes the mail of this process."""
-    global _bound
-    _bound = Mail(settings)
-    return _bound
-
-
 def current() -> Mail:
-    """The mail of this process; RuntimeError before `bind`."""
-    if _bound is None:
-        raise RuntimeError("mail is not bound yet")
-    return _bound
+    """The mail of this process. Raises RuntimeError while Keydesk is not open."""
+    return runtime.current(Mail)
 
 
 def _message(sender: str, to: str, subject: str, text: str, *, encoding: str | None = None) -> EmailMessage:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from app import catalogue, database, mail, replay
+from app import catalogue, database, replay, runtime
 from app.audit import service as audit
+from app.database import Database
 from app.database.migrate import known_migrations, migrate, missing, one_at_a_time
 from app.errors import StartRefused
 from app.keys import journal
+from app.keys.journal import Journal
+from app.mail import Mail
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
+from app.peppers.service import Given
 from app.settings import Settings
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
@@ -29,31 +33,31 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     What the revocation journal names and a database that is made or served has living is taken away again; without
     `with_journal` the old state is kept, and the journal says so for later starts.
     """
-    catalogue.bind(catalogue.load(settings.catalogue))
+    runtime.require_closed()
+    chosen = catalogue.load(settings.catalogue)
     _refuse_missing_file(settings, make)
-    current, previous = peppers.read(settings)
-    database.bind(settings)
+    given = peppers.read(settings)
+    post, book = Mail(settings), Journal(settings.journal_path)
     workspaces.bind(audit.record, journal.written)
-    post = mail.bind(settings)
-    try:
-        await database.open_pools()
+    with runtime.opened(chosen, Database.of(settings), post, book):
         try:
-            new = await _prepare(current, previous, make)
-        except GoneOn as error:
-            raise StartRefused(peppers.gone_on(error.version)) from None
-        book = journal.bind(settings.journal_path)
-        if new:
-            await book.begin_anew()
-        if make:
-            await _replay(book, with_journal)
-        await book.catch_up()
-        yield
-    finally:
-        await post.close()
-        await database.close_pools()
+            await database.open_pools()
+            try:
+                new = await _prepare(given, make)
+            except GoneOn as error:
+                raise StartRefused(peppers.gone_on(error.version)) from None
+            if new:
+                await book.begin_anew()
+            if make:
+                await _replay(book, with_journal)
+            await book.catch_up()
+            yield
+        finally:
+            await post.close()
+            await database.close_pools()
 
 
-async def _replay(book: journal.Journal, with_journal: bool) -> None:
+async def _replay(book: Journal, with_journal: bool) -> None:
     if not with_journal:
         await book.forget()
         return
@@ -68,7 +72,7 @@ def _refuse_missing_file(settings: Settings, make: bool) -> None:
         raise StartRefused(f"There is no database at {path}. `keydesk serve` or `keydesk migrate` makes one.")
 
 
-async def _prepare(current: bytes, previous: bytes | None, make: bool) -> bool:
+async def _prepare(given: Given, make: bool) -> bool:
     """Answers whether this made the database."""
     new = make and await missing() == sorted(known_migrations())
     if make:
@@ -77,8 +81,8 @@ async def _prepare(current: bytes, previous: bytes | None, make: bool) -> bool:
         raise StartRefused("The database belongs to another version. `keydesk migrate` brings it to this one.")
     async with database.transaction():
         await one_at_a_time()
-        known = await peppers.recognise(current, previous)
-        peppers.bind(known)
+        known = await peppers.recognise(given)
+        runtime.put(known)
         await workspace_store.ensure_installation(audit.wrapped_key(SYSTEM_CHAIN))
         if known.previous is not None:
             await audit.rewrap_keys()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app import database, ids, start
+from app import database, ids, runtime, start
 from app.access.actor import Actor, Role
 from app.audit import service as audit
 from app.keys import journal
@@ -69,6 +69,13 @@ def settings(environment: dict[str, str]) -> Settings:
 async def opened(settings: Settings) -> AsyncIterator[None]:
     """This process's database, open and migrated."""
     async with start.opened(settings, make=True):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def same_runtime() -> Iterator[None]:
+    """A test may put other parts into the runtime; the next one finds it as it was."""
+    with runtime.replaced():
         yield
 
 

@@ -1,18 +1,20 @@
-"""The database of this process: SQLite or PostgreSQL, bound once, the same functions for both.
+"""The database of this process: SQLite or PostgreSQL, the same functions for both.
 
-Piccolo's tables belong to one database per process, so `bind` is called once; a test against the other database is
-another run of the tests, a second node is another process.
+Piccolo's tables belong to one database at a time, so a process has one; a second node is another process.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from piccolo.engine.base import BaseTransaction
 from piccolo.querystring import QueryString
+from piccolo.table import TABLE_REGISTRY
 
+from app import runtime
 from app.database.deadline import within as within
 from app.database.postgres import PooledPostgresEngine
 from app.database.sqlite import PersistentSQLiteEngine
@@ -20,45 +22,48 @@ from app.settings import Settings
 
 Engine = PersistentSQLiteEngine | PooledPostgresEngine
 
-_engine: Engine | None = None
 _frozen: int | None = None
 
 
-def bind(settings: Settings) -> Engine:
-    """Makes the engine that all tables use. RuntimeError on a second call: the tables would write into either database."""
-    global _engine
-    if _engine is not None:
-        raise RuntimeError("the database of this process is already bound")
-    # Piccolo's tables look their engine up through this module when they are first used.
-    os.environ["PICCOLO_CONF"] = "app.database.piccolo_conf"
-    path = settings.sqlite_path
-    _engine = PersistentSQLiteEngine(path) if path else PooledPostgresEngine(settings.database_url)
-    return _engine
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of a runtime; its connections are opened by `open_pools`."""
+
+    engine: Engine
+
+    @classmethod
+    def of(cls, settings: Settings) -> Database:
+        path = settings.sqlite_path
+        return cls(PersistentSQLiteEngine(path) if path else PooledPostgresEngine(settings.database_url))
 
 
 def engine() -> Engine:
-    """The bound engine; RuntimeError before `bind`."""
-    if _engine is None:
-        raise RuntimeError("the database is not bound yet")
-    return _engine
+    """The engine of this process. Raises RuntimeError while Keydesk is not open."""
+    return runtime.current(Database).engine
 
 
 def is_sqlite() -> bool:
-    return isinstance(_engine, PersistentSQLiteEngine)
+    return isinstance(engine(), PersistentSQLiteEngine)
 
 
 def was_replaced() -> bool:
     """Whether SQLite's file was replaced or removed while this process had it open: the process can only end."""
-    return isinstance(_engine, PersistentSQLiteEngine) and _engine.replaced
+    found = engine()
+    return isinstance(found, PersistentSQLiteEngine) and found.replaced
 
 
 async def open_pools() -> None:
     """Raises Unavailable when SQLite's file cannot be opened; PostgreSQL is first asked when it is first needed."""
+    # Piccolo's tables look their engine up through this module when they are first used.
+    os.environ["PICCOLO_CONF"] = "app.database.piccolo_conf"
     await engine().start_connection_pool()
 
 
 async def close_pools() -> None:
     await engine().close_connection_pool()
+    for table in TABLE_REGISTRY:
+        # Piccolo remembers it for good; the next runtime has another one.
+        table._meta._db = None
 
 
 def transaction() -> BaseTransaction:

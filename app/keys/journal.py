@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app import clock, database
+from app import clock, database, runtime
 from app.audit import store as audit_store
 from app.audit.entry import Entry
 from app.audit.store import TAKEN
@@ -235,17 +235,6 @@ def _newline_first(descriptor: int) -> str:
     return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
 
 
-_bound: Journal | None = None
-
-
-def bind(path: Path) -> Journal:
-    global _bound
-    _bound = Journal(path)
-    return _bound
-
-
 def current() -> Journal:
-    """The journal of this process; RuntimeError before `bind`."""
-    if _bound is None:
-        raise RuntimeError("the revocation journal is not bound yet")
-    return _bound
+    """The journal of this process. Raises RuntimeError while Keydesk is not open."""
+    return runtime.current(Journal)

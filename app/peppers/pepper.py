@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.errors import Unavailable
 
@@ -45,10 +46,11 @@ class Pepper:
 
 @dataclass(frozen=True, slots=True)
 class Peppers:
-    """The current pepper, and the previous one while it is being changed."""
+    """The current pepper, and the previous one while it is being changed. `file`: where the current one was read from."""
 
     current: Pepper
     previous: Pepper | None = None
+    file: Path | None = None
 
     @property
     def all(self) -> tuple[Pepper, ...]:

@@ -7,42 +7,43 @@ import contextlib
 import logging
 import os
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from app import runtime
 from app.errors import StartRefused
 from app.peppers import store
 from app.peppers.pepper import MINIMUM_BYTES, Pepper, Peppers
 from app.settings import Settings
 
-_bound: Peppers | None = None
-_file: Path | None = None
 _log = logging.getLogger("keydesk.peppers")
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The peppers of the settings, and the file that the current one was read from, if it was one."""
+
+    current: bytes = field(repr=False)
+    previous: bytes | None = field(default=None, repr=False)
+    file: Path | None = None
+
+
 def current() -> Peppers:
-    """The peppers of this process; RuntimeError before `bind`."""
-    if _bound is None:
-        raise RuntimeError("the pepper is not bound yet")
-    return _bound
+    """The peppers of this process. Raises RuntimeError while Keydesk is not open."""
+    return runtime.current(Peppers)
 
 
-def bind(peppers: Peppers) -> None:
-    global _bound
-    _bound = peppers
-
-
-def read(settings: Settings) -> tuple[bytes, bytes | None]:
-    """The current and the previous pepper's bytes. Raises StartRefused if there is none, or it is too short.
+def read(settings: Settings) -> Given:
+    """Raises StartRefused if there is no current pepper, or one is too short.
 
     With SQLite a pepper file is made beside the database at the first start.
     """
     previous = _checked(settings.pepper_previous, "KEYDESK_PEPPER_PREVIOUS") if settings.pepper_previous else None
     if settings.pepper is not None:
-        return _checked(settings.pepper, "KEYDESK_PEPPER"), previous
-    global _file
-    _file = path = settings.pepper_file or _beside_database(settings)
+        return Given(_checked(settings.pepper, "KEYDESK_PEPPER"), previous)
+    path = settings.pepper_file or _beside_database(settings)
     try:
-        return _checked(path.read_text(encoding="utf-8"), str(path)), previous
+        return Given(_checked(path.read_text(encoding="utf-8"), str(path)), previous, path)
     except (OSError, UnicodeDecodeError) as error:
         raise StartRefused(f"The pepper cannot be read: {error}") from None
 
@@ -54,7 +55,7 @@ def file_of(settings: Settings) -> Path | None:
     return settings.sqlite_path.with_name("pepper") if settings.sqlite_path else None
 
 
-async def recognise(current: bytes, previous: bytes | None) -> Peppers:
+async def recognise(given: Given) -> Peppers:
     """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither, or
     has gone on to one that is not given.
 
@@ -62,21 +63,22 @@ async def recognise(current: bytes, previous: bytes | None) -> Peppers:
     changed on several nodes, each is first started with the new one as the "previous", then with the two exchanged.
     """
     known = await store.versions()
-    values = [value for value in (current, previous) if value is not None]
+    values = [value for value in (given.current, given.previous) if value is not None]
     fingerprints = [Pepper(0, value).fingerprint for value in values]
     if known and not any(fingerprint in known for fingerprint in fingerprints):
         raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
     wrapping = await store.wrapping()
     if wrapping is not None and wrapping not in {known.get(fingerprint) for fingerprint in fingerprints}:
         raise StartRefused(gone_on(wrapping))
-    peppers = [Pepper(await _version(mark, known), value) for mark, value in zip(fingerprints, values, strict=True)]
-    return Peppers(*peppers)
+    newest, *older = [Pepper(await _version(mark, known), value) for mark, value in zip(fingerprints, values, strict=True)]
+    return Peppers(newest, older[0] if older else None, given.file)
 
 
 async def watch() -> None:
     """Logs that the file this process had its pepper from is gone or holds another one: it goes on, but no start would."""
-    if _file is not None and not await asyncio.to_thread(_holds, _file):
-        _log.error("%s no longer holds the pepper of this process: put it back, or the next start is refused", _file)
+    file = current().file
+    if file is not None and not await asyncio.to_thread(_holds, file):
+        _log.error("%s no longer holds the pepper of this process: put it back, or the next start is refused", file)
 
 
 def gone_on(version: int) -> str:

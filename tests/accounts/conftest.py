@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from app import mail
+from app import mail, runtime
 from app.settings import Settings
 from tests.support.smtp import Smtp
 
@@ -16,7 +16,7 @@ from tests.support.smtp import Smtp
 async def smtp(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Smtp]:
     monkeypatch.setattr(mail, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
     async with Smtp.running() as server:
-        mail.bind(replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}", public_url="https://keys.example.com"))
-        yield server
-        await mail.current().drain()
-        mail.bind(settings)
+        there = replace(settings, smtp_url=f"smtp://127.0.0.1:{server.port}", public_url="https://keys.example.com")
+        with runtime.replaced(mail.Mail(there)):
+            yield server
+            await mail.current().drain()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app import mail
+from app.mail import Mail
 from app.settings import Settings
 from tests.support.smtp import Smtp
 
@@ -48,7 +49,7 @@ async def test_what_is_no_mail_is_given_up_without_a_word_about_its_content(
 
 async def test_a_server_that_is_not_there_harms_nobody(smtp: Smtp, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    post = mail.bind(replace(settings, smtp_url="smtp://user:mail-password@127.0.0.1:1"))
+    post = Mail(replace(settings, smtp_url="smtp://user:mail-password@127.0.0.1:1"))
     post.send("ann@example.org", "s", TEXT)
     await post.close()
     assert "given up" in caplog.text
@@ -56,7 +57,7 @@ async def test_a_server_that_is_not_there_harms_nobody(smtp: Smtp, settings: Set
 
 
 async def test_a_password_is_never_given_to_a_server_without_encryption(smtp: Smtp, settings: Settings) -> None:
-    post = mail.bind(replace(settings, smtp_url=f"smtp://user:mail-password@127.0.0.1:{smtp.port}"))
+    post = Mail(replace(settings, smtp_url=f"smtp://user:mail-password@127.0.0.1:{smtp.port}"))
     post.send("ann@example.org", "s", TEXT)
     await post.drain()
     assert smtp.received == []

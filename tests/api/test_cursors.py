@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app import runtime
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from tests.api.conftest import program
@@ -125,10 +126,7 @@ async def test_a_cursor_of_one_list_is_refused_by_another(owner: Client, team: T
 async def test_cursors_outlive_a_change_of_the_pepper(owner: Client, keys: list[str]) -> None:
     cursor = (await page(owner, first=2))["pageInfo"]["endCursor"]
     old = peppers.current()
-    try:
-        peppers.bind(Peppers(Pepper(2, b"another pepper, as long as it has to be"), old.current))
-        assert names(await page(owner, first=100, after=cursor)) == keys[::-1][2:]
-        peppers.bind(Peppers(Pepper(3, b"a third pepper, as long as it has to be, too")))
-        assert await refusal(owner, after=cursor) == FOREIGN
-    finally:
-        peppers.bind(old)
+    runtime.put(Peppers(Pepper(2, b"another pepper, as long as it has to be"), old.current))
+    assert names(await page(owner, first=100, after=cursor)) == keys[::-1][2:]
+    runtime.put(Peppers(Pepper(3, b"a third pepper, as long as it has to be, too")))
+    assert await refusal(owner, after=cursor) == FOREIGN

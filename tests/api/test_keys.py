@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app import catalogue, database
+from app import catalogue, database, runtime
 from app.api.schema import core
 from app.clock import DAY, rfc3339
 from app.keys import service
@@ -200,13 +200,11 @@ async def test_rotation_falls_due_two_weeks_before_the_schedule(owner: Client, t
         assert (shown["rotationDue"], shown["rotateBy"]) == (due, rfc3339(key.created_at + 90 * DAY))
 
 
-async def test_what_left_the_catalogue_stays_readable_and_says_so(
-    owner: Client, team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_left_the_catalogue_stays_readable_and_says_so(owner: Client, team: Team) -> None:
     key = (await make_key(team, permissions=("pdf.read", "template.read"))).key.id
     before = catalogue.current()
     smaller = replace(before, permissions=MappingProxyType({"pdf.read": before.permission("pdf.read")}))
-    monkeypatch.setattr(catalogue, "_bound", smaller)
+    runtime.put(smaller)
     shown = await owner.run("keys/show", id=key)
     assert [(item["name"], item["inCatalogue"]) for item in shown["permissions"]] == [("pdf.read", True), ("template.read", False)]
     refused = await owner.change("keys/create", **(ASKED | {"permissions": ["template.read"]}))

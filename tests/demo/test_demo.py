@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import catalogue, clock, database
+from app import catalogue, clock, database, runtime
 from app.access.actor import Actor
 from app.accounts import service as accounts
 from app.audit import service as audit
@@ -207,17 +206,13 @@ async def test_it_is_the_operators(db: None) -> None:
 
 
 @pytest.fixture
-def other_catalogue(db: None) -> Iterator[None]:
+def other_catalogue(db: None) -> None:
     """Of an API that has nothing to do with PDFs: other permissions, other environments, all of whose keys expire."""
     before = catalogue.current()
     temporary = before.environments["temporary"]
     permissions = {"mail.send": replace(before.permissions["pdf.read"], name="mail.send")}
     environments = {"trial": replace(temporary, name="trial", max_lifetime_days=30)}
-    catalogue.bind(
-        replace(before, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments))
-    )  # fmt: skip
-    yield
-    catalogue.bind(before)
+    runtime.put(replace(before, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments)))
 
 
 async def test_it_works_with_a_catalogue_of_ones_own(other_catalogue: None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from app import catalogue, database
+from app import catalogue, database, runtime
 from app.access.actor import Actor
 from app.clock import DAY
 from app.doctor.finding import Finding, Level
@@ -37,14 +36,6 @@ async def found(settings: Settings) -> list[Finding]:
 async def one(settings: Settings) -> tuple[Level, str, str]:
     (finding,) = await found(settings)
     return finding.level, finding.what, finding.text
-
-
-@pytest.fixture
-def offered(db: None) -> Iterator[catalogue.Catalogue]:
-    """The catalogue, put back at the end."""
-    before = catalogue.current()
-    yield before
-    catalogue.bind(before)
 
 
 async def test_a_sound_installation_has_nothing_to_be_said_against_it(settings: Settings, team: Team) -> None:
@@ -82,52 +73,45 @@ async def test_more_keys_than_the_plan_allows_without_a_reason_fail(settings: Se
     assert (level, text) == (Level.WARN, "acme has 2 keys of 1 on the plan free; has the catalogue's limit become smaller?")
 
 
-async def test_keys_that_hold_what_left_the_catalogue_are_named(
-    settings: Settings, team: Team, offered: catalogue.Catalogue
-) -> None:
+async def test_keys_that_hold_what_left_the_catalogue_are_named(settings: Settings, team: Team) -> None:
+    offered = catalogue.current()
     created = await make_key(team, environment="staging", permissions=("pdf.read", "pdf.delete"))
     await make_key(team, "another")
     environments = {name: environment for name, environment in offered.environments.items() if name != "staging"}
     permissions = {name: permission for name, permission in offered.permissions.items() if name != "pdf.delete"}
     smaller = replace(offered, environments=MappingProxyType(environments), permissions=MappingProxyType(permissions))
-    catalogue.bind(smaller)
+    runtime.put(smaller)
     assert await one(settings) == (
         Level.WARN, "catalogue", f"{created.key.id} holds pdf.delete, staging, no longer in the catalogue",
     )  # fmt: skip
 
 
-@pytest.fixture
-def pepper(db: None) -> Iterator[Peppers]:
-    before = peppers.current()
-    yield before
-    peppers.bind(before)
-
-
 async def test_what_is_left_under_the_previous_pepper_is_counted_and_what_no_pepper_opens_fails(
-    settings: Settings, team: Team, pepper: Peppers
+    settings: Settings, team: Team
 ) -> None:
+    before = peppers.current()
     await make_key(team)
     await gateways.create(OPERATOR, "edge")
     over = await make_key(team, "over", environment="temporary", expires_at=await database.now() + DAY)
     async with database.transaction():
         await database.fetch("UPDATE api_key SET expires_at = 1 WHERE id = {}", over.key.id)
-    old = pepper.current
-    peppers.bind(Peppers(Pepper(old.version + 1, b"the pepper that comes after the other"), old))
+    old = before.current
+    runtime.put(Peppers(Pepper(old.version + 1, b"the pepper that comes after the other"), old))
     left = "left under the previous pepper, until each is used once"
     assert [finding.text for finding in await found(settings)] == [f"1 API keys are {left}", f"1 gateway tokens are {left}"]
     # Nothing but the counts: the chains' keys are still wrapped by the first one.
     async with database.transaction():
         await database.fetch("UPDATE api_key SET pepper_version = 99")
-    peppers.bind(pepper)
+    runtime.put(before)
     assert await one(settings) == (Level.FAIL, "pepper", "1 API keys lie under version 99, which is not given: none is accepted")
 
 
 @pytest.fixture
-def written(db: None, tmp_path: Path) -> Iterator[journal.Journal]:
+def written(db: None, tmp_path: Path) -> journal.Journal:
     """A journal of this test's own."""
-    before = journal.current()
-    yield journal.bind(tmp_path / "own" / "revocations.jsonl")
-    journal.bind(before.path)
+    own = journal.Journal(tmp_path / "own" / "revocations.jsonl")
+    runtime.put(own)
+    return own
 
 
 async def test_a_journal_that_lacks_revocations_or_cannot_be_written_fails(

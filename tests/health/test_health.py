@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app import database
+from app import database, runtime
 from app.audit import service as audit
 from app.errors import Unavailable
 from app.health import Health
 from app.keys import journal
+from app.keys.journal import Journal
 from app.metrics import REQUESTS, VERIFICATIONS, counting
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
@@ -50,26 +51,19 @@ async def test_a_database_of_another_version_or_pepper_makes_a_node_unready(
     monkeypatch.setattr("app.health.missing", _one_missing)
     assert list((await client.get("/readyz")).json()["faults"]) == ["migrations"]
     monkeypatch.undo()
-    known = peppers.current()
-    peppers.bind(Peppers(Pepper(99, b"another pepper that nobody has ever heard of")))
-    try:
-        assert list((await client.get("/readyz")).json()["faults"]) == ["pepper"]
-    finally:
-        peppers.bind(known)
+    runtime.put(Peppers(Pepper(99, b"another pepper that nobody has ever heard of")))
+    assert list((await client.get("/readyz")).json()["faults"]) == ["pepper"]
 
 
 async def test_a_journal_that_cannot_be_written_makes_a_node_unready(
     node: tuple[Health, httpx.AsyncClient], tmp_path: Path
 ) -> None:
     _, client = node
-    known = journal.current()
     folder = tmp_path / "journal"
     folder.mkdir()
-    try:
-        await journal.bind(folder).append([("key_x", await database.now(), "OTHER")])
-        assert list((await client.get("/readyz")).json()["faults"]) == ["journal"]
-    finally:
-        journal.bind(known.path)
+    runtime.put(Journal(folder))
+    await journal.current().append([("key_x", await database.now(), "OTHER")])
+    assert list((await client.get("/readyz")).json()["faults"]) == ["journal"]
 
 
 async def test_metrics_name_no_tenant_and_count_answers(node: tuple[Health, httpx.AsyncClient]) -> None:
@@ -103,16 +97,16 @@ async def test_a_node_whose_pepper_the_database_has_left_is_not_ready_and_its_ch
     before = peppers.current()
     newer = Pepper(before.current.version + 1, b"a newer pepper for the tests and for nothing else")
     async with database.transaction():
-        peppers.bind(Peppers(newer, before.current))
+        runtime.put(Peppers(newer, before.current))
         await audit.rewrap_keys()
     try:
-        peppers.bind(before)
+        runtime.put(before)
         assert list((await client.get("/readyz")).json()["faults"]) == ["pepper"]
         with pytest.raises(Unavailable, match=r"."):
             await make_key(team)
     finally:
-        peppers.bind(Peppers(before.current, newer))
+        runtime.put(Peppers(before.current, newer))
         async with database.transaction():
             await audit.rewrap_keys()
-        peppers.bind(before)
+        runtime.put(before)
     assert (await client.get("/readyz")).json()["faults"] == {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 
-from app import catalogue, database
+from app import catalogue, database, runtime
 from app.catalogue import Catalogue
 from app.clock import DAY
 from app.errors import Conflict, ValidationFailed
@@ -29,17 +28,15 @@ async def clock_stands(db: None) -> None:
 
 
 @pytest.fixture
-def offered() -> Iterator[Catalogue]:
-    """The catalogue of this run, put back at the end."""
-    before = catalogue.current()
-    yield before
-    catalogue.bind(before)
+def offered(opened: None) -> Catalogue:
+    """The catalogue of this run."""
+    return catalogue.current()
 
 
 def offer(before: Catalogue, environment: str, **changes: object) -> None:
     """The same catalogue with one environment changed."""
     changed = replace(before.environments[environment], **changes)  # type: ignore[arg-type]
-    catalogue.bind(replace(before, environments=MappingProxyType({**before.environments, environment: changed})))
+    runtime.put(replace(before, environments=MappingProxyType({**before.environments, environment: changed})))
 
 
 def until(instant: int | None) -> KeyEdit:
@@ -141,6 +138,6 @@ async def test_a_shorter_schedule_makes_a_key_due_and_ends_nothing(team: Team, o
 async def test_an_environment_that_left_the_catalogue_takes_no_key_with_it(team: Team, offered: Catalogue) -> None:
     key = (await make_key(team)).key
     left = {name: each for name, each in offered.environments.items() if name != "production"}
-    catalogue.bind(replace(offered, environments=MappingProxyType(left)))
+    runtime.put(replace(offered, environments=MappingProxyType(left)))
     database.freeze(NOW + 400 * DAY)
     assert (await keys.get(team.owner, key.id)).status(NOW + 400 * DAY) is Status.ACTIVE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import clock, database
+from app import clock, database, runtime
 from app.audit import service as audit
 from app.audit import store as audit_store
 from app.errors import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
@@ -128,7 +128,8 @@ async def test_what_the_journal_lacks_is_added_from_the_database(team: Team, tmp
 
 async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_and_says_so(team: Team) -> None:
     made = await make_key(team)
-    broken = journal.bind(journal.current().path)
+    broken = journal.Journal(journal.current().path)
+    runtime.put(broken)
     path, broken.path = broken.path, broken.path.parent
     revoked = await keys.revoke(team.owner, made.key.id, Reason.OTHER)
     assert revoked.revocation is not None

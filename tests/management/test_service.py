@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app import catalogue, database
+from app import catalogue, database, runtime
 from app.access.actor import Actor, ActorKind, Request, Scope
 from app.access.policy import Action
 from app.audit import service as audit
@@ -160,16 +160,13 @@ async def test_a_use_moves_the_digest_to_the_pepper_of_today(team: Team) -> None
     _, secret = await make(team)
     before = peppers.current()
     new = Pepper(before.current.version + 1, b"another pepper, as long as it has to be")
-    try:
-        peppers.bind(Peppers(new, before.current))
+    runtime.put(Peppers(new, before.current))
+    await service.authenticate(secret, REQUEST)
+    runtime.put(Peppers(new))
+    await service.authenticate(secret, REQUEST)
+    runtime.put(before)
+    with pytest.raises(NotAuthenticated):
         await service.authenticate(secret, REQUEST)
-        peppers.bind(Peppers(new))
-        await service.authenticate(secret, REQUEST)
-        peppers.bind(before)
-        with pytest.raises(NotAuthenticated):
-            await service.authenticate(secret, REQUEST)
-    finally:
-        peppers.bind(before)
 
 
 async def test_the_keys_of_who_leaves_are_taken_over_or_end(team: Team, other_team: Team) -> None:

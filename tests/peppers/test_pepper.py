@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app import runtime
 from app.errors import StartRefused
 from app.peppers import service
 from app.peppers.pepper import Pepper, Peppers
@@ -20,10 +21,10 @@ def settings(tmp_path: Path, **more: str) -> Settings:
 
 
 def test_a_first_start_makes_a_private_pepper_and_keeps_it(tmp_path: Path) -> None:
-    first, _ = service.read(settings(tmp_path))
+    first = service.read(settings(tmp_path)).current
     assert len(first) >= 32
     assert (tmp_path / "pepper").stat().st_mode & 0o777 == 0o600
-    assert service.read(settings(tmp_path))[0] == first
+    assert service.read(settings(tmp_path)).current == first
 
 
 def test_a_database_without_its_pepper_gets_no_new_one(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_postgresql_requires_a_pepper() -> None:
 
 def test_a_trailing_newline_is_not_part_of_the_pepper(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("y" * 40 + "\n")
-    assert service.read(settings(tmp_path, KEYDESK_PEPPER_FILE=str(tmp_path / "file")))[0] == b"y" * 40
+    assert service.read(settings(tmp_path, KEYDESK_PEPPER_FILE=str(tmp_path / "file"))).current == b"y" * 40
 
 
 def test_digests_depend_on_pepper_and_secret_and_name_the_current_first() -> None:
@@ -69,13 +70,12 @@ def test_a_pepper_is_never_shown() -> None:
 
 @pytest.mark.parametrize("happen", ["removed", "replaced", "emptied"])
 async def test_a_pepper_file_that_changes_under_a_running_node_is_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, happen: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, happen: str
 ) -> None:
     path = tmp_path / "pepper"
     path.write_text("p" * 40 + "\n")
-    monkeypatch.setattr(service, "_file", None)
-    value, _ = service.read(Settings.load({"KEYDESK_PEPPER_FILE": str(path)}))
-    monkeypatch.setattr(service, "_bound", Peppers(Pepper(1, value)))
+    given = service.read(Settings.load({"KEYDESK_PEPPER_FILE": str(path)}))
+    runtime.put(Peppers(Pepper(1, given.current), file=given.file))
     await service.watch()
     assert caplog.text == ""
     if happen == "removed":

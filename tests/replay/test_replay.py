@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app import database, replay
+from app import database, replay, runtime
 from app.access.actor import Actor
 from app.audit import service as audit
 from app.doctor.finding import Finding, Level
@@ -28,11 +27,11 @@ OPERATOR = Actor.operator()
 
 
 @pytest.fixture
-def book(db: None, tmp_path: Path) -> Iterator[journal.Journal]:
+def book(db: None, tmp_path: Path) -> journal.Journal:
     """A journal of this test's own."""
-    before = journal.current()
-    yield journal.bind(tmp_path / "own" / "revocations.jsonl")
-    journal.bind(before.path)
+    own = journal.Journal(tmp_path / "own" / "revocations.jsonl")
+    runtime.put(own)
+    return own
 
 
 async def brought_back(team: Team) -> tuple[str, str]:

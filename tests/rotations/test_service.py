@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import catalogue, database, ids
+from app import catalogue, database, ids, runtime
 from app.access.actor import Actor, ActorKind
 from app.audit import service as audit
 from app.clock import DAY, HOUR, MINUTE
@@ -193,12 +193,12 @@ async def test_only_an_active_key_is_rotated_and_the_refusal_says_why(team: Team
     await rotations.start(team.editor, suspended.id)
 
 
-async def test_what_left_the_catalogue_is_not_copied(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_left_the_catalogue_is_not_copied(team: Team) -> None:
     both = (await make_key(team, permissions=("pdf.read", "template.read"))).key
     gone = (await make_key(team, permissions=("template.read",))).key
     known = catalogue.current()
     smaller = replace(known, permissions=MappingProxyType({"pdf.read": known.permission("pdf.read")}))
-    monkeypatch.setattr(catalogue, "_bound", smaller)
+    runtime.put(smaller)
     assert (await rotations.start(team.editor, both.id)).progress.successor.permissions == ("pdf.read",)
     with pytest.raises(Conflict, match="no longer offered"):
         await rotations.start(team.editor, gone.id)

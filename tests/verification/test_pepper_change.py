@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
-import pytest
-
-from app import database
+from app import database, runtime
 from app.clock import rfc3339
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
@@ -30,16 +27,8 @@ async def digests_of_tokens() -> set[tuple[bytes, int]]:
     return {(bytes(row["digest"]), row["pepper_version"]) for row in rows}
 
 
-@pytest.fixture
-async def changed(db: None, settings: Settings) -> AsyncIterator[None]:
-    """The tests' pepper is the previous one now; whatever was made before lies under it."""
-    old = peppers.current()
-    yield
-    peppers.bind(old)
-
-
 async def after_the_change(settings: Settings) -> Service:
-    peppers.bind(Peppers(NEW, peppers.current().current))
+    runtime.put(Peppers(NEW, peppers.current().current))
     return await opened(settings)
 
 
@@ -49,9 +38,7 @@ async def opened(settings: Settings) -> Service:
     return watched(verification)
 
 
-async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(
-    changed: None, team: Team, settings: Settings
-) -> None:
+async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(team: Team, settings: Settings) -> None:
     used, unused = await make_key(team, "Used"), await make_key(team, "Unused")
     under_old = await digest_of(unused.key.id)
     service = await after_the_change(settings)
@@ -65,7 +52,7 @@ async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(
     assert await counters() == {(used.key.id, "", "VALID"): 3, (unused.key.id, "", "VALID"): 1}
 
 
-async def test_a_key_that_was_refused_stays_where_it_is(changed: None, team: Team, settings: Settings) -> None:
+async def test_a_key_that_was_refused_stays_where_it_is(team: Team, settings: Settings) -> None:
     created = await make_key(team)
     await change_key(created.key.id, suspended_at=1)
     before = await digest_of(created.key.id)
@@ -75,9 +62,7 @@ async def test_a_key_that_was_refused_stays_where_it_is(changed: None, team: Tea
     assert await digest_of(created.key.id) == before
 
 
-async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_their_use(
-    changed: None, team: Team, settings: Settings
-) -> None:
+async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_their_use(team: Team, settings: Settings) -> None:
     created, used, unused = await make_key(team), await gateway_token(), await gateway_token()
     old = peppers.current().current
     service = await after_the_change(settings)
@@ -86,14 +71,14 @@ async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_the
     assert await service.code(created.secret) == "VALID"
     await service.app.close()
     assert await digests_of_tokens() == {(NEW.digest(used), 2), (old.digest(unused), old.version)}
-    peppers.bind(Peppers(NEW))
+    runtime.put(Peppers(NEW))
     service = await opened(settings)
     service.token = used
     assert await service.code(created.secret) == "VALID"
     await service.app.close()
 
 
-async def test_a_report_sent_again_while_the_pepper_changes_counts_once(changed: None, team: Team, settings: Settings) -> None:
+async def test_a_report_sent_again_while_the_pepper_changes_counts_once(team: Team, settings: Settings) -> None:
     key, service = (await make_key(team)).key, await opened(settings)
     event = {"keyId": key.id, "at": rfc3339(await database.now()), "status": 200}
     batch = str(uuid.uuid4())

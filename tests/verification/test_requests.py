@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app import catalogue
+from app import catalogue, runtime
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.keys.secret import KeyClass, generate
@@ -245,14 +244,12 @@ async def test_strangers_are_not_told_what_is_wrong_with_their_request(service: 
 
 
 @pytest.fixture
-def without_reading() -> Iterator[None]:
+def without_reading(db: None) -> None:
     """`pdf.read` and the environment `staging` have left the catalogue."""
     full = catalogue.current()
     permissions = {name: one for name, one in full.permissions.items() if name != "pdf.read"}
     environments = {name: one for name, one in full.environments.items() if name != "staging"}
-    catalogue.bind(replace(full, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments)))
-    yield
-    catalogue.bind(full)
+    runtime.put(replace(full, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments)))
 
 
 async def test_what_left_the_catalogue_stays_known_while_a_key_holds_it(
@@ -271,13 +268,9 @@ async def test_what_left_the_catalogue_stays_known_while_a_key_holds_it(
 
 
 async def test_older_company_prefixes_verify_while_they_are_accepted(service: Service, team: Team) -> None:
-    full = catalogue.current()
-    catalogue.bind(replace(full, key_prefix="new", accepted_prefixes=("fl",)))
-    try:
+    with runtime.replaced(replace(catalogue.current(), key_prefix="new", accepted_prefixes=("fl",))):
         created = await make_key(team)
         assert str(created.secret).startswith("new_live_")
         assert await service.code(created.secret) == "VALID"
         assert await service.code(generate("fl", KeyClass.LIVE)) == "NOT_FOUND"
-    finally:
-        catalogue.bind(full)
     assert await service.code(created.secret) == "MALFORMED"

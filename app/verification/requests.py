@@ -26,6 +26,7 @@ CHALLENGE: Final = b'Bearer realm="keydesk"'
 INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_WHITE_SPACE: Final = b" \t"  # that of HTTP, which is no part of a value (RFC 9110 section 5.6.3)
 _LONGEST_REASON: Final = 200
 _LONGEST_KNOWN_QUERY: Final = 200
 _QUERY: Final = frozenset({"permission", "environment"})
@@ -124,10 +125,10 @@ def _joined(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def bearer(value: bytes | None) -> str | None:
-    """The token of an `Authorization: Bearer …` header; None for no header or another scheme."""
+    """The token of an `Authorization: Bearer …` header, without white space around it; None for no header or another scheme."""
     if value is None or value[:7].lower() != b"bearer ":
         return None
-    return text_of(value[7:].strip(b" "))
+    return text_of(value[7:].strip(_WHITE_SPACE))
 
 
 def text_of(value: bytes) -> str:
@@ -149,7 +150,7 @@ def secret_of(text: str) -> str | None:
 def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
     """`X-API-Key`, else the Bearer token, which beside an `X-API-Key` is often somebody's JWT. Refused 400: two keys."""
     own, other = headers.get(b"x-api-key"), bearer(headers.get(b"authorization"))
-    text = own.decode("latin-1").strip(" \t") if own is not None else ""
+    text = own.strip(_WHITE_SPACE).decode("latin-1") if own is not None else ""
     if not text:  # an SDK whose variable is not set sends an empty one: as if it were not there
         return other or None
     if other is not None and other != text and PATTERN.fullmatch(other) and PATTERN.fullmatch(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +13,7 @@ from keydesk_client.asgi import Scope
 KEY_SHAPE: Final = re.compile(r"(?<![0-9A-Za-z])[a-z][a-z0-9]{1,7}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{38}(?![0-9A-Za-z])")
 # A key has 54 characters at most. What is much longer is not worth a question, and would be refused for its size.
 LONGEST_KEY: Final = 256
+_WHITE_SPACE: Final = " \t"  # that of HTTP, which is no part of a value (RFC 9110 section 5.6.3)
 
 
 class BadCredential(Exception):
@@ -24,17 +25,19 @@ class BadCredential(Exception):
 
 
 def find_key(scope: Scope) -> str | None:
-    """The text that a caller offers as its key, as it came; None without one, BadCredential if it is unclear which."""
+    """The text that a caller offers as its key, as it came; None without one, BadCredential if it is unclear which.
+
+    The same verdict on the same headers as at Keydesk's own `/v1/forward-auth`.
+    """
     _refuse_query(scope.get("query_string", b""))
-    own = _only(_header_values(scope, b"x-api-key"))
-    bearers = _bearer_tokens(scope)
-    key = _only(bearers) if own is None else own
+    own, bearer = _only(scope, b"x-api-key").strip(_WHITE_SPACE), _bearer_token(_only(scope, b"authorization"))
     # The other header is often a JWT for somebody else; a second key is a mistake that must not be guessed away.
-    if own is not None and KEY_SHAPE.fullmatch(own) and any(token != own and KEY_SHAPE.fullmatch(token) for token in bearers):
-        raise _ambiguous()
-    if key is not None and len(key) > LONGEST_KEY:
+    if own != bearer and KEY_SHAPE.fullmatch(own) and KEY_SHAPE.fullmatch(bearer):
+        raise BadCredential(400, "KEY_AMBIGUOUS", "The request holds two different API keys. Send one, in X-API-Key.")
+    key = own or bearer
+    if len(key) > LONGEST_KEY:
         raise BadCredential(401, "MALFORMED", "This is not an API key: it is far too long.")
-    return key
+    return key or None
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -51,20 +54,18 @@ def _header_values(scope: Scope, name: bytes) -> Iterator[str]:
     return (value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name)
 
 
-def _bearer_tokens(scope: Scope) -> list[str]:
-    pairs = (value.partition(" ") for value in _header_values(scope, b"authorization"))
-    return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
+def _only(scope: Scope, name: bytes) -> str:
+    """The value of a header, "" without one. BadCredential if it comes twice, even with the same value: what reads the
+    request before or after us may take the other line."""
+    values = list(_header_values(scope, name))
+    if len(values) > 1:
+        raise BadCredential(400, "KEY_AMBIGUOUS", f"The header {name.decode()} is given twice. Send one API key, in X-API-Key.")
+    return values[0] if values else ""
 
 
-def _only(values: Iterable[str]) -> str | None:
-    different = {value.strip(" \t") for value in values} - {""}
-    if len(different) > 1:
-        raise _ambiguous()
-    return next(iter(different), None)
-
-
-def _ambiguous() -> BadCredential:
-    return BadCredential(400, "KEY_AMBIGUOUS", "The request holds two different API keys. Send one, in X-API-Key.")
+def _bearer_token(credentials: str) -> str:
+    scheme, _, token = credentials.partition(" ")
+    return token.strip(_WHITE_SPACE) if scheme.lower() == "bearer" else ""
 
 
 def _refuse_query(query: bytes) -> None:

@@ -22,10 +22,15 @@ Transports map the tree in one place each: `api/errors.py`, `web/errors.py`, `ve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 # Faults of one input that are told: who sends 100 wrong names needs no 100 sentences.
 MOST_FAULTS: Final = 20
+# What can be wrong with an input, for programs; and with what only the dashboard asks for, a person's account.
+Fault: TypeAlias = Literal[
+    "INVALID", "IN_THE_PAST", "OUT_OF_RANGE", "REQUIRED", "TOO_EARLY", "TOO_LATE", "TOO_LONG", "TOO_MANY", "UNKNOWN"
+]  # fmt: skip
+AccountFault: TypeAlias = Literal["SAME", "TAKEN", "TOO_COMMON", "TOO_SHORT", "TOO_SIMPLE", "WRONG"]
 
 
 class KeydeskError(Exception):
@@ -45,11 +50,20 @@ class Problem(KeydeskError):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """What is wrong with one field: `field` as the caller named it (camelCase), a stable code, a sentence."""
+    """What is wrong with one field: `field` as the caller named it (camelCase), a stable code, a sentence.
+
+    `index`: which entry it is about, of a field that is a list; None: the whole of it.
+    """
 
     field: str
-    code: str
+    code: Fault | AccountFault
     message: str
+    index: int | None = None
+
+    @property
+    def path(self) -> list[str]:
+        """`businessHours.opens` → `businessHours`, `opens`; an entry of a list has its index at the end."""
+        return [*self.field.split("."), *([] if self.index is None else [str(self.index)])]
 
 
 class ValidationFailed(Problem):

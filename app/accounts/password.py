@@ -24,7 +24,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION, Type, hash_secret_raw
 
-from app.errors import FieldProblem, TooManyAttempts, ValidationFailed
+from app.errors import AccountFault, Fault, FieldProblem, TooManyAttempts, ValidationFailed
 
 SHORTEST: Final = 15
 MOST_BYTES: Final = 1024
@@ -214,5 +214,5 @@ def _words(text: str) -> list[str]:
     return "".join(character if character.isalpha() else " " for character in text).split()
 
 
-def _refused(field: str, code: str, message: str) -> ValidationFailed:
+def _refused(field: str, code: Fault | AccountFault, message: str) -> ValidationFailed:
     return ValidationFailed(FieldProblem(field, code, message))

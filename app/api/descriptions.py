@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from graphql import GraphQLSchema, is_introspection_type, is_specified_scalar_type
 
+from app.api import codes
+
 # Members that mean the same wherever they are.
 _MEMBERS: Final = {
     "code": "Stable, for programs.",
@@ -40,6 +42,7 @@ _PAYLOADS: Final = {
     "managementKey": "The management key as it is now.",
 }
 WORDS: Final = {
+    **codes.WORDS,
     "Query.workspace(slug)": "Its name in addresses; left out: the caller's only workspace.",
     "Query.node(id)": "Any id that this API has given.",
     "Viewer.kind": "A person or a program.",
@@ -81,6 +84,7 @@ WORDS: Final = {
     "UsagePoint": "The requests of one hour or day.",
     "PermissionUsage": "The requests for one permission.",
     "OutcomeUsage": "The requests that came to the same end.",
+    "OutcomeUsage.outcome": "What became of them.",
     "OutcomeUsage.total": "Requests with this outcome.",
     "UsageGranularity.HOUR": "Whole hours.",
     "UsageGranularity.DAY": "Whole days, in UTC.",

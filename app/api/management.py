@@ -20,8 +20,6 @@ from app.management import key as noun
 from app.management import service
 from app.workspaces.workspace import Workspace
 
-SCOPES = ", ".join(f"`{scope}`" for scope in Scope)
-
 strawberry.enum(noun.Status, name="ManagementKeyStatus")
 
 
@@ -30,7 +28,7 @@ class ManagementKey(Placed, Node):
     name: str
     prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_mgmt_a1b2`.")
     status: noun.Status
-    scopes: list[str]
+    scopes: list[Scope]
     maker: User | None = strawberry.field(
         description="The member whose present role bounds the key; null when it was made by the operator, with an owner's rights."
     )
@@ -47,7 +45,7 @@ class ManagementKey(Placed, Node):
             name=key.name,
             prefix=key.prefix,
             status=key.status(now),
-            scopes=[str(scope) for scope in key.scopes],
+            scopes=list(key.scopes),
             maker=User.of(key.maker) if key.maker else None,
             created_at=Instant(key.created_at),
             expires_at=Instant(key.expires_at),
@@ -80,7 +78,7 @@ async def management_keys(context: Context, workspace: Workspace, cut: Cut) -> C
 class CreateManagementKeyInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
     name: str
-    scopes: list[str] = strawberry.field(description=f"{SCOPES}; writing includes reading.")
+    scopes: list[Scope] = strawberry.field(description="At least one.")
     expires_at: Instant = strawberry.field(description="At most a year from now.")
 
 

@@ -7,6 +7,7 @@ import strawberry
 from app import catalogue, errors
 from app.api.callers import Caller
 from app.api.catalogue import Plan
+from app.api.codes import FieldFault
 
 CODE_AND_MESSAGE = "`code` is stable and for programs, `message` is for people."
 
@@ -20,7 +21,10 @@ class Problem:
 @strawberry.type(description="What is wrong with one field of the input.")
 class FieldProblem:
     field: str = strawberry.field(description="As in the input: `permissions`, `businessHours.opens`.")
-    code: str = strawberry.field(description="Stable, for programs: `REQUIRED`, `TOO_LONG`, …")
+    path: list[str] = strawberry.field(
+        description="The same step by step, down to the entry of a list: `allowedIps`, `1` for its second entry."
+    )
+    code: FieldFault = strawberry.field(description="Stable, for programs.")
     message: str = strawberry.field(description="For people.")
 
 
@@ -30,7 +34,10 @@ class ValidationFailed(Problem):
 
     @classmethod
     def of(cls, error: errors.ValidationFailed) -> ValidationFailed:
-        fields = [FieldProblem(field=item.field, code=item.code, message=item.message) for item in error.fields]
+        fields = [
+            FieldProblem(field=item.field, path=item.path, code=FieldFault(item.code), message=item.message)
+            for item in error.fields
+        ]
         return cls(code=error.code, message=error.message, fields=fields)
 
 

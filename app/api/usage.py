@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from app.api.codes import UsageOutcome
 from app.api.resolving import field
 from app.api.scalars import BigInt, Instant
 from app.usage import usage as noun
@@ -29,7 +30,7 @@ class PermissionUsage:
 
 @strawberry.type
 class OutcomeUsage:
-    outcome: str = strawberry.field(description="`VALID`, `PERMISSION_DENIED`, …; as services report it `SUCCEEDED` or `FAILED`.")
+    outcome: UsageOutcome
     total: BigInt
 
 
@@ -65,7 +66,7 @@ class Usage:
 
     @strawberry.field
     def by_outcome(self) -> list[OutcomeUsage]:
-        return [OutcomeUsage(outcome=outcome, total=BigInt(total)) for outcome, total in self.usage.by_outcome]
+        return [OutcomeUsage(outcome=UsageOutcome(outcome), total=BigInt(total)) for outcome, total in self.usage.by_outcome]
 
 
 def _split(counts: noun.Counts) -> dict[str, BigInt]:

@@ -16,8 +16,6 @@ from app.api.scalars import given
 from app.verification import preview
 from app.verification.verify import MESSAGES, Code
 
-CODES = ", ".join(f"`{code}`" for code in Code)
-
 
 @strawberry.input
 class VerifyApiKeyInput:
@@ -35,7 +33,10 @@ class VerifyApiKeyInput:
 @strawberry.type
 class VerifyApiKeyPayload:
     valid: bool
-    code: str = strawberry.field(description=f"As at the gateway, the first that applies: {CODES}.")
+    verdict: Code = strawberry.field(description="As at the gateway, the first that applies.")
+    code: str = strawberry.field(
+        description="`verdict` as a String, which `code` of problems is too: so both can be asked for at once."
+    )
     message: str = strawberry.field(description="For people.")
     api_key: ApiKey | None = strawberry.field(description="Null when MALFORMED or NOT_FOUND.")
     missing_permission: Permission | None = strawberry.field(description="What the key lacks when PERMISSION_DENIED.")
@@ -55,6 +56,7 @@ class VerificationMutation:
         missing = answer.missing_permission
         return VerifyApiKeyPayload(
             valid=answer.code is Code.VALID,
+            verdict=answer.code,
             code=answer.code,
             message=MESSAGES[answer.code],
             api_key=ApiKey.of(answer.key, await info.context.now()) if answer.key else None,

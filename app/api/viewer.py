@@ -26,7 +26,7 @@ class ViewerKind(StrEnum):
 @strawberry.type(description="Who is asking.")
 class Viewer:
     kind: ViewerKind
-    scopes: list[str] = strawberry.field(
+    scopes: list[Scope] = strawberry.field(
         description="What a management key may be asked to do; empty for a user, whose role decides."
     )
     actor: strawberry.Private[Actor]
@@ -39,12 +39,12 @@ class Viewer:
         "Of `scopes`, and what they include, those with which a management key can do anything now: its maker's present role and\n"
         "its workspace's suspension may leave less. Empty for a user, whose role decides."
     )
-    async def effective_scopes(self) -> list[str]:
+    async def effective_scopes(self) -> list[Scope]:
         if self.kind is ViewerKind.USER:
             return []
         (access,) = await workspaces.mine(self.actor)
         suspended = access.workspace.suspended_at is not None
-        return [str(scope) for scope in policy.effective_scopes(self.actor, access.role, suspended=suspended)]
+        return policy.effective_scopes(self.actor, access.role, suspended=suspended)
 
     @field("Null for a management key.")
     async def user(self) -> User | None:

@@ -74,7 +74,8 @@ def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[s
     if not names:
         faults.append(FieldProblem("permissions", "REQUIRED", "Choose at least one permission."))
     for name in sorted(set(names) - set(catalogue.permissions) - held):
-        faults.append(FieldProblem("permissions", "UNKNOWN", f"There is no permission {cut(name)[:60]!r}."))
+        message = f"There is no permission {cut(name)[:60]!r}."
+        faults.append(FieldProblem("permissions", "UNKNOWN", message, names.index(name)))
     order = [*catalogue.permissions, *sorted(held - set(catalogue.permissions))]
     return tuple(name for name in order if name in names)
 
@@ -105,10 +106,10 @@ def _networks(texts: tuple[str, ...], faults: list[FieldProblem]) -> tuple[str, 
         faults.append(FieldProblem("allowedIps", "TOO_MANY", f"At most {MOST_NETWORKS} addresses or networks, please."))
         return ()
     networks: list[str] = []
-    for text in texts:
+    for index, text in enumerate(texts):
         try:
             networks.append(normalised_network(text))
         except ValueError:
             message = f"{cut(text)[:60]!r} is not an address or network, like 203.0.113.9 or 2001:db8::/48."
-            faults.append(FieldProblem("allowedIps", "INVALID", message))
+            faults.append(FieldProblem("allowedIps", "INVALID", message, index))
     return tuple(dict.fromkeys(networks))

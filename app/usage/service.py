@@ -78,7 +78,7 @@ def period(since: int | None, until: int | None, granularity: Granularity, now: 
     start = since if since is not None else end - days * clock.DAY
     start -= start % granularity.length
     if start >= end:
-        raise ValidationFailed(FieldProblem("since", "AFTER_UNTIL", "`since` lies after `until`."))
+        raise ValidationFailed(FieldProblem("since", "TOO_LATE", "`since` lies after `until`."))
     if (end - start) // granularity.length > MOST_STEPS:
         message = f"That is more than {MOST_STEPS} steps; ask for days, or for a shorter time."
         raise ValidationFailed(FieldProblem("since", "TOO_LONG", message))

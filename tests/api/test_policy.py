@@ -137,7 +137,7 @@ def sample(kind: GraphQLType, name: str) -> Any:
         return {item: sample(field.type, item) for item, field in plain.fields.items() if is_required_input_field(field)}
     if isinstance(plain, GraphQLEnumType):
         return next(iter(plain.values))
-    values = {"id": NOWHERE[ids.API_KEY], "user": NOWHERE[ids.USER], "expiresAt": "2026-12-31T00:00:00Z", "scopes": "keys.read"}
+    values = {"id": NOWHERE[ids.API_KEY], "user": NOWHERE[ids.USER], "expiresAt": "2026-12-31T00:00:00Z"}
     values |= {"deadline": "2026-12-31T00:00:00Z", "rotation": ids.new(ids.ROTATION), "caller": ids.new(ids.CALLER)}
     values |= {"environment": "production", "permissions": "pdf.read", "email": "new@example.com", "plan": "free"}
     return values.get(name, "text")

@@ -1,0 +1,71 @@
+"""The closed sets of the contract that are told by words of their own, and what each word means."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import strawberry
+
+from app.access.actor import Scope
+from app.verification.verify import MESSAGES, Code
+
+strawberry.enum(Scope, name="Scope")
+strawberry.enum(Code, name="VerificationCode")
+
+
+@strawberry.enum
+class UsageOutcome(StrEnum):
+    """Codes of verifications that can be counted to a key, and what services report of the requests they served."""
+
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    SUSPENDED = "SUSPENDED"
+    IP_NOT_ALLOWED = "IP_NOT_ALLOWED"
+    ENVIRONMENT_NOT_ALLOWED = "ENVIRONMENT_NOT_ALLOWED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    VALID = "VALID"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@strawberry.enum
+class FieldFault(StrEnum):
+    """As `errors.Fault`."""
+
+    INVALID = "INVALID"
+    IN_THE_PAST = "IN_THE_PAST"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    REQUIRED = "REQUIRED"
+    TOO_EARLY = "TOO_EARLY"
+    TOO_LATE = "TOO_LATE"
+    TOO_LONG = "TOO_LONG"
+    TOO_MANY = "TOO_MANY"
+    UNKNOWN = "UNKNOWN"
+
+
+WORDS: Final = {
+    "Scope": "What a management key may be asked to do; elsewhere written in small letters, `keys.read`. Writing includes reading.",
+    "Scope.KEYS_READ": "Read API keys and rotations, and ask what a key would be told.",
+    "Scope.KEYS_WRITE": "Make, change, rotate and revoke API keys.",
+    "Scope.USAGE_READ": "Read how keys and the workspace are used.",
+    "Scope.AUDIT_READ": "Read the audit log.",
+    "Scope.WORKSPACE_READ": "Read the workspace's plan and settings, its members and its invitations.",
+    "Scope.WORKSPACE_WRITE": "Change the workspace's settings.",
+    "VerificationCode": "What a request with a key is told, in the order in which reasons are looked for.",
+    **{f"VerificationCode.{code.name}": message for code, message in MESSAGES.items()},
+    "UsageOutcome": "What became of a request with a key: what it was told, or what the service reported that it went on to serve.",
+    **{f"UsageOutcome.{code.name}": message for code, message in MESSAGES.items() if code.name in UsageOutcome.__members__},
+    "UsageOutcome.SUCCEEDED": "It was served, and the service reported a status below 400.",
+    "UsageOutcome.FAILED": "It was served, and the service reported another status.",
+    "FieldFault": "What is wrong with an input.",
+    "FieldFault.INVALID": "It is not of the form that it must have.",
+    "FieldFault.IN_THE_PAST": "It is a time that is over.",
+    "FieldFault.OUT_OF_RANGE": "It is smaller or larger than it may be.",
+    "FieldFault.REQUIRED": "It is missing, empty, or null.",
+    "FieldFault.TOO_EARLY": "It is a time before the first that may be.",
+    "FieldFault.TOO_LATE": "It is a time after the last that may be.",
+    "FieldFault.TOO_LONG": "It has more characters than it may have.",
+    "FieldFault.TOO_MANY": "It has more entries than it may have.",
+    "FieldFault.UNKNOWN": "There is no such thing.",
+}

@@ -1,0 +1,69 @@
+"""The closed sets of the contract: the words that clients can switch on, and the place of a fault."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from app import database, errors
+from app.access.actor import Scope
+from app.api.codes import FieldFault, UsageOutcome
+from app.api.schema import core
+from app.clock import DAY, HOUR, rfc3339
+from app.usage.usage import FAILED, SUCCEEDED
+from app.verification.verify import Code
+from tests.conftest import Team, make_key
+from tests.support.callers import use
+from tests.support.graphql import Client
+
+
+def test_each_enum_has_exactly_the_words_of_what_it_stands_for() -> None:
+    assert set(FieldFault) == set(get_args(errors.Fault))
+    assert set(UsageOutcome) == set(Code) - {Code.MALFORMED, Code.NOT_FOUND} | {SUCCEEDED, FAILED}
+    kinds = core().type_map
+    assert {*kinds["VerificationCode"].values} == {*Code}  # type: ignore[attr-defined]
+    assert {*kinds["Scope"].values} == {scope.upper().replace(".", "_") for scope in Scope}  # type: ignore[attr-defined]
+
+
+async def test_the_path_of_a_fault_names_the_entry_of_the_list(owner: Client, team: Team) -> None:
+    refused = await owner.change(
+        "keys/create",
+        name="",
+        environment="production",
+        permissions=["pdf.read", "pdf.fly"],
+        allowedIps=["203.0.113.9", "here", "203.0.113.0/24", "there"],
+    )
+    assert [(fault["field"], fault["path"], fault["code"]) for fault in refused["fields"]] == [
+        ("name", ["name"], "REQUIRED"),
+        ("permissions", ["permissions", "1"], "UNKNOWN"),
+        ("allowedIps", ["allowedIps", "1"], "INVALID"),
+        ("allowedIps", ["allowedIps", "3"], "INVALID"),
+    ]
+    hours = {"days": ["MONDAY"], "opens": "18:00", "closes": "08:00"}
+    (fault,) = (await owner.change("workspaces/update", businessHours=hours))["fields"]
+    assert (fault["field"], fault["path"]) == ("businessHours.closes", ["businessHours", "closes"])
+
+
+async def test_scopes_are_asked_for_and_shown_as_the_same_words(owner: Client, team: Team) -> None:
+    asked = {"name": "CI", "scopes": ["KEYS_READ", "USAGE_READ"], "expiresAt": rfc3339(await database.now() + DAY)}
+    made = await owner.change("management/create", **asked)
+    assert made["managementKey"]["scopes"] == asked["scopes"]
+    viewer = await Client(token=made["secret"]).ask("{ viewer { scopes effectiveScopes } }")
+    assert viewer["viewer"] == {"scopes": asked["scopes"], "effectiveScopes": asked["scopes"]}
+    (error,) = await owner.refused(
+        "mutation($i: CreateManagementKeyInput!) { createManagementKey(input: $i) { __typename } }",
+        i=asked | {"scopes": ["keys.read"]},
+    )
+    assert error["extensions"]["code"] == "BAD_USER_INPUT" and error["message"].endswith("does not exist in 'Scope' enum.")
+
+
+async def test_what_became_of_requests_is_one_of_the_words(owner: Client, team: Team) -> None:
+    key = (await make_key(team)).key.id
+    await use(key)
+    values = [(key, await database.now() // HOUR * HOUR, "", outcome, 2) for outcome in UsageOutcome if outcome != "VALID"]
+    async with database.transaction():
+        for row in values:
+            await database.fetch(
+                "INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES ({}, {}, {}, {}, {})", *row
+            )
+    by_outcome = (await owner.run("keys/usage", id=key))["usage"]["byOutcome"]
+    assert {each["outcome"]: each["total"] for each in by_outcome} == {**dict.fromkeys(UsageOutcome, 2), "VALID": 1}

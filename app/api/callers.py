@@ -11,7 +11,7 @@ from app.api.connection import Connection, Node, cut, known, page
 from app.api.context import Context
 from app.api.cursors import Cut
 from app.api.places import OfKey
-from app.api.scalars import BigInt, Instant, instant
+from app.api.scalars import BigInt, Instant, Network, instant
 from app.rotations import impact as impact_noun
 from app.rotations.rotation import Moving, Progress
 from app.usage import caller as noun
@@ -25,8 +25,8 @@ RevocationVerdict = strawberry.enum(
 
 @strawberry.type(description="A network and a family of programs seen using a key.")
 class Caller(OfKey, Node):
-    network: str | None = strawberry.field(description="`203.0.113.0/24` or `2001:db8:1::/48`; null: not known.")
-    user_agent: str | None = strawberry.field(description="The program's name without its version; null: not known.")
+    network: Network | None = strawberry.field(description="A /24 of IPv4, a /48 of IPv6; null: not known, or several.")
+    user_agent: str | None = strawberry.field(description="The program's name without its version; null: not known, or several.")
     folded: bool = strawberry.field(
         description="Whether this stands for all callers that are no longer kept apart: a key has 200 that are."
     )
@@ -46,11 +46,12 @@ class Caller(OfKey, Node):
     @classmethod
     def of(cls, moving: Moving) -> Caller:
         caller = moving.caller
+        known_apart = not caller.folded
         return cls(
             id=strawberry.ID(caller.id),
             key_id=caller.key_id,
-            network=caller.network or None,
-            user_agent=caller.user_agent or None,
+            network=Network(caller.network) if known_apart and caller.network else None,
+            user_agent=caller.user_agent or None if known_apart else None,
             folded=caller.folded,
             first_seen_at=Instant(caller.first_seen_at),
             last_seen_at=Instant(caller.last_seen_at),

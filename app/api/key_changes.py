@@ -11,7 +11,7 @@ from app.api.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.keys import ApiKey
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.api.resolving import mutation
-from app.api.scalars import Instant, given
+from app.api.scalars import Instant, Network, given
 from app.keys import service
 from app.keys.key import ApiKey as Key
 from app.keys.key import Reason
@@ -28,7 +28,7 @@ class CreateApiKeyInput:
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Some environments demand it, within a number of days."
     )
-    allowed_ips: list[str] | None = strawberry.field(
+    allowed_ips: list[Network] | None = strawberry.field(
         default=strawberry.UNSET, description="IPv4 and IPv6 addresses and networks; left out or empty: any."
     )
     idempotency_key: str | None = strawberry.field(
@@ -62,7 +62,7 @@ class UpdateApiKeyInput:
     permissions: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="All of them: this replaces the list. Null and an empty list are refused."
     )
-    allowed_ips: list[str] | None = strawberry.field(
+    allowed_ips: list[Network] | None = strawberry.field(
         default=strawberry.UNSET, description="All of them: this replaces the list. Null or empty: any address."
     )
     expires_at: Instant | None = strawberry.field(

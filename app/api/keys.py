@@ -18,7 +18,7 @@ from app.api.cursors import Cut, Window, refused
 from app.api.loaders import Span
 from app.api.places import Placed
 from app.api.resolving import field, paged
-from app.api.scalars import Instant, given, instant
+from app.api.scalars import Instant, Network, given, instant
 from app.api.usage import Usage
 from app.keys import key as noun
 from app.keys import service
@@ -61,7 +61,7 @@ class ApiKey(Placed, Node):
     environment: Environment
     status: noun.Status
     permissions: list[Permission]
-    allowed_ips: list[str] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")
+    allowed_ips: list[Network] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")
     created_at: Instant
     created_by: Actor
     expires_at: Instant | None = strawberry.field(description="From this instant on the key is EXPIRED; null: never.")
@@ -92,7 +92,7 @@ class ApiKey(Placed, Node):
             environment=Environment.of(environment),
             status=key.status(now),
             permissions=[Permission.named(name) for name in key.permissions],
-            allowed_ips=list(key.allowed_ips),
+            allowed_ips=[Network(text) for text in key.allowed_ips],
             created_at=Instant(key.created_at),
             created_by=Actor.of(key.created_by),
             expires_at=instant(key.expires_at),

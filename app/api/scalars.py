@@ -1,7 +1,11 @@
-"""DateTime and BigInt. Both are plain ints inside: microseconds since 1970 UTC, and a count."""
+"""The scalars. DateTime and BigInt are plain ints inside: microseconds since 1970 UTC, and a count.
+
+LocalTime, TimeZone and Network are texts, and say which: what is none is refused by the use cases, at its field.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
@@ -12,6 +16,9 @@ from app import clock
 
 Instant = NewType("Instant", int)
 BigInt = NewType("BigInt", int)
+LocalTime = NewType("LocalTime", str)
+TimeZone = NewType("TimeZone", str)
+Network = NewType("Network", str)
 
 Value = TypeVar("Value")
 
@@ -36,6 +43,17 @@ def parse_integer(value: Any) -> BigInt:
     return BigInt(value)
 
 
+def text_of(name: str) -> Callable[[Any], str]:
+    """What reads a scalar that is a text. Raises GraphQLError for anything else."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str):
+            raise GraphQLError(f"{name} is a text.")
+        return value
+
+    return parse
+
+
 def given(value: Value | None) -> Value | None:
     """None for an optional input that was left out as well as for one that is null."""
     return None if value is strawberry.UNSET else value
@@ -52,13 +70,42 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
             "An instant in RFC 3339 with an offset, `2027-01-31T12:00:00Z`, exact to the microsecond. Answers are in UTC; a time\n"
             "without an offset is refused, and one outside the years 1970 to 9000."
         ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
         serialize=clock.rfc3339,
         parse_value=parse_instant,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A whole number that may need more than 32 bits, as a JSON number.",
+        description=(
+            "A whole number that may need more than 32 bits, as a JSON number. In inputs at most 2^53 - 1, the largest that every\n"
+            "reader of JSON keeps exactly; answers have all digits of what was counted, also beyond."
+        ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=int,
         parse_value=parse_integer,
+    ),
+    LocalTime: strawberry.scalar(
+        name="LocalTime",
+        description="A time of day without a zone, in hours and minutes: `08:00`.",
+        specified_by_url="https://html.spec.whatwg.org/multipage/common-microsyntaxes.html#times",
+        serialize=str,
+        parse_value=text_of("LocalTime"),
+    ),
+    TimeZone: strawberry.scalar(
+        name="TimeZone",
+        description="A name of the IANA time zone database: `Europe/Berlin`, `UTC`.",
+        specified_by_url="https://www.iana.org/time-zones",
+        serialize=str,
+        parse_value=text_of("TimeZone"),
+    ),
+    Network: strawberry.scalar(
+        name="Network",
+        description=(
+            "An IPv4 or IPv6 network, `203.0.113.0/24`, `2001:db8:1::/48`. In inputs an address alone is the network that\n"
+            "holds it alone, and answers show it so: `203.0.113.9/32`."
+        ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc4632#section-3.1",
+        serialize=str,
+        parse_value=text_of("Network"),
     ),
 }

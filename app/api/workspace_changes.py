@@ -10,7 +10,7 @@ from app.api.context import Info
 from app.api.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
-from app.api.scalars import given
+from app.api.scalars import LocalTime, TimeZone, given
 from app.api.workspaces import Weekday, Workspace
 from app.plans import service as plans
 from app.workspaces import service as workspaces
@@ -21,8 +21,8 @@ from app.workspaces.workspace import Workspace as Place
 @strawberry.input(description="When people are at work, in the workspace's time zone.")
 class BusinessHoursInput:
     days: list[Weekday]
-    opens: str = strawberry.field(description="`08:00`")
-    closes: str = strawberry.field(description="`18:00`, later than `opens`.")
+    opens: LocalTime
+    closes: LocalTime = strawberry.field(description="Later than `opens`.")
 
     def plain(self) -> BusinessHours:
         return BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
@@ -32,9 +32,7 @@ class BusinessHoursInput:
 class UpdateWorkspaceInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
     name: str | None = strawberry.field(default=strawberry.UNSET, description="Null is refused: every workspace has a name.")
-    timezone: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A name of the IANA database, `Europe/Berlin`; null is refused."
-    )
+    timezone: TimeZone | None = strawberry.field(default=strawberry.UNSET, description="Null is refused.")
     business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
     expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
 

@@ -15,7 +15,7 @@ from app.api.connection import Connection, Node
 from app.api.context import Info
 from app.api.cursors import Cut
 from app.api.resolving import field, paged
-from app.api.scalars import Instant, given, instant
+from app.api.scalars import Instant, LocalTime, TimeZone, given, instant
 from app.api.usage import Usage
 from app.usage import service as usages
 from app.usage.usage import Granularity
@@ -37,12 +37,12 @@ class Weekday(StrEnum):
 @strawberry.type(description="When people are at work, in the workspace's time zone.")
 class BusinessHours:
     days: list[Weekday]
-    opens: str = strawberry.field(description="`08:00`")
-    closes: str = strawberry.field(description="`18:00`")
+    opens: LocalTime
+    closes: LocalTime
 
     @classmethod
     def of(cls, hours: noun.BusinessHours) -> BusinessHours:
-        return cls(days=[Weekday(day) for day in hours.days], opens=hours.opens, closes=hours.closes)
+        return cls(days=[Weekday(day) for day in hours.days], opens=LocalTime(hours.opens), closes=LocalTime(hours.closes))
 
 
 @strawberry.type(description="How many keys the plan allows. Keys that are neither revoked nor expired count.")
@@ -61,7 +61,7 @@ class Workspace(Node):
     slug: str = strawberry.field(description="Its name in addresses and inputs.")
     viewer_role: Role | None = strawberry.field(description="The caller's role here; null for a management key.")
     plan: Plan
-    timezone: str = strawberry.field(description="A name of the IANA database.")
+    timezone: TimeZone
     business_hours: BusinessHours | None
     created_at: Instant
     suspended_at: Instant | None = strawberry.field(
@@ -81,7 +81,7 @@ class Workspace(Node):
             slug=place.slug,
             viewer_role=access.role if actor.kind is ActorKind.USER else None,
             plan=Plan.of(catalogue.current().plan(place.plan)),
-            timezone=place.timezone,
+            timezone=TimeZone(place.timezone),
             business_hours=BusinessHours.of(place.business_hours) if place.business_hours else None,
             created_at=Instant(place.created_at),
             suspended_at=instant(place.suspended_at),

@@ -1,0 +1,72 @@
+"""Nothing scrolls sideways: every page at every width between a small phone and a wide screen, with very long names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.browser.conftest import Application, Desk, Person
+from tests.support.routes import filled, routes
+
+WIDTHS = (320, 360, 480, 640, 761, 768, 900, 1024, 1100, 1180, 1280, 1366, 1440, 1600)
+# Answers that are no pages of their own: files, streams, one-time links, and what only leads elsewhere.
+NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/$|^/settings/|/settings$")
+LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
+UNBROKEN = "x" * 100
+# What stands out: the page beyond the window, and what is in a card beyond its edge.
+SIDEWAYS = """() => {
+  const root = document.documentElement, found = root.scrollWidth > innerWidth ? [["the page", root.scrollWidth - innerWidth]] : [];
+  for (const card of document.querySelectorAll(".card, .once, table"))
+    if (card.scrollWidth > card.clientWidth) found.push([card.innerText.slice(0, 40), card.scrollWidth - card.clientWidth]);
+  return found;
+}"""
+
+
+def test_no_page_and_no_table_is_wider_than_its_place(ada: Person, desk: Desk, gateway: str) -> None:
+    found = [problem for path in paths(furnish(ada, desk, gateway)) for problem in sideways(ada, path)]
+    assert found == []
+
+
+def sideways(person: Person, path: str) -> Iterator[str]:
+    """What is too wide on a page, at each width."""
+    person.open(path)
+    assert person.page.locator("h1").count() == 1, path
+    person.page.evaluate("() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
+    for width in WIDTHS:
+        person.page.set_viewport_size({"width": width, "height": 900})
+        for what, pixels in person.page.evaluate(SIDEWAYS):
+            yield f"{path} at {width}: {what} by {pixels} px"
+
+
+def paths(things: list[dict[str, str]]) -> list[str]:
+    """Every page of the dashboard, about each of these things; and the list in its other shapes."""
+    pages = [route for route in routes("GET") if not NO_PAGES.search(route)]
+    found = dict.fromkeys(filled(route, each) for route in pages for each in things)
+    return [*found, *(f"/w/acme-pdf/settings/api-keys?{asked}" for asked in ("sort=rotate", "q=nothing-is-called-so"))]
+
+
+def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
+    """A workspace full of long names; what its pages can be about, key by key."""
+    desk.run("set-plan", "acme-pdf", "scale_enterprise")
+    token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
+    made = [
+        desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"])
+        for name in (LONG, UNBROKEN, "Short")
+    ]
+    for key in made:
+        for name, ip in ((LONG, "2001:db8:ffff:ffff::1"), (UNBROKEN, "203.0.113.9"), ("cron", "198.51.100.7")):
+            Application(desk, gateway, name, ip, key["secret"]).calls()
+    keys = [str(key["apiKey"]["id"]) for key in made]
+    desk.graphql(token, "rotations/start", id=keys[0])
+    desk.graphql(token, "keys/suspend", id=keys[2])
+    ada.open("/w/acme-pdf/settings/workspace")
+    ada.fill(name=LONG)
+    ada.press("Save")
+    ada.page.get_by_text("Saved.").wait_for()
+    ada.open("/w/acme-pdf/settings/members")
+    ada.fill(email=f"{'i' * 60}@{'example.' * 6}com")
+    ada.press("Invite")
+    ada.page.locator("[data-secret]").wait_for()
+    ada.open("/w/acme-pdf/settings/members")
+    user = str(ada.page.locator("tr[id^=usr_]").first.get_attribute("id"))
+    return [{"slug": "acme-pdf", "name": "growth", "user_id": user, "key_id": key} for key in keys]

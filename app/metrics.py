@@ -18,6 +18,9 @@ BATCH: Final = Histogram(
     "keydesk_verification_batch_requests", "Verifications that shared one read and one write.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 REQUESTS: Final = Counter("keydesk_requests", "Requests to the dashboard and to GraphQL, by status.", ["face", "status"])
+ADDRESSES_UNREADABLE: Final = Counter(
+    "keydesk_addresses_unreadable", "Requests whose X-Forwarded-For held no address where one belongs; it counts as unknown."
+)
 CLOCK_SET_BACK: Final = Counter("keydesk_clock_set_back", "Times the database's clock went back by more than a minute.")
 NEWEST_AHEAD: Final = Gauge(
     "keydesk_newest_instant_ahead_seconds", "How far the newest instant in the database lies ahead of its clock; 0 is right."

@@ -25,6 +25,7 @@ from app.peppers import service as peppers
 from app.plans import service as plans
 from app.plans.plan import Meter
 from app.settings import Settings
+from app.usage import caller_store
 from app.workspaces.service import SYSTEM_CHAIN
 
 _WANTED: Final = {
@@ -50,6 +51,7 @@ async def of_database(actor: Actor, settings: Settings) -> list[Finding]:
         *await _limits(actor, settings),
         *await _leavers(catalogue.current()),
         *await _people_and_gateways(settings),
+        *await _addresses(),
         *await _clock(),
     ]
 
@@ -177,6 +179,16 @@ async def _people_and_gateways(settings: Settings) -> list[Finding]:
         if tokens or settings.gateway_tokens
         else warn("gateway tokens", "there is none, so no service can ask /v1: keydesk gateway-token create"),
     ]
+
+
+async def _addresses() -> list[Finding]:
+    """Where services send none, or a proxy writes what nobody can read."""
+    keys = await caller_store.placeless_since(await database.now() - clock.DAY)
+    text = (
+        f"{keys} keys were used in the last day from an address that was not sent or cannot be read: allow-lists refuse such"
+        " requests, and a rotation never counts them as moved. The log and /metrics of the nodes say whether it cannot be read"
+    )
+    return [warn("addresses", text)] if keys else []
 
 
 async def _clock() -> list[Finding]:

@@ -11,7 +11,7 @@ from app import database
 from app.keys.listing import LAST_INSTANT
 from app.pace import unhurried
 from app.usage import store
-from app.usage.caller import FOLDED, Caller, caller_id
+from app.usage.caller import FOLDED, UNKNOWN, Caller, caller_id
 from app.usage.counting import CROWD, Tally
 
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
@@ -39,6 +39,14 @@ async def crowded(most: int) -> list[str]:
         *(FOLDED, most),
     )
     return [row["key"] for row in rows]
+
+
+async def placeless_since(instant: int) -> int:
+    """How many keys were used since then by callers whose network is not known."""
+    rows = await database.fetch(
+        "SELECT count(DISTINCT key) AS n FROM caller WHERE network = {} AND last_seen_at >= {}", UNKNOWN, instant
+    )
+    return int(rows[0]["n"])
 
 
 async def fold(key_id: str, callers: Collection[Caller]) -> None:

@@ -17,7 +17,7 @@ from app.keys.secret import PATTERN, class_of, cut
 from app.settings import Network
 from app.usage import reports
 from app.usage.reports import Event, Fault
-from app.verification import store
+from app.verification import store, unreadable
 from app.verification.asgi import Refused
 from app.verification.verify import Asked, parse_address
 
@@ -222,7 +222,7 @@ def address_of(text: str | None) -> str | None:
 def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str | None:
     """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or used up.
 
-    Only what our own proxies appended can be believed, so the list is read from its end.
+    Only what our own proxies appended can be believed, so the list is read from its end. What is malformed is said.
     """
     for entry in reversed(lines.split(b",")) if lines is not None else ():
         if not entry.strip():  # empty elements of a list count for nothing (RFC 9110 section 5.6.1.2)
@@ -230,6 +230,7 @@ def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str 
         try:
             address = _bare_address(entry.decode("ascii"))
         except ValueError:
+            unreadable.note(entry)
             return None
         if not trusted or not _is_trusted(address, trusted):
             return address

@@ -10,7 +10,7 @@ from app.access.actor import Role
 from app.accounts.session import SignedIn
 from app.errors import Conflict, FieldProblem, NotAllowed, Problem, SignInFailed, TooManyAttempts, ValidationFailed
 from app.web.gate import Gate
-from app.web.page import Page
+from app.web.page import Page, with_query
 
 REFUSALS: Final = (ValidationFailed, SignInFailed, Conflict, TooManyAttempts)
 ROLES: Final = {
@@ -63,8 +63,10 @@ def role_of(text: str) -> Role:
 
 
 def enter(page: Page, gate: Gate, signed_in: SignedIn, address: str) -> Response[str]:
-    """On to a page with the new session's cookie."""
-    return page.go(address, set_cookie=gate.cookie(signed_in.token))
+    """On to a page with the new session's cookie; by way of the sign-in page, which says so if the browser did not keep it. One
+    that came with a session keeps cookies."""
+    way = address if page.visitor else with_query("/sign-in", after="sign-in", next=address)
+    return page.go(way, set_cookie=gate.cookie(signed_in.token))
 
 
 def device(user_agent: str) -> str:

@@ -37,7 +37,7 @@ async def test_the_first_owner_is_set_up_by_the_link_and_is_in(browser: Browser)
     path = await set_up_path()
     await browser.open(path)
     answer = await browser.send(path, name="Ann", email="ann@example.org", password=PASSWORD, workspace="Acme, Inc.")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?after=sign-in&next=%2F")
     assert str((await browser.follow()).url).endswith("/w/acme-inc")
     assert "Acme, Inc." in browser.page
 
@@ -91,7 +91,8 @@ async def test_signing_in_leads_on_to_where_one_wanted_to_go(browser: Browser) -
     assert (await browser.open("/w/acme/settings/members")).status_code == 303
     await browser.follow()
     answer = await browser.send("/sign-in", email="Ann@Example.org", password=PASSWORD)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/w/acme/settings/members")
+    assert answer.status_code == 303
+    assert (await browser.open(answer.headers["location"])).headers["location"] == "/w/acme/settings/members"
     assert (await browser.follow()).status_code == 200
 
 
@@ -100,7 +101,8 @@ async def test_next_never_leads_elsewhere(browser: Browser, address: str) -> Non
     await make_owner()
     await browser.open("/sign-in?next=/account")
     answer = await browser.send("/sign-in", email="ann@example.org", password=PASSWORD, next=address)
-    assert answer.headers["location"] == "/"
+    assert answer.headers["location"] == "/sign-in?after=sign-in&next=%2F"
+    assert (await browser.open(answer.headers["location"])).headers["location"] == "/"
     assert (await browser.client.get("/sign-in", params={"next": address})).headers["location"] == "/"
     await browser.open("/account")
     fields = [*browser.form("/sign-out").values, ("next", address)]
@@ -252,6 +254,19 @@ async def test_the_sign_in_page_says_at_once_that_plain_http_keeps_no_session(
     app = create_app(replace(settings, dev=False, public_url=url))
     page = await Browser(app).open("/sign-in")
     assert ("does not work over plain http" in page.text) is says
+
+
+async def test_a_browser_that_keeps_no_cookie_is_told_so_after_signing_in(browser: Browser) -> None:
+    await make_owner()
+    await browser.open("/sign-in?next=/account")
+    await browser.send("/sign-in", email="ann@example.org", password=PASSWORD)
+    browser.client.cookies.clear()
+    page = await browser.follow()
+    assert (page.status_code, "Your browser did not keep the session" in page.text) == (200, True)
+    assert dict(browser.form("/sign-in").values)["next"] == "/account"
+    await browser.send("/sign-in", email="ann@example.org", password=PASSWORD)
+    assert str((await browser.follow()).url).endswith("/account")
+    assert "did not keep" not in browser.page
 
 
 def test_the_start_says_at_once_that_nobody_can_sign_in_over_plain_http(settings: Settings) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import strawberry
 
@@ -45,6 +46,43 @@ class Edge(Generic[T]):
     node: T
 
 
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[T]):
+    """An Edge as it is answered: the page's cursors are sealed, in one go, when the first is asked for."""
+
+    node: T
+    index: int
+    cursors: Callable[[], list[str]]
+
+    @property
+    def cursor(self) -> str:
+        return self.cursors()[self.index]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends(Generic[Row]):
+    """A PageInfo, likewise: each of its cursors is sealed when it is asked for."""
+
+    found: Slice[Row]
+    seal: Callable[[Row], str]
+
+    @property
+    def has_next_page(self) -> bool:
+        return self.found.has_next
+
+    @property
+    def has_previous_page(self) -> bool:
+        return self.found.has_previous
+
+    @property
+    def start_cursor(self) -> str | None:
+        return self.seal(self.found.rows[0]) if self.found.rows else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        return self.seal(self.found.rows[-1]) if self.found.rows else None
+
+
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
     edges: list[Edge[T]]
@@ -66,14 +104,15 @@ def page(
     count: Callable[[], Awaitable[int]],
 ) -> Connection[T]:
     """What was found of a list, as its client reads it."""
-    edges = [Edge(cursor=sealed(window.place, position(row)), node=node(row)) for row in found.rows]
-    info = PageInfo(
-        has_next_page=found.has_next,
-        has_previous_page=found.has_previous,
-        start_cursor=edges[0].cursor if edges else None,
-        end_cursor=edges[-1].cursor if edges else None,
-    )
-    return Connection(edges=edges, nodes=[edge.node for edge in edges], page_info=info, count=count)
+
+    def seal(row: Row) -> str:
+        return sealed(window.place, position(row))
+
+    cursors = functools.cache(lambda: [seal(row) for row in found.rows])
+    nodes = [node(row) for row in found.rows]
+    # GraphQL reads attributes, whatever the class is that has them.
+    edges = cast("list[Edge[T]]", [Placed(each, index, cursors) for index, each in enumerate(nodes)])
+    return Connection(edges=edges, nodes=nodes, page_info=cast("PageInfo", Ends(found, seal)), count=count)
 
 
 def read(window: Window, rows: Sequence[Row]) -> Slice[Row]:

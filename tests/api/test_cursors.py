@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app import runtime
+from app.api import connection, cursors
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from tests.api.conftest import program
@@ -130,3 +131,20 @@ async def test_cursors_outlive_a_change_of_the_pepper(owner: Client, keys: list[
     assert names(await page(owner, first=100, after=cursor)) == keys[::-1][2:]
     runtime.put(Peppers(Pepper(3, b"a third pepper, as long as it has to be, too")))
     assert await refusal(owner, after=cursor) == FOREIGN
+
+
+async def test_only_cursors_that_are_asked_for_are_sealed(owner: Client, keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed: list[str] = []
+
+    def sealing(place: str, position: Any) -> str:
+        sealed.append(cursors.sealed(place, position))
+        return sealed[-1]
+
+    monkeypatch.setattr(connection, "sealed", sealing)
+    page = "{ workspace { apiKeys { totalCount nodes { id } edges { node { id } %s } pageInfo { hasNextPage %s } } } }"
+    await owner.ask(page % ("", ""))
+    assert sealed == []
+    found = (await owner.ask(page % ("cursor", "")))["workspace"]["apiKeys"]
+    assert [edge["cursor"] for edge in found["edges"]] == sealed and len(sealed) == len(keys)
+    info = (await owner.ask(page % ("", "startCursor endCursor")))["workspace"]["apiKeys"]["pageInfo"]
+    assert [info["startCursor"], info["endCursor"]] == sealed[len(keys) :] == [sealed[0], sealed[len(keys) - 1]]

@@ -22,7 +22,7 @@ from app.api.scalars import Instant, Network, given, instant
 from app.api.usage import Usage
 from app.keys import key as noun
 from app.keys import service
-from app.keys.listing import KeyFilter, Order, Place, place_of
+from app.keys.listing import Between, KeyFilter, Order, Place, place_of
 from app.keys.listing import Window as KeyWindow
 from app.usage.usage import Granularity
 from app.workspaces.workspace import Workspace
@@ -159,6 +159,16 @@ class ApiKey(Placed, Node):
         return RevocationImpact.of(*await asyncio.gather(beside.impact(self.key), beside.rotation(self.id)))
 
 
+@strawberry.input(description="Times between two instants, both left out; without one of them open on that side.")
+class DateTimeRange:
+    after: Instant | None = strawberry.field(default=strawberry.UNSET, description="Only later times.")
+    before: Instant | None = strawberry.field(default=strawberry.UNSET, description="Only earlier times.")
+
+    @classmethod
+    def plain(cls, asked: DateTimeRange | None) -> Between:
+        return Between(given(asked.after), given(asked.before)) if asked else Between()
+
+
 @strawberry.input(description="Every condition given must hold.")
 class ApiKeyFilter:
     search: str | None = strawberry.field(
@@ -168,11 +178,28 @@ class ApiKeyFilter:
             "looked at."
         ),
     )
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="The whole name, in the same capitals.")
     status: list[noun.Status] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
     environment: str | None = strawberry.field(default=strawberry.UNSET, description="The name of an environment.")
+    environments: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="The names of environments, any of these; null or empty: any."
+    )
     permission: str | None = strawberry.field(default=strawberry.UNSET, description="The name of a permission the key holds.")
     rotation: list[noun.RotationDue] | None = strawberry.field(
         default=strawberry.UNSET, description="Any of these: where the key stands in its environment's schedule."
+    )
+    created_by: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `actorId` of who made it: a user or a management key."
+    )
+    created_at: DateTimeRange | None = strawberry.field(default=strawberry.UNSET, description="When it was made.")
+    last_used_at: DateTimeRange | None = strawberry.field(
+        default=strawberry.UNSET, description="When it was last used; leaves out keys that never were."
+    )
+    expires_at: DateTimeRange | None = strawberry.field(
+        default=strawberry.UNSET, description="When it expires or expired; leaves out keys that never do."
+    )
+    never_used: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="True: only keys that were never used. False: only those that were."
     )
 
     def plain(self) -> KeyFilter:
@@ -182,6 +209,13 @@ class ApiKeyFilter:
             environment=given(self.environment),
             permission=given(self.permission),
             rotation=tuple(given(self.rotation) or ()),
+            name=given(self.name),
+            environments=tuple(given(self.environments) or ()),
+            created_by=given(self.created_by),
+            never_used=given(self.never_used),
+            created_at=DateTimeRange.plain(given(self.created_at)),
+            last_used_at=DateTimeRange.plain(given(self.last_used_at)),
+            expires_at=DateTimeRange.plain(given(self.expires_at)),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from app import catalogue
 from app.clock import DAY
 from app.keys.key import DUE_SOON_DAYS, RotationDue, Status
-from app.keys.listing import LAST_INSTANT, KeyFilter, Order, Place, name_key
+from app.keys.listing import LAST_INSTANT, Between, KeyFilter, Order, Place, name_key
 
 Sql = tuple[str, list[Any]]
 _SORT: Final = {
@@ -43,6 +43,20 @@ def where(workspace_id: str, filter: KeyFilter, now: int) -> Sql:
     if filter.environment is not None:
         parts.append("k.environment = {}")
         arguments.append(filter.environment)
+    if filter.environments:
+        parts.append(f"k.environment IN ({', '.join('{}' for _ in filter.environments)})")
+        arguments += filter.environments
+    for column, wanted in (("k.name", filter.name), ("k.created_by_id", filter.created_by)):
+        if wanted is not None:
+            parts.append(f"{column} = {{}}")
+            arguments.append(wanted)
+    if filter.never_used is not None:
+        parts.append(f"u.last_used_at IS {'' if filter.never_used else 'NOT '}NULL")
+    for column, span in _spans(filter):
+        for sign, bound in ((">", span.after), ("<", span.before)):
+            if bound is not None:
+                parts.append(f"{column} {sign} {{}}")
+                arguments.append(bound)
     if filter.permission is not None:
         parts.append("(' ' || k.permissions || ' ') LIKE {} ESCAPE '!'")
         arguments.append(f"% {_literal(filter.permission)} %")
@@ -58,6 +72,10 @@ def beyond(sort: Sql, place: Place, *, ahead: bool) -> Sql:
     (value, given), sign = sort, ">" if ahead else "<"
     text = f"({value} {sign} {{}} OR ({value} = {{}} AND k.id {sign} {{}}))"
     return text, [*given, place.value, *given, place.value, place.id]
+
+
+def _spans(filter: KeyFilter) -> tuple[tuple[str, Between], ...]:
+    return (("k.created_at", filter.created_at), ("u.last_used_at", filter.last_used_at), ("k.expires_at", filter.expires_at))
 
 
 def _rotate_by(now: int) -> Sql:

@@ -24,14 +24,30 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Instants later than `after` and earlier than `before`, in microseconds; None: no bound. A time that is not is neither."""
+
+    after: int | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """`search` is part of a name or the beginning of a prefix; the others name what a key must have."""
+    """`search` is part of a name or the beginning of a prefix, `name` the whole of one; `created_by` is the id of a user or of a
+    management key, and several `environments` are any of them. The others name what a key must have."""
 
     search: str = ""
     statuses: tuple[Status, ...] = ()
     environment: str | None = None
     permission: str | None = None
     rotation: tuple[RotationDue, ...] = ()
+    name: str | None = None
+    environments: tuple[str, ...] = ()
+    created_by: str | None = None
+    never_used: bool | None = None
+    created_at: Between = Between()
+    last_used_at: Between = Between()
+    expires_at: Between = Between()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from app.keys.listing import LONGEST_SEARCH, KeyFilter, KeyPage, Order, Window
 from app.keys.secret import cut
 from app.peppers import service as peppers
 from app.workspaces import service as workspaces
+from app.workspaces.rules import plain_name
 
 WHAT: Final = "API key"
 
@@ -88,4 +89,5 @@ def found(key: ApiKey | None) -> ApiKey:
 def _safe(filter: KeyFilter) -> KeyFilter:
     if len(filter.search) > LONGEST_SEARCH:
         raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
-    return replace(filter, search=cut(filter.search.strip()).rstrip("…"))
+    name = None if filter.name is None else plain_name(filter.name)
+    return replace(filter, search=cut(filter.search.strip()).rstrip("…"), name=name)

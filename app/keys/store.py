@@ -101,7 +101,9 @@ async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: b
 
 async def count(workspace_id: str, filter: KeyFilter, now: int) -> int:
     where, arguments = conditions.where(workspace_id, filter, now)
-    rows = await database.fetch(f"SELECT count(*) AS n FROM api_key k WHERE {where}", *arguments)
+    rows = await database.fetch(
+        f"SELECT count(*) AS n FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id WHERE {where}", *arguments
+    )
     return int(rows[0]["n"])
 
 

@@ -1,0 +1,106 @@
+"""What lists can be narrowed to: each filter finds exactly its own, counts the same, and all of them together hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app import database
+from app.clock import DAY, rfc3339
+from tests.api.conftest import program
+from tests.conftest import Team, make_key
+from tests.support.callers import use
+from tests.support.graphql import Client
+from tests.support.statements import counted
+
+NOW = 1_900_000_000_000_000
+
+
+@pytest.fixture
+async def keys(team: Team) -> dict[str, str]:
+    """Name → id: three keys, made on three days by three, used on different days."""
+    made = {}
+    for day, (name, changes) in enumerate(
+        {
+            "Web": {"expires_at": NOW + 20 * DAY},
+            "web": {"environment": "development"},
+            "Jobs": {"environment": "staging", "expires_at": NOW + 10 * DAY},
+        }.items()
+    ):
+        database.freeze(NOW + day * DAY)
+        made[name] = (await make_key(team, name, **changes)).key.id
+    database.freeze(NOW + 3 * DAY)
+    maker = await program(team.owner, team.slug, "keys.write")
+    asked = {"name": "Made by CI", "environment": "production", "permissions": ["pdf.read"]}
+    made["Made by CI"] = (await maker.change("keys/create", **asked))["apiKey"]["id"]
+    await use(made["Web"], at=NOW + DAY)
+    await use(made["web"], at=NOW + 2 * DAY)
+    return made
+
+
+async def names(client: Client, **filter: Any) -> set[str]:
+    found = (await client.run("keys/list", filter=filter))["apiKeys"]
+    assert found["totalCount"] == len(found["nodes"])
+    return {key["name"] for key in found["nodes"]}
+
+
+def day(number: int) -> str:
+    return rfc3339(NOW + number * DAY)
+
+
+@pytest.mark.parametrize(
+    ("filter", "expected"),
+    [
+        ({"name": "Web"}, {"Web"}),
+        ({"name": " web "}, {"web"}),
+        ({"name": "We"}, set()),
+        ({"environments": ["development", "staging"]}, {"web", "Jobs"}),
+        ({"environments": []}, {"Web", "web", "Jobs", "Made by CI"}),
+        ({"environments": ["nowhere"]}, set()),
+        ({"environment": "staging", "environments": ["development"]}, set()),
+        ({"createdAt": {"after": day(0), "before": day(2)}}, {"web"}),
+        ({"createdAt": {"before": day(2)}}, {"Web", "web"}),
+        ({"createdAt": {}}, {"Web", "web", "Jobs", "Made by CI"}),
+        ({"lastUsedAt": {"after": day(1)}}, {"web"}),
+        ({"lastUsedAt": {"before": day(2)}}, {"Web"}),
+        ({"expiresAt": {"before": day(15)}}, {"Jobs"}),
+        ({"expiresAt": {"after": day(0)}}, {"Web", "Jobs"}),
+        ({"neverUsed": True}, {"Jobs", "Made by CI"}),
+        ({"neverUsed": False}, {"Web", "web"}),
+        ({"neverUsed": None, "name": None, "createdBy": None, "expiresAt": None}, {"Web", "web", "Jobs", "Made by CI"}),
+        ({"neverUsed": True, "environments": ["production"]}, {"Made by CI"}),
+    ],
+)
+async def test_a_filter_of_keys_finds_its_own(owner: Client, keys: dict[str, str], filter: Any, expected: set[str]) -> None:
+    assert await names(owner, **filter) == expected
+
+
+async def test_keys_are_found_by_who_made_them(owner: Client, team: Team, keys: dict[str, str]) -> None:
+    assert await names(owner, createdBy=team.owner.id) == {"Web", "web", "Jobs"}
+    maker = (await owner.run("keys/show", id=keys["Made by CI"]))["createdBy"]
+    assert await names(owner, createdBy=maker["actorId"]) == {"Made by CI"}
+    assert await names(owner, createdBy=team.viewer.id) == set()
+
+
+async def test_filtered_keys_are_paged_in_every_order_without_loss(owner: Client, keys: dict[str, str]) -> None:
+    for field in ("CREATED_AT", "NAME", "LAST_USED_AT", "EXPIRES_AT", "ROTATE_BY"):
+        seen, after = [], None
+        for _ in range(3):
+            order = {"field": field, "direction": "DESC"}
+            filter = {"createdAt": {"after": day(-1)}, "lastUsedAt": {"before": day(9)}}
+            page = (await owner.run("keys/list", first=1, after=after, filter=filter, orderBy=order))["apiKeys"]
+            seen += [key["name"] for key in page["nodes"]]
+            after = page["pageInfo"]["endCursor"] or after
+        assert sorted(seen) == ["Web", "web"], field
+
+
+async def test_all_filters_together_are_as_many_statements_as_none(owner: Client, team: Team, keys: dict[str, str]) -> None:
+    spans = {name: {"after": day(-1), "before": day(30)} for name in ("createdAt", "lastUsedAt", "expiresAt")}
+    every = spans | {"name": "Web", "environments": ["production"], "createdBy": team.owner.id, "neverUsed": False, "search": "web"}
+    spent = []
+    for filter in ({}, every):
+        with counted() as statements:
+            assert "Web" in await names(owner, **filter)
+        spent.append(len(statements))
+    assert spent[0] == spent[1]

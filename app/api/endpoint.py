@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
 from strawberry.execution import optimized_is_awaitable
@@ -20,7 +20,8 @@ from app.api.documents import ERRORS_TOLD, Document, Documents
 from app.api.errors import told
 from app.api.execution import Executor, Room, executor
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
-from app.api.rate import Rates, Spent
+from app.api.price import Bill
+from app.api.rate import CHARACTERS, Rates, Spent
 from app.api.schema import core
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.management import service as management
@@ -35,6 +36,15 @@ _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
 
 Describe = Callable[[Scope], Request]
 SessionActor = Callable[[Scope], Awaitable[Actor]]
+T = TypeVar("T")
+
+
+class _Unfit(Exception):
+    """A document that is refused before anything of it runs."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__()
+        self.errors = errors
 
 
 class Endpoint:
@@ -89,7 +99,7 @@ class Endpoint:
         content, spent = await self.run(body, actor)
         kind = http.media_type(",".join(headers.get("accept", [])))
         status = 200 if "data" in content or kind == http.LEGACY else 400
-        return Response(status, content, kind, spent.headers if spent else {})
+        return Response(status, content, kind, spent.headers)
 
     async def _who(self, scope: Scope, headers: dict[str, list[str]], request: Request) -> Actor:
         """A Bearer token decides alone; without any Authorization header the session does."""
@@ -101,30 +111,43 @@ class Endpoint:
             raise NotAuthenticated
         return await management.authenticate(token.strip(), request)
 
-    async def run(self, body: Body, actor: Actor) -> tuple[dict[str, Any], Spent | None]:
+    async def run(self, body: Body, actor: Actor) -> tuple[dict[str, Any], Spent]:
         """`data`, `errors` and `extensions`, and what it cost; without `data` nothing was executed. Raises Refused when the
         caller asks for too much in a time."""
         request_id = actor.request.request_id or ids.new(ids.REQUEST)
-        document = self._documents.prepare(body.query or "")
+        text = body.query or ""
+        # Before the document is looked at: a flood of refusals ends here.
+        await self._charged(lambda: self._rates.require(actor))
         try:
-            if document.errors:
-                return {"errors": told(document.errors, request_id)}, None
-            operation = document.operation(body.operationName)
-            bill = self._documents.bill(document, operation, body.variables or {})
-            fields.require(actor, bill.coordinates)
-        except (GraphQLError, NotAllowed) as refusal:
-            error = refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)
-            return {"errors": told([error], request_id)}, None
-        spent = await self._spend(actor, bill.cost)
+            document, operation, bill = self._prepared(text, body, actor)
+        except _Unfit as refusal:
+            spent = await self._charged(lambda: self._rates.spend(actor, len(text) // CHARACTERS))
+            return {"errors": told(refusal.errors, request_id)}, spent
+        spent = await self._charged(lambda: self._rates.spend(actor, bill.cost))
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
             content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
         if "data" not in content:
             self._rates.give_back(actor, bill.cost)
         return content | {"extensions": {"cost": spent.extension}}, spent
 
-    async def _spend(self, actor: Actor, cost: int) -> Spent:
+    def _prepared(self, text: str, body: Body, actor: Actor) -> tuple[Document, OperationDefinitionNode, Bill]:
+        """What is to run. Raises _Unfit for what may not."""
+        document = self._documents.prepare(text)
+        if document.errors:
+            raise _Unfit(*document.errors)
         try:
-            return self._rates.spend(actor, cost)
+            operation = document.operation(body.operationName)
+            bill = self._documents.bill(document, operation, body.variables or {})
+            fields.require(actor, bill.coordinates)
+        except GraphQLError as error:
+            raise _Unfit(error) from None
+        except NotAllowed as refusal:
+            raise _Unfit(GraphQLError("", original_error=refusal)) from None
+        return document, operation, bill
+
+    async def _charged(self, take: Callable[[], T]) -> T:
+        try:
+            return take()
         except Refused:
             await asyncio.sleep(REFUSAL_SECONDS)
             raise

@@ -19,6 +19,8 @@ from app.api.price import BUDGET
 
 # What costs less is charged so much: being asked at all costs something.
 LEAST: Final = 10
+# A document that is refused before it runs is charged a point for so many characters, for reading and validating them.
+CHARACTERS: Final = 100
 # Buckets that were not used for longest are forgotten first; they are full by then.
 MOST_BUCKETS: Final = 10_000
 
@@ -75,10 +77,7 @@ class Rates:
     def spend(self, actor: Actor, cost: int) -> Spent:
         """Takes the points out of all of the caller's buckets, or raises Refused (429) and takes none."""
         now, wanted = self._clock(), max(cost, LEAST)
-        levels = {bucket: self._level(bucket, now) for bucket in _buckets(actor)}
-        for (quota, _), level in levels.items():
-            if level < wanted:
-                raise self._refusal(quota, level, wanted)
+        levels = self._enough(actor, wanted, now)
         for (quota, name), level in levels.items():
             self._buckets[(quota.name, name)] = (level - wanted, now)
             self._buckets.move_to_end((quota.name, name))
@@ -87,12 +86,24 @@ class Rates:
         (quota, _), level = min(levels.items(), key=lambda item: item[1] / item[0][0].size)
         return Spent(cost, quota, int(level - wanted))
 
+    def require(self, actor: Actor) -> None:
+        """Raises Refused (429) unless the caller may ask for anything at all; takes nothing."""
+        self._enough(actor, LEAST, self._clock())
+
     def give_back(self, actor: Actor, cost: int) -> None:
         """For what was refused before anything was executed: only being asked at all is paid for."""
         for quota, name in _buckets(actor):
             if (quota.name, name) in self._buckets:
                 level, since = self._buckets[(quota.name, name)]
                 self._buckets[(quota.name, name)] = (min(level + max(cost - LEAST, 0), quota.size), since)
+
+    def _enough(self, actor: Actor, wanted: int, now: float) -> dict[tuple[Quota, str], float]:
+        """What each of the caller's buckets holds, which is enough."""
+        levels = {bucket: self._level(bucket, now) for bucket in _buckets(actor)}
+        for (quota, _), level in levels.items():
+            if level < wanted:
+                raise self._refusal(quota, level, wanted)
+        return levels
 
     def _level(self, bucket: tuple[Quota, str], now: float) -> float:
         quota, name = bucket

@@ -91,3 +91,30 @@ async def test_variables_that_are_refused_cost_no_more_than_being_asked(owner: C
     fine = await owner.send(query, {"first": 1})
     left = int(re.findall(r"r=(\d+)", fine.headers["ratelimit"])[0])
     assert left >= CALLER.size - 2 * LEAST - fine.json()["extensions"]["cost"]["requested"]
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{", LEAST),
+        ("{ nothing }", LEAST),
+        ("{ viewer { kind } } # " + "x" * 3_000 + "\n{", 30),
+        ("{" + "x" * 60_000 + "}", 600),
+        ("{ workspace { managementKeys { totalCount } } }", LEAST),
+    ],
+    ids=["syntax", "validation", "long", "longest", "scope"],
+)
+async def test_a_document_that_is_refused_before_it_runs_costs_next_to_nothing_and_a_flood_of_them_ends(
+    team: Team, query: str, cost: int
+) -> None:
+    caller = await program(team.owner, team.slug, "keys.read")
+    caller.endpoint._rates = Rates(lambda: 0.0)
+    answer = await caller.send(query)
+    assert (answer.status_code, list(answer.json())) == (200, ["errors"])
+    assert answer.headers["ratelimit"].startswith(f'"caller";r={CALLER.size - cost};')
+    (bucket,) = [name for name in caller.endpoint._rates._buckets if name[0] == "caller"]
+    caller.endpoint._rates._buckets[bucket] = (cost + LEAST - 1, 0.0)
+    assert "data" not in (await caller.send(query)).json()
+    caller.endpoint._documents = None  # type: ignore[assignment]  # it is not looked at any more
+    refused = await caller.send(query)
+    assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (429, "TOO_MANY_REQUESTS")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -12,9 +13,11 @@ import click
 from app import logs
 from app.accounts import service as accounts
 from app.cli.frame import Said, say, settings, with_json
+from app.database.alone import serving
 from app.settings import Settings
 
 _PLAIN_HTTP = "Nobody can sign in there: over plain http browsers drop the session cookie. Use https, or KEYDESK_DEV for a trial."
+_NOT_ALONE = "Warning: another server uses {} already. They wait for each other's every write: stop one, or use PostgreSQL."
 _DEV = "Development: cookies travel over plain http, and localhost and 127.0.0.1 are one address. Not for the open network."
 
 
@@ -41,14 +44,17 @@ async def _serve(chosen: Settings, as_json: bool, with_journal: bool) -> None:
     from app import server
     from app.main import create_app
 
-    async def opened() -> Callable[[], None]:
-        link = await accounts.set_up_link() if chosen.role != "verify" else None
-        return lambda: say(_listening(chosen, link), as_json)
+    with contextlib.ExitStack() as stack:
 
-    await server.serve(create_app(chosen, with_journal=with_journal), opened)
+        async def opened() -> Callable[[], None]:
+            alone = stack.enter_context(serving(chosen.sqlite_path)) if chosen.sqlite_path else True
+            link = await accounts.set_up_link() if chosen.role != "verify" else None
+            return lambda: say(_listening(chosen, link, alone=alone), as_json)
+
+        await server.serve(create_app(chosen, with_journal=with_journal), opened)
 
 
-def _listening(chosen: Settings, link: str | None) -> Said:
+def _listening(chosen: Settings, link: str | None, *, alone: bool = True) -> Said:
     host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
     address = f"http://{host}:{chosen.port}"
     lines = [f"Keydesk listens on {address}"]
@@ -61,7 +67,7 @@ def _listening(chosen: Settings, link: str | None) -> Said:
     if link:
         lines.append(f"Nobody owns a workspace yet. Make the first account here, within 15 minutes: {link}")
     data = {"listening": address, "url": chosen.origin, "dev": chosen.dev, "setUpLink": link}
-    return Said(data, tuple(lines))
+    return Said(data, tuple(lines), () if alone else (_NOT_ALONE.format(chosen.sqlite_path),))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -17,7 +17,7 @@ import pytest
 
 from app.usage import service as usage
 from tests.cli.conftest import Keydesk
-from tests.conftest import GATEWAY_TOKEN, Team, make_key
+from tests.conftest import GATEWAY_TOKEN, KIND, Team, make_key
 from tests.support.processes import ROOT
 from tests.support.server import Server, free_port
 
@@ -201,3 +201,22 @@ def test_the_log_holds_neither_link_nor_token_at_debug(start: Start) -> None:
     lines = [line for line in printed(node).splitlines() if line.startswith("{")]
     assert lines
     assert not [line for line in lines if link.rpartition("/")[2] in line or GATEWAY_TOKEN in line]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL is for several nodes")
+async def test_a_second_server_on_a_file_says_so_and_commands_and_a_successor_do_not(
+    start: Start, keydesk: Keydesk, team: Team
+) -> None:
+    first = start()
+    second = start()
+    assert "another server uses" not in first.log.read_text()
+    # Said to people right after the port is open, and flushed with what follows.
+    assert second.stop() == 0
+    assert "Warning: another server uses " in second.log.read_text()
+    done = keydesk.run("set-plan", team.slug, "scale")
+    assert (done.returncode, "another server" in done.stderr) == (0, False)
+    first.kill()
+    third = start()
+    assert third.stop() == 0
+    assert "another server uses" not in third.log.read_text()

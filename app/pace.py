@@ -135,7 +135,9 @@ class _Steps(Awaitable[T], Generic[T]):
                 return done.value  # type: ignore[no-any-return]  # what the work returns
             finally:
                 self.seconds += time.monotonic() - began
-            thrown = None
+                # It knows this place, and this place it: a ring that would keep the request, and so its connection, until
+                # garbage is collected.
+                thrown = None
             try:
                 yield waited
             except BaseException as error:

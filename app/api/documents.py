@@ -5,10 +5,12 @@ A document is remembered together with its errors, so that the same bad text cos
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -24,22 +26,23 @@ from graphql import (
 )
 
 from app.api import limits
+from app.api.http import Refused
 from app.api.price import BUDGET, Bill, bill
 from app.clock import HOUR
 
-REMEMBERED: Final = 128
-# A longer text is prepared each time: the syntax tree takes 150 times the memory of its text.
-REMEMBERED_LENGTH: Final = 4_000
+# Characters of all texts that are remembered, those used last: a syntax tree takes 150 times the memory of its text.
+REMEMBERED: Final = 500_000
 ERRORS_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Either errors, or an `ast` that is valid; `bills` of the operations whose price no variable decides, with the hour
-    for which they hold: a span without an end grows."""
+    """A `refusal` of the request, or errors, or an `ast` that is valid; `bills` of the operations whose price no variable
+    decides, with the hour for which they hold: a span without an end grows."""
 
     ast: DocumentNode = field(default_factory=DocumentNode)
     errors: tuple[GraphQLError, ...] = ()
+    refusal: Refused | None = None
     bills: dict[str | None, tuple[int, Bill]] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -58,10 +61,21 @@ class Documents:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._remembered = lru_cache(maxsize=REMEMBERED)(self._prepare)
+        self._remembered: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
-    def prepare(self, text: str) -> Document:
-        return self._remembered(text) if len(text) <= REMEMBERED_LENGTH else self._prepare(text)
+    async def prepared(self, text: str) -> tuple[Document, float]:
+        """The document, and for how many seconds it kept a processor busy: none if it is remembered.
+
+        A new one is prepared in a thread, one at a time: it can take 20 ms, in which the event loop answers others.
+        """
+        if (known := self._remembered.get(text)) is not None:
+            self._remembered.move_to_end(text)
+            return known, 0.0
+        document, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, text)
+        self._remember(text, document)
+        return document, seconds
 
     def bill(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Bill:
         """What the operation touches and costs. Raises GraphQLError when that is more than BUDGET.
@@ -84,15 +98,30 @@ class Documents:
             raise limits.too_much("Fields to resolve (lists multiply)", found.cost, BUDGET, operation)
         return found
 
-    def _prepare(self, text: str) -> Document:
+    def prepare(self, text: str) -> Document:
         try:
             ast = parse(text, max_lexical_tokens=limits.TOKENS, max_comments=limits.COMMENTS)
             errors = limits.exceeded(ast) or self._validate(ast)
+        except Refused as refusal:
+            return Document(refusal=refusal)
         except GraphQLSyntaxError as error:
             return Document(errors=(error,))
         except RecursionError:
             return Document(errors=(GraphQLError("The document is nested too deeply."),))
         return Document(errors=tuple(errors[:ERRORS_TOLD])) if errors else Document(ast)
+
+    def _timed(self, text: str) -> tuple[Document, float]:
+        began = time.thread_time()
+        return self.prepare(text), time.thread_time() - began
+
+    def _remember(self, text: str, document: Document) -> None:
+        # Two requests may have brought it at once.
+        if text not in self._remembered:
+            self._characters += len(text)
+        self._remembered[text] = document
+        while self._characters > REMEMBERED:
+            forgotten, _ = self._remembered.popitem(last=False)
+            self._characters -= len(forgotten)
 
     def _validate(self, ast: DocumentNode) -> list[GraphQLError]:
         return validate(self._schema, ast, specified_rules, max_errors=ERRORS_TOLD, hide_suggestions=True)

@@ -21,7 +21,7 @@ from app.api.errors import told
 from app.api.execution import Executor, Room, executor
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
 from app.api.price import Bill
-from app.api.rate import CHARACTERS, Rates, Spent
+from app.api.rate import POINT_SECONDS, Rates, Spent
 from app.api.schema import core
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.management import service as management
@@ -30,7 +30,7 @@ from app.pace import Pace
 _log = logging.getLogger("keydesk.api")
 # All that one query reads: several times what the dearest takes on a busy server.
 READ_SECONDS: Final = 5.0
-# A client that ignores `Retry-After` would otherwise be refused hundreds of times a second.
+# A client that ignores `Retry-After`, or tries tokens, would otherwise be refused hundreds of times a second.
 REFUSAL_SECONDS: Final = 0.03
 _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
 
@@ -76,8 +76,11 @@ class Endpoint:
         try:
             return await self._answer(scope, receive, request)
         except Refused as refusal:
+            if refusal.status == 429:
+                await asyncio.sleep(REFUSAL_SECONDS)
             return Response(refusal.status, http.error(refusal.code, refusal.message), headers=refusal.headers)
         except NotAuthenticated:
+            await asyncio.sleep(REFUSAL_SECONDS)
             return Response(401, http.error("NOT_AUTHENTICATED", _NOBODY), headers={"www-authenticate": _challenge(scope)})
         except NotAllowed as refusal:
             return Response(403, http.error(refusal.code, refusal.message))
@@ -117,22 +120,25 @@ class Endpoint:
         request_id = actor.request.request_id or ids.new(ids.REQUEST)
         text = body.query or ""
         # Before the document is looked at: a flood of refusals ends here.
-        await self._charged(lambda: self._rates.require(actor))
+        self._rates.require(actor)
         try:
-            document, operation, bill = self._prepared(text, body, actor)
+            document, operation, bill = await self._prepared(text, body, actor)
         except _Unfit as refusal:
-            spent = await self._charged(lambda: self._rates.spend(actor, len(text) // CHARACTERS))
+            spent = self._rates.spend(actor, 0)
             return {"errors": told(refusal.errors, request_id)}, spent
-        spent = await self._charged(lambda: self._rates.spend(actor, bill.cost))
+        spent = self._rates.spend(actor, bill.cost)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
             content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
         if "data" not in content:
             self._rates.give_back(actor, bill.cost)
         return content | {"extensions": {"cost": spent.extension}}, spent
 
-    def _prepared(self, text: str, body: Body, actor: Actor) -> tuple[Document, OperationDefinitionNode, Bill]:
-        """What is to run. Raises _Unfit for what may not."""
-        document = self._documents.prepare(text)
+    async def _prepared(self, text: str, body: Body, actor: Actor) -> tuple[Document, OperationDefinitionNode, Bill]:
+        """What is to run; what a text that is not remembered takes to prepare is charged. Raises _Unfit for what may not run."""
+        document, seconds = await self._documents.prepared(text)
+        self._rates.charge(actor, seconds / POINT_SECONDS)
+        if document.refusal:
+            raise document.refusal
         if document.errors:
             raise _Unfit(*document.errors)
         try:
@@ -144,13 +150,6 @@ class Endpoint:
         except NotAllowed as refusal:
             raise _Unfit(GraphQLError("", original_error=refusal)) from None
         return document, operation, bill
-
-    async def _charged(self, take: Callable[[], T]) -> T:
-        try:
-            return take()
-        except Refused:
-            await asyncio.sleep(REFUSAL_SECONDS)
-            raise
 
     async def _execute(
         self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, cost: int

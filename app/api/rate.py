@@ -19,8 +19,8 @@ from app.api.price import BUDGET
 
 # What costs less is charged so much: being asked at all costs something.
 LEAST: Final = 10
-# A document that is refused before it runs is charged a point for so many characters, for reading and validating them.
-CHARACTERS: Final = 100
+# Of one core, about what a point of a price stands for.
+POINT_SECONDS: Final = 0.00001
 # Buckets that were not used for longest are forgotten first; they are full by then.
 MOST_BUCKETS: Final = 10_000
 
@@ -74,21 +74,24 @@ class Rates:
         # Caller → what the bucket held, and when that was.
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
+    def require(self, actor: Actor) -> None:
+        """Raises Refused (429) unless the caller may ask for anything at all; takes nothing."""
+        self._enough(actor, LEAST, self._clock())
+
+    def charge(self, actor: Actor, points: float) -> None:
+        """Takes points for what was done before its price was known; the caller may owe them afterwards."""
+        now = self._clock()
+        for quota, name in _buckets(actor):
+            self._set(quota, name, self._level((quota, name), now) - points, now)
+
     def spend(self, actor: Actor, cost: int) -> Spent:
         """Takes the points out of all of the caller's buckets, or raises Refused (429) and takes none."""
         now, wanted = self._clock(), max(cost, LEAST)
         levels = self._enough(actor, wanted, now)
         for (quota, name), level in levels.items():
-            self._buckets[(quota.name, name)] = (level - wanted, now)
-            self._buckets.move_to_end((quota.name, name))
-        while len(self._buckets) > MOST_BUCKETS:
-            self._buckets.popitem(last=False)
+            self._set(quota, name, level - wanted, now)
         (quota, _), level = min(levels.items(), key=lambda item: item[1] / item[0][0].size)
         return Spent(cost, quota, int(level - wanted))
-
-    def require(self, actor: Actor) -> None:
-        """Raises Refused (429) unless the caller may ask for anything at all; takes nothing."""
-        self._enough(actor, LEAST, self._clock())
 
     def give_back(self, actor: Actor, cost: int) -> None:
         """For what was refused before anything was executed: only being asked at all is paid for."""
@@ -105,6 +108,12 @@ class Rates:
                 raise self._refusal(quota, level, wanted)
         return levels
 
+    def _set(self, quota: Quota, name: str, level: float, now: float) -> None:
+        self._buckets[(quota.name, name)] = (level, now)
+        self._buckets.move_to_end((quota.name, name))
+        while len(self._buckets) > MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+
     def _level(self, bucket: tuple[Quota, str], now: float) -> float:
         quota, name = bucket
         level, since = self._buckets.get((quota.name, name), (quota.size, now))
@@ -113,10 +122,10 @@ class Rates:
     def _refusal(self, quota: Quota, level: float, wanted: int) -> Refused:
         seconds = math.ceil((wanted - level) / quota.per_second)
         message = (
-            f"The {quota.name} has {int(level):,} points left and this operation costs {wanted:,}; it regains"
+            f"The {quota.name} has {max(int(level), 0):,} points left and this operation costs {wanted:,}; it regains"
             f" {quota.per_second:,} a second. Try again in {seconds} s."
         )
-        spent = Spent(wanted, quota, int(level))
+        spent = Spent(wanted, quota, max(int(level), 0))
         return Refused(429, "TOO_MANY_REQUESTS", message, retry_after=str(seconds), **_underscored(spent.headers))
 
 

@@ -47,9 +47,9 @@ def path_to(kind: str) -> list[str] | None:
             for name, field in getattr(SCHEMA.type_map[parent], "fields", {}).items():
                 child = get_named_type(field.type)
                 if is_composite_type(child) and child.name not in ways:
-                    ways[child.name] = [*way, name]
+                    ways[child.name] = [*way, _called(name, field)]
     if kind == "ManagementKey":
-        return ["viewer", "managementKey"]
+        return ["viewer{", "managementKey{"]
     return ways.get(kind)
 
 
@@ -61,12 +61,14 @@ def query_for(coordinate: str) -> str | None:
         return None
     definition: GraphQLField = SCHEMA.type_map[kind].fields[name]
     leaf = name + ("{__typename}" if is_composite_type(get_named_type(definition.type)) else "")
-    opened = "".join(_called(step) for step in way)
-    return "{" + opened + leaf + "}" * (len(way) + 1)
+    return "{" + "".join(way) + leaf + "}" * (len(way) + 1)
 
 
-def _called(step: str) -> str:
-    return f'{step}(id:"{NOWHERE[ids.API_KEY]}"){{' if step == "node" else f"{step}{{"
+def _called(name: str, field: GraphQLField) -> str:
+    """Long pages of what holds other lists would cost too much."""
+    if name == "node":
+        return f'{name}(id:"{NOWHERE[ids.API_KEY]}"){{'
+    return f"{name}(first:1){{" if "first" in field.args else f"{name}{{"
 
 
 def touched(query: str) -> frozenset[str]:

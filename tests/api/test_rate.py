@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 
 from app.access.actor import Actor
 from app.api import endpoint, rate
+from app.api.documents import Document
 from app.api.http import Refused
 from app.api.price import BUDGET
 from app.api.rate import CALLER, LEAST, WORKSPACE, Rates
@@ -22,7 +24,14 @@ def key(name: str, workspace: str = "wsp_1") -> Actor:
     return Actor(rate.Actor.operator().kind, name, name, workspace_id=workspace)
 
 
-async def test_every_answer_says_what_it_cost_and_what_is_left(owner: Client) -> None:
+@pytest.fixture
+async def remembered(owner: Client) -> None:
+    """The document CHEAP has been prepared, which costs whoever sends it first."""
+    await owner.send(CHEAP)
+    owner.endpoint._rates = Rates()
+
+
+async def test_every_answer_says_what_it_cost_and_what_is_left(owner: Client, remembered: None) -> None:
     answers = [await owner.send(CHEAP) for _ in range(2)]
     assert [answer.json()["extensions"]["cost"] for answer in answers] == [{"requested": 2, "limit": BUDGET}] * 2
     assert answers[0].headers["ratelimit"] == f'"caller";r={CALLER.size - LEAST};t=1'
@@ -31,7 +40,7 @@ async def test_every_answer_says_what_it_cost_and_what_is_left(owner: Client) ->
 
 
 async def test_who_has_spent_all_is_refused_until_it_is_restored_and_nobody_else_is(
-    owner: Client, team: Team, monkeypatch: pytest.MonkeyPatch
+    owner: Client, remembered: None, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1_000.0
     owner.endpoint._rates = Rates(lambda: clock)
@@ -49,7 +58,7 @@ async def test_who_has_spent_all_is_refused_until_it_is_restored_and_nobody_else
 
 
 async def test_a_refusal_for_points_waits_so_that_asking_on_at_once_costs_little(
-    owner: Client, monkeypatch: pytest.MonkeyPatch
+    owner: Client, remembered: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
 
@@ -85,36 +94,86 @@ def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_variables_that_are_refused_cost_no_more_than_being_asked(owner: Client, team: Team) -> None:
     query = "query($first: Int!) { workspace { apiKeys(first: $first) { nodes { id name callers { totalCount } } } } }"
+    await owner.send(query, {"first": 1})
+    owner.endpoint._rates = Rates(lambda: 0.0)
     for _ in range(2):
         answer = await owner.send(query, {"first": "many"})
         assert "data" not in answer.json()
     fine = await owner.send(query, {"first": 1})
-    left = int(re.findall(r"r=(\d+)", fine.headers["ratelimit"])[0])
-    assert left >= CALLER.size - 2 * LEAST - fine.json()["extensions"]["cost"]["requested"]
+    assert left(fine) == CALLER.size - 2 * LEAST - fine.json()["extensions"]["cost"]["requested"]
+
+
+def left(answer: httpx.Response) -> int:
+    return int(re.findall(r"r=(\d+)", answer.headers["ratelimit"])[0])
+
+
+async def test_preparing_a_document_is_paid_for_by_who_sends_it_first(owner: Client, remembered: None) -> None:
+    owner.endpoint._rates = Rates(lambda: 0.0)
+    before = left(await owner.send(CHEAP))
+    await owner.send("{ " + " ".join(f"a{number}: viewer {{ kind name id }}" for number in range(10)) + " }")
+    paid = before - left(await owner.send(CHEAP)) - LEAST - 40
+    assert paid > 50
+    # Known by now, and forgotten by nobody's clock.
+    await owner.send("{ " + " ".join(f"a{number}: viewer {{ kind name id }}" for number in range(10)) + " }")
+    assert before - left(await owner.send(CHEAP)) - paid <= 3 * (LEAST + 40)
 
 
 @pytest.mark.parametrize(
-    ("query", "cost"),
+    "text",
     [
-        ("{", LEAST),
-        ("{ nothing }", LEAST),
-        ("{ viewer { kind } } # " + "x" * 3_000 + "\n{", 30),
-        ("{" + "x" * 60_000 + "}", 600),
-        ("{ workspace { managementKeys { totalCount } } }", LEAST),
+        pytest.param("{ viewer { kind } } #{}" + "x" * 50_000, id="ignored text"),
+        pytest.param('{ workspace(slug: "{}' + "x" * 50_000 + '") { id } }', id="long string"),
+        pytest.param("{ nothing{} " + "{ deeper " * 500 + "}" * 501, id="refused"),
+        pytest.param('{ workspace(slug: "{}\\u0000") { id } }' + "#" + "x" * 50_000, id="refused with a NUL"),
     ],
-    ids=["syntax", "validation", "long", "longest", "scope"],
 )
-async def test_a_document_that_is_refused_before_it_runs_costs_next_to_nothing_and_a_flood_of_them_ends(
-    team: Team, query: str, cost: int
-) -> None:
+async def test_who_only_sends_new_documents_is_refused_before_they_are_read(owner: Client, text: str) -> None:
+    """However little an operation costs: each new text keeps a processor busy."""
+    owner.endpoint._rates = Rates(lambda: 0.0)
+    owner.endpoint._rates.charge(owner.actor, CALLER.size - 500)
+    for number in range(1_000):
+        if (await owner.send(text.replace("{}", str(number), 1))).status_code == 429:
+            break
+    else:
+        raise AssertionError("nobody was refused")
+    read = monitored(owner)
+    assert (await owner.send(text.replace("{}", "another", 1))).status_code == 429
+    assert read == []
+
+
+def monitored(owner: Client) -> list[str]:
+    """The texts that are prepared from now on."""
+    read: list[str] = []
+    prepare = owner.endpoint._documents.prepared
+
+    async def prepared(text: str) -> tuple[Document, float]:
+        read.append(text)
+        return await prepare(text)
+
+    owner.endpoint._documents.prepared = prepared  # type: ignore[method-assign]
+    return read
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("{", id="syntax"),
+        pytest.param("{ nothing }", id="validation"),
+        pytest.param("{" + "x" * 60_000 + "}", id="long"),
+        pytest.param("{ workspace { managementKeys { totalCount } } }", id="scope"),
+    ],
+)
+async def test_a_document_that_is_refused_before_it_runs_costs_little_and_a_flood_of_them_ends(team: Team, query: str) -> None:
     caller = await program(team.owner, team.slug, "keys.read")
+    await caller.send(query)
     caller.endpoint._rates = Rates(lambda: 0.0)
     answer = await caller.send(query)
     assert (answer.status_code, list(answer.json())) == (200, ["errors"])
-    assert answer.headers["ratelimit"].startswith(f'"caller";r={CALLER.size - cost};')
-    (bucket,) = [name for name in caller.endpoint._rates._buckets if name[0] == "caller"]
-    caller.endpoint._rates._buckets[bucket] = (cost + LEAST - 1, 0.0)
+    assert left(answer) == CALLER.size - LEAST
+    for bucket in caller.endpoint._rates._buckets:
+        caller.endpoint._rates._buckets[bucket] = (2 * LEAST - 1, 0.0)
     assert "data" not in (await caller.send(query)).json()
-    caller.endpoint._documents = None  # type: ignore[assignment]  # it is not looked at any more
+    read = monitored(caller)
     refused = await caller.send(query)
     assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (429, "TOO_MANY_REQUESTS")
+    assert read == []

@@ -100,8 +100,9 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("htmx:before:request", (event) => {
-  // What asks by itself does so only while somebody sees it.
-  if (document.hidden && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
+  // What asks by itself does so only while somebody sees it, and not under a form that is being sent.
+  const unasked = document.hidden || document.querySelector("form.htmx-request");
+  if (unasked && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
   event.target.querySelector?.("[data-lost]")?.remove();
 });
 

@@ -15,6 +15,7 @@ from app.keys.rules import KeyInput
 from app.keys.secret import cut
 from app.web.form import Form
 
+FIELDS: Final = ("preset", "name", "environment", "permissions", "expiresAt", "allowedIps")
 FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "sort")
 
 
@@ -27,6 +28,11 @@ def asked(form: Form, zone: str) -> KeyInput:
         expires_at=instant(form.text("expiresAt"), zone),
         allowed_ips=networks(form.text("allowedIps")),
     )
+
+
+def typed(form: Form) -> list[tuple[str, str]]:
+    """The fields of the form for a new key, as they were typed."""
+    return [(name, text) for name in FIELDS for text in form.texts(name)]
 
 
 def instant(text: str, zone: str) -> int | None:

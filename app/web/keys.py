@@ -1,12 +1,12 @@
-"""API keys: the list, making one, looking at one."""
+"""API keys: the list, and looking at one."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -14,23 +14,21 @@ from app import catalogue
 from app.access.policy import Action
 from app.audit import service as audit
 from app.clock import SECOND
-from app.errors import NotFound, PlanLimitReached, ValidationFailed
+from app.errors import NotFound
 from app.keys import service as keys
 from app.keys.key import ApiKey
 from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
-from app.keys.rules import KeyInput
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.usage import callers
 from app.usage import service as usage
 from app.usage.usage import Counts
 from app.versions import version_of
-from app.web import key_changes, key_form
+from app.web import key_changes, key_creation, key_form
+from app.web.key_creation import LIST
 from app.web.page import Page, with_query
-from app.web.secret import first_use
 from app.web.standing import rotating, standing
 
-LIST: Final = "/w/{slug:str}/settings/api-keys"
 PAGE_SIZE: Final = 25
 # Of what only time changes, and of what others than the key's own requests do to its page.
 LOOK_EVERY: Final = 30 * SECOND
@@ -72,35 +70,6 @@ async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[
     )
 
 
-@get(f"{LIST}/new")
-async def blank(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    return await _form(page, 200)
-
-
-@post(f"{LIST}/new", status_code=200)
-async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """Looked over first; then made, with the secret in this one answer. Sent twice it is one key, and leads to its page."""
-    if page.form.has("change"):
-        return await _form(page, 200)
-    try:
-        asked = key_form.asked(page.form, page.zone)
-        if not page.form.has("confirmed"):
-            return await _review(page, await keys.check(page.actor, page.slug, asked))
-        made = await keys.create(page.actor, page.slug, asked, idempotency_key=page.form.sending)
-    except ValidationFailed as problem:
-        page.form = page.form.refused(problem)
-        return await _form(page, 422)
-    except PlanLimitReached as problem:
-        return await _form(page, 409, problem)
-    return _made(page, made)
-
-
-@post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
-async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a key that nobody has used was lost: another takes its place. Sent twice it leads to that one's page."""
-    return _made(page, await rotations.replace_unused(page.actor, key_id, slug=page.slug))
-
-
 @get(f"{LIST}/{{key_id:str}}")
 async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
     """The open page asks for itself again with the mark of what it shows; while that still holds there is nothing to say."""
@@ -124,16 +93,6 @@ async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromP
         permissions=[catalogue.current().permission(name) for name in key.permissions],
         history=await audit.about(page.actor, page.slug, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],
     )
-
-
-def _made(page: Page, made: keys.Created) -> Response[str]:
-    """The secret, the first time; else, and when that answer is reloaded, the page of its key."""
-    address = page.to("settings", "api-keys", made.key.id, made="yes")
-    if made.secret is None:
-        return page.go(address)
-    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
-    shown.headers["hx-replace-url"] = address
-    return shown
 
 
 async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
@@ -166,32 +125,4 @@ async def _named(page: Page, name: str) -> ApiKey | None:
     return None
 
 
-async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) -> Response[str]:
-    return page.show(
-        "keys/new.html",
-        status,
-        catalogue=catalogue.current(),
-        limit=limit,
-        **await _room(page),
-    )
-
-
-async def _review(page: Page, asked: KeyInput) -> Response[str]:
-    known = catalogue.current()
-    return page.show(
-        "keys/review.html",
-        asked=asked,
-        environment=known.environments[asked.environment],
-        permissions=[known.permission(name) for name in asked.permissions],
-        **await _room(page),
-    )
-
-
-async def _room(page: Page) -> dict[str, Any]:
-    """The plan's meter, and the plans that would allow one more."""
-    meter = await plans.meter(page.here.workspace)
-    larger = [plan for plan in catalogue.current().plans_allowing(meter.used + 1) if plan.name != meter.plan.name]
-    return {"meter": meter, "larger": larger}
-
-
-HANDLERS = (listing, blank, create, replace_unused, detail, *key_changes.HANDLERS)
+HANDLERS = (listing, detail, *key_creation.HANDLERS, *key_changes.HANDLERS)

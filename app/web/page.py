@@ -27,7 +27,8 @@ MAIN: Final = "main"
 class Page:
     """Handed to every handler; templates see it as `page`. `places` are the visitor's workspaces, `place` the address's one.
 
-    `open_notices`: how many alerts are open there, for the way to them at the side.
+    `search` is the query as it came; in `query` a name has its last value. `open_notices`: how many alerts are open there, for
+    the way to them at the side.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Page:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     request: Request
+    search: bytes
     form: Form
     templates: Environment
     visitor: Visitor | None = None

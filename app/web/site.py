@@ -142,6 +142,7 @@ class Site:
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
             request=self._gate.describe(scope),
+            search=scope["query_string"],
             form=Form(),
             templates=self._templates,
         )

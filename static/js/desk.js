@@ -90,6 +90,13 @@ for (const late of ["htmx:after:request", "htmx:before:swap"]) {
   });
 }
 
+// What was typed into a form that asks by its address goes into this page's address first: Back comes back to it.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-typed]")) return;
+  history.replaceState(history.state, "", `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`);
+});
+
 // A plain form is sent once: a second press would throw the answer to the first away.
 document.addEventListener("submit", (event) => {
   const form = event.target;

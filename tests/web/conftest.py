@@ -71,7 +71,11 @@ class Browser:
 
     async def send(self, action: str, **fields: str | list[str]) -> httpx.Response:
         """Fills in the form of the page shown that leads there, and sends it as a browser does."""
-        return await self.post(action, self.form(action).filled(**fields), **self.from_here)
+        form = self.form(action)
+        filled = form.filled(**fields)
+        if form.method == "get":
+            return await self.open(f"{action}?{httpx.QueryParams(filled)}")
+        return await self.post(action, filled, **self.from_here)
 
     async def post(self, path: str, fields: Any, **headers: str) -> httpx.Response:
         """Any fields with any headers."""

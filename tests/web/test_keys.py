@@ -34,7 +34,12 @@ def names(browser: Browser) -> list[str]:
 async def fill(browser: Browser, **changes: str | list[str]) -> int:
     """The form for a new key, filled in and sent to its review."""
     await browser.open(NEW)
-    fields: dict[str, str | list[str]] = {"name": "Server", "environment": "production", "permissions": ["pdf.read"]} | changes
+    fields: dict[str, str | list[str]] = {
+        "name": "Server",
+        "environment": "production",
+        "permissions": ["pdf.read"],
+        "review": "yes",
+    } | changes
     return (await browser.send(NEW, **fields)).status_code
 
 
@@ -83,6 +88,24 @@ async def test_what_was_lost_is_not_replaced_once_somebody_uses_it(editor: Brows
     assert answer.status_code == 409 and await keys.count(team.owner, team.slug) == 1
 
 
+async def test_the_address_of_the_form_holds_what_was_typed_for_who_typed_it_and_for_nobody_else(
+    editor: Browser, owner: Browser
+) -> None:
+    assert (
+        await fill(editor, name="Töpferei & Söhne", permissions=["pdf.read", "pdf.generate"], allowedIps="203.0.113.9\n::1") == 200
+    )
+    review = str(editor.shown.url) if editor.shown else ""
+    (back,) = re.findall(rf'href="({NEW}\?[^"]+)"', editor.page)
+    await editor.open(html.unescape(back))
+    held = editor.form(NEW).values
+    assert {"Töpferei & Söhne", "pdf.read", "pdf.generate", "production"} <= {text for _, text in held}
+    assert dict(held)["allowedIps"].split() == ["203.0.113.9", "::1"] and "csrf" not in review
+    for address in (html.unescape(back), review):
+        answer = await owner.open(address)
+        assert answer.status_code == 200 and "Töpferei" not in answer.text and dict(owner.form(NEW).values)["name"] == ""
+    assert await rows("api_key") == 0
+
+
 async def test_every_fault_is_told_at_its_field_and_nothing_typed_is_lost(editor: Browser) -> None:
     status = await fill(
         editor,
@@ -109,7 +132,7 @@ async def test_a_full_plan_names_the_larger_ones_and_keeps_what_was_typed(browse
     await make_key(free)
     owner = await signed_in(browser, free.owner)
     await owner.open("/w/small/settings/api-keys/new")
-    fields = {"name": "Second", "environment": "staging", "permissions": ["pdf.read"]}
+    fields = {"name": "Second", "environment": "staging", "permissions": ["pdf.read"], "review": "yes"}
     await owner.send("/w/small/settings/api-keys/new", **fields)
     answer = await owner.send("/w/small/settings/api-keys/new", confirmed="yes")
     assert answer.status_code == 409

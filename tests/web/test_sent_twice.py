@@ -29,7 +29,7 @@ Sent = tuple[str, Pairs]
 
 async def _new_key(owner: Browser, team: Team) -> Sent:
     await owner.open(f"{KEYS}/new")
-    await owner.send(f"{KEYS}/new", name="Server", environment="production", permissions=["pdf.read"])
+    await owner.send(f"{KEYS}/new", name="Server", environment="production", permissions=["pdf.read"], review="yes")
     return f"{KEYS}/new", owner.form(f"{KEYS}/new").filled(confirmed="yes")
 
 

@@ -85,7 +85,7 @@ class Keydesk:
 
     async def _visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
         found = await self._gate.who(scope)
-        return Visitor(found.session.user.name, found.csrf_token) if found else None
+        return Visitor(found.session.user.id, found.session.user.name) if found else None
 
     def _route(self, scope: Scope) -> App:
         path: str = scope["path"]

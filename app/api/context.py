@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import strawberry
 
@@ -24,6 +24,8 @@ class Context:
     keys: KeyLoader = field(default_factory=KeyLoader)
     changes: ChangeLoader = field(default_factory=ChangeLoader)
     workspaces: WorkspaceLoader = field(init=False)
+    # What the answer says beside its data and its cost.
+    extensions: dict[str, Any] = field(default_factory=dict)
     _now: int | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -127,11 +127,12 @@ class Endpoint:
             spent = self._rates.spend(actor, 0)
             return {"errors": told(refusal.errors, request_id)}, spent
         spent = self._rates.spend(actor, bill.cost)
+        context = Context(actor, self._pace)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
-            content = _content(await self._execute(document, operation, body, actor, bill.cost), request_id)
+            content = _content(await self._execute(document, operation, body, context, bill.cost), request_id)
         if "data" not in content:
             self._rates.give_back(actor, bill.cost)
-        return content | {"extensions": {"cost": spent.extension}}, spent
+        return content | {"extensions": {"cost": spent.extension, **context.extensions}}, spent
 
     async def _prepared(self, text: str, body: Body, actor: Actor) -> tuple[Document, OperationDefinitionNode, Bill]:
         """What is to run; what a text that is not remembered takes to prepare is charged. Raises _Unfit for what may not run."""
@@ -152,20 +153,20 @@ class Endpoint:
         return document, operation, bill
 
     async def _execute(
-        self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, cost: int
+        self, document: Document, operation: OperationDefinitionNode, body: Body, context: Context, cost: int
     ) -> ExecutionResult:
         # A mutation has none: its answer holds what is shown once, and may not be lost for what is read beside it.
         limit = database.within(READ_SECONDS) if operation.operation is OperationType.QUERY else contextlib.nullcontext()
         with limit:
-            return await self._result(document, operation, body, actor, executor(cost))
+            return await self._result(document, operation, body, context, executor(cost))
 
     async def _result(
-        self, document: Document, operation: OperationDefinitionNode, body: Body, actor: Actor, executor_class: type[Executor]
+        self, document: Document, operation: OperationDefinitionNode, body: Body, context: Context, executor_class: type[Executor]
     ) -> ExecutionResult:
         result = execute(
             self._schema,
             document.ast,
-            context_value=Context(actor, self._pace),
+            context_value=context,
             variable_values=body.variables,
             operation_name=operation.name.value if operation.name else None,
             max_coercion_errors=ERRORS_TOLD,

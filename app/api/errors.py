@@ -14,13 +14,15 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.schema import ExceptionHandler
 from strawberry.types.field import StrawberryField
 
-from app import errors
+from app import errors, mail
 from app.api import problems
 from app.api.context import Info
 from app.keys.secret import cut
 
 # Where the library repeats a value that it refuses: to the end of the message, and before the name of an enum.
 _REFUSED_VALUE: Final = re.compile(r"(?:,? found|(cannot represent [^:]*)): .*|Value '.*'( does not exist in )", re.DOTALL)
+# Where a person gives their password again; it leads back to the explorer.
+CONFIRMATION: Final = "/account/confirm?next=/graphql"
 LONGEST_MESSAGE: Final = 500
 MOST_LOCATIONS: Final = 10
 
@@ -39,6 +41,8 @@ class OnNotFound(ExceptionHandler[errors.NotFound, problems.NotFound]):
 
 class OnNotAllowed(ExceptionHandler[errors.NotAllowed, problems.NotAllowed]):
     def handle(self, exception: errors.NotAllowed, *, field: StrawberryField, info: Info) -> problems.NotAllowed:
+        if isinstance(exception, errors.ConfirmationNeeded):
+            info.context.extensions["confirmUrl"] = mail.current().link(CONFIRMATION)
         return problems.NotAllowed.of(exception)
 
 

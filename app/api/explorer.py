@@ -35,10 +35,10 @@ FIRST: Final = ("viewer/show", "workspaces/show", "keys/list", "keys/create")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who has signed in, and the token their requests must carry."""
+    """Who has signed in."""
 
+    id: str
     name: str
-    csrf_token: str
 
 
 class Explorer:
@@ -57,7 +57,7 @@ class Explorer:
         if visitor is None:
             await send_body(send, 303, b"", "text/html", {"location": SIGN_IN})
             return
-        page = self._page.render(name=visitor.name, csrf_token=visitor.csrf_token, tabs=self._tabs)
+        page = self._page.render(visitor=visitor, tabs=self._tabs)
         body = b"" if scope["method"] == "HEAD" else page.encode()
         await send_body(send, 200, body, "text/html", {"content-security-policy": POLICY})
 

@@ -10,8 +10,9 @@ from litestar.params import FromPath
 
 from app.accounts import service as accounts
 from app.errors import Problem, TooManyAttempts, ValidationFailed
+from app.web.form import CONFIRMATION
 from app.web.gate import Gate
-from app.web.page import Page, with_query
+from app.web.page import Page, local_path, with_query
 from app.web.people_form import again, device, enter
 from app.workspaces import service as workspaces
 
@@ -46,6 +47,31 @@ async def end_session(page: NamedDependency[Page], session_id: FromPath[str]) ->
     return page.go(_done("session"))
 
 
+@get("/account/confirm")
+async def confirmation(page: NamedDependency[Page]) -> Response[str]:
+    """Where a person gives the password again that a change wants; it leads back to `next`."""
+    return _confirmation(page, page.query.get("next", "/"))
+
+
+@post("/account/confirm", status_code=200)
+async def confirm(page: NamedDependency[Page]) -> Response[str]:
+    """A password in a form is checked before any handler is called: here it was right, or there was none."""
+    onward = page.form.text("next", "/")
+    return page.go(local_path(onward)) if page.form.has(CONFIRMATION) else _confirmation(page, onward)
+
+
+@get("/graphql/session")
+async def session(page: NamedDependency[Page]) -> Response[dict[str, str]]:
+    """Who has signed in and the token of their session, for the explorer, whose page may be older; 401 where nobody has."""
+    if page.visitor is None:
+        return Response({}, status_code=401)
+    return Response({"user": page.visitor.session.user.id, "csrfToken": page.visitor.csrf_token})
+
+
+def _confirmation(page: Page, onward: str) -> Response[str]:
+    return page.show("people/confirm.html", wrong=None, repeated=[("next", local_path(onward))])
+
+
 async def _account(page: Page, problem: Problem | None = None) -> Response[str]:
     """Beside the navigation of the workspace one was in last, if there is one."""
     last = await workspaces.last_of(page.actor)
@@ -60,4 +86,4 @@ def _done(what: str) -> str:
     return with_query("/account", done=what)
 
 
-HANDLERS = (account, change_name, change_password, end_session)
+HANDLERS = (account, change_name, change_password, end_session, confirmation, confirm, session)

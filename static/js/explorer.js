@@ -2,7 +2,8 @@
 "use strict";
 
 const root = document.getElementById("explorer");
-const { endpoint, csrf, tabs } = root.dataset;
+const { endpoint, user, tabs } = root.dataset;
+const confirmation = document.getElementById("confirm");
 
 class Memory {
   #kept = new Map();
@@ -13,7 +14,27 @@ class Memory {
   clear() { this.#kept.clear(); }
 }
 
+// The session may have been renewed, ended or begun anew in another tab: its token is asked for before each request.
+async function token() {
+  const answer = await fetch(`${endpoint}/session`, { credentials: "same-origin" });
+  if (answer.status === 401) throw new Error("You are signed out. Sign in again in another tab, then run this once more.");
+  const session = await answer.json();
+  if (session.user !== user) throw new Error("Somebody else has signed in since. Reload this page to go on as they are.");
+  return session.csrfToken;
+}
+
+function offerConfirmation(address) {
+  confirmation.hidden = !address;
+  if (address) confirmation.querySelector("a").href = address;
+}
+
 async function fetcher(request, options) {
+  let csrf;
+  try {
+    csrf = await token();
+  } catch (reason) {
+    return { errors: [{ message: reason.message }] };
+  }
   const response = await fetch(endpoint, {
     method: "POST",
     credentials: "same-origin",
@@ -25,7 +46,9 @@ async function fetcher(request, options) {
     },
     body: JSON.stringify(request),
   });
-  return response.json();
+  const content = await response.json();
+  offerConfirmation(content.extensions?.confirmUrl);
+  return content;
 }
 
 ReactDOM.createRoot(root).render(

@@ -16,7 +16,7 @@ from app.errors import ConfirmationNeeded
 from app.members import service as members
 from tests.api.conftest import program
 from tests.conftest import Team
-from tests.support.graphql import Client
+from tests.support.graphql import Client, operation
 from tests.support.people import PASSWORD, REQUEST, token_of
 
 PAGE = """query($f:Int $a:String $l:Int $b:String){workspace{
@@ -103,6 +103,10 @@ async def test_a_change_that_wants_the_password_again_says_so_as_not_allowed(tea
         ("management/create", asked),
     ):
         assert await stale.change(name, **given) == {"code": "NOT_ALLOWED", "message": ConfirmationNeeded().message}
+    asked = {"input": {"email": "new@example.org", "role": "VIEWER"}}
+    for client, url in ((stale, "/account/confirm?next=/graphql"), (Client(team.owner), None)):
+        extensions = (await client.send(operation("members/invite"), asked)).json()["extensions"]
+        assert extensions.get("confirmUrl", "").endswith(url) if url else "confirmUrl" not in extensions
 
 
 async def test_members_are_paged_both_ways(owner: Client, team: Team) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from httpx import QueryParams
+
 from app.access.actor import Actor, Role
 from app.accounts import service as accounts
 from app.members import service as members
@@ -93,3 +95,35 @@ async def test_the_switcher_leads_to_every_workspace_one_belongs_to(owner: Brows
     assert (await owner.open("/")).headers["location"] == "/w/rival"
     await owner.open("/account")
     assert owner.page.count('href="/w/rival"') >= 2
+
+
+async def test_the_password_is_confirmed_on_a_page_of_its_own_which_leads_back_within_this_site(browser: Browser) -> None:
+    await make_owner()
+    await enter(browser)
+    for asked, onward in (("/w/acme", "/w/acme"), ("//evil.example", "/"), ("https://evil.example", "/")):
+        old = browser.token
+        await browser.open(f"/account/confirm?{QueryParams({'next': asked})}")
+        assert (await browser.send("/account/confirm", confirmPassword="not my password at all")).status_code == 422
+        answer = await browser.send("/account/confirm", confirmPassword=PASSWORD)
+        assert (answer.status_code, answer.headers["location"]) == (303, onward)
+        assert browser.token != old and await accounts.session_of(str(old)) is None
+    browser.token = "nobody"
+    assert (
+        (await browser.open("/account/confirm?next=/w/acme")).headers["location"].startswith("/sign-in?next=%2Faccount%2Fconfirm")
+    )
+
+
+async def test_the_explorer_asks_whose_session_it_is_and_for_its_token(browser: Browser) -> None:
+    assert (await browser.open("/graphql/session")).status_code == 401
+    await make_owner()
+    await enter(browser)
+    before = (await browser.open("/graphql/session")).json()
+    await browser.open("/account/confirm")
+    await browser.send("/account/confirm", confirmPassword=PASSWORD)
+    after = (await browser.open("/graphql/session")).json()
+    assert before["user"] == after["user"] and before["csrfToken"] != after["csrfToken"]
+    headers = {"x-csrf-token": after["csrfToken"], "origin": browser.origin, "sec-fetch-site": "same-origin"}
+    for token, status in ((after["csrfToken"], 200), (before["csrfToken"], 403)):
+        asked = {"query": "{ viewer { user { email } } }"}
+        answer = await browser.client.post("/graphql", json=asked, headers=headers | {"x-csrf-token": token})
+        assert answer.status_code == status

@@ -11,9 +11,10 @@ from app.api.actors import Actor
 from app.api.connection import Connection, Node, page, read
 from app.api.context import Context
 from app.api.cursors import Cut
+from app.api.keys import OrderDirection
 from app.api.scalars import Instant
 from app.audit import service
-from app.audit.entry import Entry
+from app.audit.entry import Entry, EntryFilter
 from app.workspaces.workspace import Workspace
 
 
@@ -43,20 +44,24 @@ class AuditEvent(Node):
         )
 
 
-async def audit_events(context: Context, workspace: Workspace, cut: Cut, target: str | None) -> Connection[AuditEvent]:
-    """A page of the log, the newest first; its positions are those of the chain."""
-    window = cut.of(f"{workspace.id} auditEvents {target}")
+async def audit_events(
+    context: Context, workspace: Workspace, cut: Cut, filter: EntryFilter, order: OrderDirection
+) -> Connection[AuditEvent]:
+    """A page of the log; its positions are those of the chain."""
+    oldest = order is OrderDirection.ASC
+    window = cut.of(f"{workspace.id} auditEvents {filter.target}{' oldest' if oldest else ''}")
+    after, before = (place[0] if place else None for place in (window.after, window.before))
     rows = await service.between(
         context.actor,
         workspace.slug,
         limit=window.limit + 1,
-        below=window.after[0] if window.after else None,
-        above=window.before[0] if window.before else None,
-        target=target,
-        oldest_first=window.backwards,
+        below=before if oldest else after,
+        above=after if oldest else before,
+        filter=filter,
+        oldest_first=oldest is not window.backwards,
     )
 
     async def count() -> int:
-        return await service.count(context.actor, workspace.slug, target)
+        return await service.count(context.actor, workspace.slug, filter)
 
     return page(window, read(window, rows), node=AuditEvent.of, position=lambda entry: (entry.position,), count=count)

@@ -69,7 +69,9 @@ RUN: Final = 220
 STATEMENTS: Final = 50
 READINGS: Final = {
     **{f"Workspace.{name}": STATEMENTS for name in ("apiKeys", "rotations", "members", "invitations")},
-    **{f"Workspace.{name}": STATEMENTS for name in ("managementKeys", "auditEvents")},
+    "Workspace.managementKeys": STATEMENTS,
+    # Two conditions that hardly ever meet read whatever meets one of them.
+    "Workspace.auditEvents": 4 * STATEMENTS,
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
     "ApiKey.rotation": RUN,

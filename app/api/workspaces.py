@@ -17,6 +17,7 @@ from app.api.cursors import Cut
 from app.api.resolving import field, paged
 from app.api.scalars import Instant, LocalTime, TimeZone, given, instant
 from app.api.usage import Usage
+from app.audit.entry import EntryFilter
 from app.usage import service as usages
 from app.usage.usage import Granularity
 from app.workspaces import workspace as noun
@@ -143,7 +144,7 @@ class Workspace(Node):
     async def management_keys(self, info: Info, cut: Cut) -> Connection[management.ManagementKey] | None:
         return await management.management_keys(info.context, self.place, cut)
 
-    @paged("Every change, the newest first.")
+    @paged("Every change, the newest first, or the oldest first for who reads on from where they were.")
     async def audit_events(
         self,
         info: Info,
@@ -151,5 +152,17 @@ class Workspace(Node):
         target: Annotated[
             strawberry.ID | None, strawberry.argument(description="Only what was done to this thing.")
         ] = strawberry.UNSET,
+        action: Annotated[
+            str | None, strawberry.argument(description="Only this, `key.revoked`; the whole word.")
+        ] = strawberry.UNSET,
+        actor: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only what this `actorId` did: a user or a management key.")
+        ] = strawberry.UNSET,
+        since: Annotated[Instant | None, strawberry.argument(description="Only what was done then or later.")] = strawberry.UNSET,
+        until: Annotated[Instant | None, strawberry.argument(description="Only what was done earlier.")] = strawberry.UNSET,
+        order: Annotated[
+            keys.OrderDirection, strawberry.argument(description="DESC: the newest first. ASC: the oldest first.")
+        ] = keys.OrderDirection.DESC,
     ) -> Connection[audit.AuditEvent] | None:
-        return await audit.audit_events(info.context, self.place, cut, given(target))
+        wanted = EntryFilter(given(target), given(action), given(actor), given(since), given(until))
+        return await audit.audit_events(info.context, self.place, cut, wanted, order)

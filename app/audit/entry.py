@@ -43,6 +43,17 @@ class Entry:
         return hmac.digest(key, previous + text.encode("utf-8", "surrogatepass"), "sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """What entries must have; None: anything. `actor` is an id; `since` is included and `until` is not, in microseconds."""
+
+    target: str | None = None
+    action: str | None = None
+    actor: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
 def new_key() -> bytes:
     """A random key for one chain; stored wrapped by the pepper."""
     return secrets.token_bytes(32)

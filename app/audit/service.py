@@ -11,7 +11,7 @@ from app import ids
 from app.access.actor import Actor, Request
 from app.access.policy import Action
 from app.audit import store
-from app.audit.entry import Entry, new_key
+from app.audit.entry import Entry, EntryFilter, new_key
 from app.errors import NotAllowed, NotFound, Unavailable
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
@@ -78,12 +78,12 @@ async def between(
     limit: int,
     below: int | None = None,
     above: int | None = None,
-    target: str | None = None,
+    filter: EntryFilter = EntryFilter(),
     oldest_first: bool = False,
 ) -> list[Entry]:
-    """A workspace's entries between two positions, those about one thing, from either end."""
+    """A workspace's entries between two positions that the filter leaves, from either end."""
     access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
-    return await store.between(access.workspace.id, limit=limit, below=below, above=above, target=target, oldest_first=oldest_first)
+    return await store.between(access.workspace.id, filter, limit=limit, below=below, above=above, oldest_first=oldest_first)
 
 
 async def get(actor: Actor, entry_id: str) -> Entry:
@@ -95,10 +95,10 @@ async def get(actor: Actor, entry_id: str) -> Entry:
     return entry
 
 
-async def count(actor: Actor, slug: str, target: str | None = None) -> int:
-    """How many entries a workspace has, in all or about one thing."""
+async def count(actor: Actor, slug: str, filter: EntryFilter = EntryFilter()) -> int:
+    """How many entries of a workspace the filter leaves."""
     access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
-    return await store.count(access.workspace.id, target)
+    return await store.count(access.workspace.id, filter)
 
 
 async def checked(actor: Actor, anchors: Mapping[str, Anchor] | None = None) -> dict[str, int | None]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app import database
 from app.access.actor import ActorKind, ActorRef, Request
-from app.audit.entry import Entry
+from app.audit.entry import Entry, EntryFilter
 from app.audit.tables import AuditEntryRow
 from app.workspaces.service import SYSTEM_CHAIN
 
@@ -118,17 +118,15 @@ async def find(entry_id: str) -> Entry | None:
 
 
 async def between(
-    chain: str, *, limit: int, below: int | None, above: int | None, target: str | None, oldest_first: bool
+    chain: str, filter: EntryFilter, *, limit: int, below: int | None, above: int | None, oldest_first: bool
 ) -> list[Entry]:
-    """Entries of a chain between two positions, both left out, those about one thing, from either end."""
-    query = AuditEntryRow.select().where(AuditEntryRow.chain == chain)
-    if below is not None:
-        query = query.where(AuditEntryRow.position < below)
-    if above is not None:
-        query = query.where(AuditEntryRow.position > above)
-    if target is not None:
-        query = query.where(AuditEntryRow.target == target)
-    rows = await query.order_by(AuditEntryRow.position, ascending=oldest_first).limit(limit).run()
+    """Entries of a chain between two positions, both left out, from either end."""
+    where, arguments = _where(chain, filter)
+    for sign, position in (("<", below), (">", above)):
+        if position is not None:
+            where, arguments = f"{where} AND position {sign} {{}}", [*arguments, position]
+    order = f"position {'ASC' if oldest_first else 'DESC'}"
+    rows = await database.fetch(f"SELECT * FROM audit_entry WHERE {where} ORDER BY {order} LIMIT {{}}", *arguments, limit)
     return [_entry(row) for row in rows]
 
 
@@ -165,9 +163,9 @@ async def has_since(chain: str, target: str, actions: Collection[str], instant: 
     return bool(rows)
 
 
-async def count(chain: str, target: str | None) -> int:
-    query = AuditEntryRow.count().where(AuditEntryRow.chain == chain)
-    return int(await (query if target is None else query.where(AuditEntryRow.target == target)).run())
+async def count(chain: str, filter: EntryFilter) -> int:
+    where, arguments = _where(chain, filter)
+    return int((await database.fetch(f"SELECT count(*) AS n FROM audit_entry WHERE {where}", *arguments))[0]["n"])
 
 
 async def times(chain: str, action: str, target: str) -> int:
@@ -183,6 +181,19 @@ async def ends() -> dict[str, tuple[int, bytes]]:
         f" UNION ALL SELECT '{SYSTEM_CHAIN}', audit_length, audit_head FROM installation WHERE audit_length > 0"
     )
     return {row["id"]: (row["audit_length"], _bytes(row["audit_head"])) for row in rows}
+
+
+def _where(chain: str, filter: EntryFilter) -> tuple[str, list[Any]]:
+    wanted = {
+        "chain = {}": chain,
+        "target = {}": filter.target,
+        "action = {}": filter.action,
+        "actor_id = {}": filter.actor,
+        "at >= {}": filter.since,
+        "at < {}": filter.until,
+    }
+    given = {text: value for text, value in wanted.items() if value is not None}
+    return " AND ".join(given), [*given.values()]
 
 
 def _entry(row: dict[str, Any]) -> Entry:

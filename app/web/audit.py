@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app.audit import service as audit
-from app.audit.entry import Entry
+from app.audit.entry import Entry, EntryFilter
 from app.web.history import changes
 from app.web.page import Page, with_query
 
@@ -26,7 +26,7 @@ async def log(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]
         "audit/log.html",
         entries=entries,
         target=target,
-        total=await audit.count(page.actor, page.slug, target),
+        total=await audit.count(page.actor, page.slug, EntryFilter(target)),
         newer=with_query(page.path, target=target, after=str(entries[0].position)) if newer else None,
         older=with_query(page.path, target=target, before=str(entries[-1].position)) if older else None,
         changes=lambda entry: changes(entry, page.zone),
@@ -36,8 +36,9 @@ async def log(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]
 async def _window(page: Page, target: str | None) -> tuple[list[Entry], bool, bool]:
     """A page of entries, and whether there are newer and older ones."""
     below, above = _position(page, "before"), _position(page, "after")
+    wanted, backwards = EntryFilter(target), above is not None
     found = await audit.between(
-        page.actor, page.slug, limit=PAGE_SIZE + 1, below=below, above=above, target=target, oldest_first=above is not None
+        page.actor, page.slug, limit=PAGE_SIZE + 1, below=below, above=above, filter=wanted, oldest_first=backwards
     )
     entries, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
     if above is not None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from app import database
-from app.clock import DAY, rfc3339
+from app.clock import DAY, HOUR, rfc3339
+from app.keys import service as key_service
+from app.keys.rules import KeyInput
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
 from tests.support.callers import use
@@ -104,3 +106,52 @@ async def test_all_filters_together_are_as_many_statements_as_none(owner: Client
             assert "Web" in await names(owner, **filter)
         spent.append(len(statements))
     assert spent[0] == spent[1]
+
+
+async def told(client: Client, **given: Any) -> list[str]:
+    """Action and hour of every event, page by page of two."""
+    found, after = [], None
+    while True:
+        page = (await client.run("audit/list", first=2, after=after, **given))["auditEvents"]
+        found += [f"{event['action']} {event['at'][8:13]}" for event in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            assert page["totalCount"] == len(found)
+            return found
+        after = page["pageInfo"]["endCursor"]
+
+
+async def test_the_audit_log_is_narrowed_by_action_actor_and_time_and_read_from_either_end(owner: Client, team: Team) -> None:
+    ids = []
+    for hour, actor in enumerate((team.owner, team.editor, team.owner)):
+        database.freeze(NOW + hour * HOUR)
+        ids.append((await key_service.create(actor, team.slug, KeyInput(f"Key {hour}", "production", ("pdf.read",)))).key.id)
+    database.freeze(NOW + 3 * HOUR)
+    await key_service.suspend(team.editor, ids[0])
+    hours = [rfc3339(NOW + hour * HOUR)[8:13] for hour in range(4)]
+    oldest = [*(f"key.created {hour}" for hour in hours[:3]), f"key.suspended {hours[3]}"]
+    assert await told(owner) == oldest[::-1]
+    assert await told(owner, order="ASC") == oldest
+    assert await told(owner, action="key.created", order="ASC") == oldest[:3]
+    assert await told(owner, action="key") == []
+    assert await told(owner, actor=team.editor.id) == [oldest[3], oldest[1]]
+    since, until = (rfc3339(NOW + hour * HOUR) for hour in (1, 3))
+    assert await told(owner, since=since, until=until, order="ASC") == oldest[1:3]
+    assert await told(owner, since=since, target=ids[0]) == [oldest[3]]
+    assert await told(owner, since=since, until=until, actor=team.owner.id, action="key.created") == [oldest[2]]
+
+
+async def test_who_reads_oldest_first_gets_what_comes_later_from_the_same_cursor(owner: Client, team: Team) -> None:
+    await make_key(team, "First")
+    page = (await owner.run("audit/list", order="ASC"))["auditEvents"]
+    cursor = page["pageInfo"]["endCursor"]
+    assert (await owner.run("audit/list", order="ASC", after=cursor))["auditEvents"]["nodes"] == []
+    later = (await make_key(team, "Second")).key.id
+    (event,) = (await owner.run("audit/list", order="ASC", after=cursor))["auditEvents"]["nodes"]
+    assert event["target"] == later
+    last = "{ workspace { auditEvents(order: ASC, last: 1) { nodes { target } pageInfo { hasPreviousPage hasNextPage } } } }"
+    assert (await owner.ask(last))["workspace"]["auditEvents"] == {
+        "nodes": [{"target": later}],
+        "pageInfo": {"hasPreviousPage": True, "hasNextPage": False},
+    }
+    (error,) = await owner.refused("query($a: String) { workspace { auditEvents(after: $a) { totalCount } } }", a=cursor)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"

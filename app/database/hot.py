@@ -35,6 +35,7 @@ Row = Sequence[Any]
 # Counts touch the same few hundred pages over and over: a checkpoint every 4 MB would write each of them again and again
 # (a fifth of a count's cost); every 64 MB it is next to nothing.
 CHECKPOINT_PAGES: Final = 16_000
+LOG_MEGABYTES: Final = 64
 # A batch is given up after 0.4 s (`verification.batch`); PostgreSQL gives its statements up no later, locks a little earlier.
 STATEMENT_TIMEOUT: Final = "400ms"
 LOCK_TIMEOUT: Final = "300ms"
@@ -78,6 +79,8 @@ class HotSQLite:
     async def open(self) -> None:
         self._reader = _connect(self._engine.path, "query_only=ON")
         self._writer = _connect(self._engine.path, f"wal_autocheckpoint={CHECKPOINT_PAGES}")
+        # So that the file has room for all that there is: emptying the log on a full disk then takes none.
+        _empty_log(self._writer)
 
     async def close(self) -> None:
         self._thread.shutdown()
@@ -233,9 +236,14 @@ def _commit(connection: sqlite3.Connection) -> None:
             connection.execute("COMMIT")
     except Unavailable as failure:
         if getattr(failure.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            _empty_log(connection)
         raise
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """The write-ahead log into the file, as far as nobody still reads in it."""
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @contextlib.contextmanager

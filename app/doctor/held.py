@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from typing import Final
@@ -13,6 +14,7 @@ from app.audit import service as audit
 from app.audit import store as audit_store
 from app.catalogue import Catalogue
 from app.database.facts import damage, facts, newest_instants
+from app.database.hot import LOG_MEGABYTES
 from app.database.migrate import known_migrations
 from app.doctor.finding import Finding, fail, judged, ok, warn
 from app.gateways import store as gateway_store
@@ -44,6 +46,7 @@ async def of_database(actor: Actor, settings: Settings) -> list[Finding]:
     """Raises Unavailable."""
     return [
         *await _engine(settings),
+        *_room(settings),
         ok("migrations", f"all {len(known_migrations())} have been had"),
         *await _peppers(),
         *await _journal(),
@@ -68,6 +71,19 @@ async def _engine(settings: Settings) -> list[Finding]:
     ]
     findings += [_connection(found["connection"]), _commits(found["synchronous_commit"])] if "connection" in found else []
     return findings + [fail("database", f"the file is damaged: {line}") for line in await damage()]
+
+
+def _room(settings: Settings) -> list[Finding]:
+    """Whether the disk has room for SQLite's write-ahead log several times over."""
+    if settings.sqlite_path is None:
+        return []
+    free = shutil.disk_usage(settings.sqlite_path.parent).free // 2**20
+    text = f"{free:,} MB are free beside the file"
+    return [
+        ok("database", text)
+        if free >= 4 * LOG_MEGABYTES
+        else warn("database", f"{text}: its write-ahead log alone may take {LOG_MEGABYTES}. On a full disk nothing is verified.")
+    ]
 
 
 def _connection(kind: str) -> Finding:

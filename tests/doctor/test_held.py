@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -144,6 +145,17 @@ async def test_an_instant_from_when_the_clock_was_ahead_is_a_warning(settings: S
     level, what, text = await one(settings)
     assert (level, what) == (Level.WARN, "clock")
     assert text.startswith("was ahead: the newest instant of job is ")
+
+
+@pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL's disk is not ours to look at")
+@pytest.mark.parametrize(("megabytes", "level"), [(255, Level.WARN), (256, Level.OK)])
+async def test_little_room_for_the_write_ahead_log_is_a_warning(
+    settings: Settings, team: Team, monkeypatch: pytest.MonkeyPatch, megabytes: int, level: Level
+) -> None:
+    usage = shutil.disk_usage(settings.journal_path.parent)._replace(free=megabytes * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    (finding,) = [each for each in await of_database(OPERATOR, settings) if "are free" in each.text]
+    assert (finding.level, finding.what) == (level, "database")
 
 
 async def test_a_clock_that_differs_from_the_databases_fails(settings: Settings, team: Team) -> None:

@@ -12,15 +12,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def python(source: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """A Python process that sees the project, Keydesk's variables as given and no others."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
     return subprocess.Popen(
         [sys.executable, "-c", source, *arguments],
         cwd=ROOT,
-        env=kept | environment,
+        env=without_settings() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def without_settings() -> dict[str, str]:
+    """This process's variables, Keydesk's left out."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
 
 
 def answer(process: subprocess.Popen[str], *, within: float = 60) -> str:

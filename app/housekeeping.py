@@ -60,6 +60,7 @@ async def tidy() -> None:
         keys.forget_old_repeats,
         reports.forget_old,
         accounts.forget_old,
+        callers.bring_back,
         _measure_ahead,
     )
     for part in parts:

@@ -134,7 +134,8 @@ async def settle(change: Change, leaver_id: str, heir: Actor, take_over: Collect
 
 async def _touch(found: Stored, secret: str, now: int) -> None:
     pepper = peppers.current().current
-    fresh = found.key.last_used_at is not None and now - found.key.last_used_at < _TOUCHED_EVERY
+    # Also one that lies ahead is old: the clock was.
+    fresh = found.key.last_used_at is not None and abs(now - found.key.last_used_at) < _TOUCHED_EVERY
     if fresh and found.pepper_version == pepper.version:
         return
     # A database that is too busy to note the use is no reason to refuse it.

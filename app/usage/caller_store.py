@@ -14,6 +14,7 @@ from app.usage import store
 from app.usage.caller import FOLDED, UNKNOWN, Caller, caller_id
 from app.usage.counting import CROWD, Tally
 
+_NOTED = {"key_last_used": "last_used_at", "caller": "last_seen_at"}
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
 
 
@@ -68,6 +69,20 @@ async def fold(key_id: str, callers: Collection[Caller]) -> None:
     await store.add(tally)
     # What was locked and then not needed, because everybody was seen again.
     await database.fetch("DELETE FROM caller WHERE key = {} AND network = {} AND last_seen_at = 0", key_id, FOLDED)
+
+
+async def is_ahead(instant: int) -> bool:
+    """Whether any use of a key is noted for later than this."""
+    text = "SELECT 1 AS found FROM {table} WHERE {column} > {{}}"
+    parts = " UNION ALL ".join(text.format(table=table, column=column) for table, column in _NOTED.items())
+    return bool(await database.fetch(f"SELECT found FROM ({parts}) noted LIMIT 1", instant, instant))
+
+
+async def bring_back(now: int, ahead: int) -> None:
+    """What is noted for later than `ahead` is noted for `now`; call inside a transaction."""
+    await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE last_used_at > {}", now, ahead)
+    await database.fetch("UPDATE caller SET first_seen_at = {} WHERE first_seen_at > {}", now, ahead)
+    await database.fetch("UPDATE caller SET last_seen_at = {} WHERE last_seen_at > {}", now, ahead)
 
 
 async def _lock_crowd(key_id: str, permission: str) -> None:

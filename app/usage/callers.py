@@ -8,6 +8,7 @@ from typing import Final
 from app import database, ids
 from app.access.actor import Actor
 from app.access.policy import Action
+from app.clock import TOLERATED
 from app.errors import NotFound
 from app.keys import service as keys
 from app.usage import caller_store
@@ -56,6 +57,15 @@ async def fold_old(now: int) -> int:
                 await caller_store.fold(key_id, silent)
             folded += len(silent)
     return folded
+
+
+async def bring_back() -> None:
+    """Uses that were noted while the clock was ahead were before now, nobody knows when: they count as of now, so that later ones
+    are noted again and no rotation waits for a time that is far off."""
+    now = await database.now()
+    if await caller_store.is_ahead(now + TOLERATED):
+        async with database.transaction():
+            await caller_store.bring_back(now, now + TOLERATED)
 
 
 async def _require(actor: Actor, key_id: str) -> None:

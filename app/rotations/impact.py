@@ -11,7 +11,7 @@ from app.access.actor import Actor
 from app.access.policy import Action
 from app.clock import DAY, HOUR, hour_of
 from app.keys import service as keys
-from app.keys.key import ApiKey
+from app.keys.key import ApiKey, Status
 from app.pace import unhurried
 from app.usage import callers
 from app.usage import store as usage_store
@@ -22,7 +22,7 @@ _MONTH = 30 * DAY
 
 
 class Verdict(StrEnum):
-    """QUIET: not used for 30 days. BUSY: used within the last hour, so somebody is at it now."""
+    """QUIET: not used for 30 days, or over. BUSY: active, and used within the last hour, so somebody is at it now."""
 
     QUIET = "QUIET"
     IN_USE = "IN_USE"
@@ -60,10 +60,11 @@ async def impacts(of: Sequence[ApiKey], now: int) -> dict[str, Impact]:
 
 
 def verdict(key: ApiKey, now: int) -> Verdict:
-    """Judged by when the key was last used, to the microsecond."""
-    if key.last_used_at is None or key.last_used_at <= now - _MONTH:
+    """Judged by when the key was last used, to the microsecond, and by whether it can be used now: refusals are no use."""
+    if key.is_over(now) or key.last_used_at is None or key.last_used_at <= now - _MONTH:
         return Verdict.QUIET
-    return Verdict.BUSY if key.last_used_at > now - HOUR else Verdict.IN_USE
+    lately = key.last_used_at > now - HOUR
+    return Verdict.BUSY if lately and key.status(now) is Status.ACTIVE else Verdict.IN_USE
 
 
 def _impact(key: ApiKey, counted: list[int], seen: list[Caller], now: int) -> Impact:

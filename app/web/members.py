@@ -62,6 +62,7 @@ async def change_role(page: NamedDependency[Page], slug: FromPath[str], user_id:
 
 @get(f"{LIST}/{{user_id:str}}/removal")
 async def removal_form(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+    page.require(Action.LEAVE_WORKSPACE if user_id == page.actor.id else Action.REMOVE_MEMBER)
     return page.show("people/removal.html", **await _leaving(page, user_id))
 
 

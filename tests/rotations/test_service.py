@@ -413,6 +413,21 @@ async def test_whether_a_key_is_safe_to_revoke_is_judged_by_its_last_use(team: T
     assert len(found.callers) == (verdict != "QUIET")
 
 
+async def test_a_key_that_is_refused_anyway_is_not_called_busy(team: Team) -> None:
+    suspended, revoked, expired = [(await make_key(team)).key for _ in range(3)]
+    now = await database.now()
+    database.freeze(now)
+    for key in (suspended, revoked, expired):
+        await use(key.id, at=now)
+        assert (await rotations.impact(team.viewer, key.id)).verdict == "BUSY"
+    await keys.suspend(team.owner, suspended.id)
+    await keys.revoke(team.owner, revoked.id, Reason.OTHER)
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET expires_at = {} WHERE id = {}", now, expired.id)
+    verdicts = [(await rotations.impact(team.viewer, key.id)).verdict for key in (suspended, revoked, expired)]
+    assert verdicts == ["IN_USE", "QUIET", "QUIET"]
+
+
 async def test_an_impact_counts_whole_hours_of_the_last_hour_day_and_month(team: Team) -> None:
     key, other = (await make_key(team)).key, (await make_key(team)).key
     now = (await database.now()) // HOUR * HOUR + 30 * MINUTE

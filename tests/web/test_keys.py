@@ -291,6 +291,24 @@ async def test_suspending_and_resuming_say_how_it_shall_be_and_repeat_harmlessly
     assert "Suspend this key" in editor.page
 
 
+async def test_a_key_that_is_over_is_not_called_in_use_and_has_no_page_to_suspend_it(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    now = await database.now()
+    async with database.transaction():
+        await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", now, key.id)
+        await database.fetch("UPDATE api_key SET expires_at = {} WHERE id = {}", now, key.id)
+    await editor.open(f"{LIST}/{key.id}/revocation")
+    assert (
+        "It has expired" in editor.page
+        and "in use" not in editor.page
+        and "prefix" not in editor.form(f"{LIST}/{key.id}/revocation").names
+    )
+    assert (await editor.open(f"{LIST}/{key.id}/suspension")).headers["location"] == f"{LIST}/{key.id}"
+    await keys.revoke(team.owner, key.id, Reason.OTHER)
+    for end in ("suspension", "revocation"):
+        assert (await editor.open(f"{LIST}/{key.id}/{end}")).headers["location"] == f"{LIST}/{key.id}"
+
+
 async def test_revoking_wants_a_reason_is_final_and_the_page_says_who_and_why(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     path = f"{LIST}/{key.id}/revocation"

@@ -81,13 +81,11 @@ class Form:
     def has(self, name: str) -> bool:
         return bool(self.values.get(name))
 
-    def refused(self, problem: ValidationFailed, names: Mapping[str, str] | None = None) -> Form:
-        """The same with its faults; `names` tells how a use case's field is called in the form, where it is called otherwise."""
-        renamed = names or {}
+    def refused(self, problem: ValidationFailed) -> Form:
+        """The same with its faults."""
         faults: dict[str, str] = {}
         for fault in problem.fields:
-            name = renamed.get(fault.field, fault.field)
-            faults[name] = f"{faults[name]} {fault.message}" if name in faults else fault.message
+            faults[fault.field] = f"{faults[fault.field]} {fault.message}" if fault.field in faults else fault.message
         return Form(self.values, faults)
 
     def wrong(self, name: str, message: str) -> Form:

@@ -18,8 +18,6 @@ ROLES: Final = {
     Role.EDITOR: "Creates, changes and revokes API keys.",
     Role.OWNER: "Everything an editor may, and members, plan and settings.",
 }
-# How a use case's field is called in a form, where it is called otherwise.
-NAMES: Final = {"businessHours.days": "days", "businessHours.opens": "opens", "businessHours.closes": "closes"}
 # Of a refusal that belongs to no field of the form; it stands above them all.
 WHOLE: Final = "form"
 # In this order: browsers name each other.
@@ -48,7 +46,7 @@ def again(page: Page, template: str, problem: Problem, *, at: str = WHOLE, **con
 
     `at`: the field that a problem without fields belongs to.
     """
-    page.form = page.form.refused(problem, NAMES) if isinstance(problem, ValidationFailed) else page.form.wrong(at, problem.message)
+    page.form = page.form.refused(problem) if isinstance(problem, ValidationFailed) else page.form.wrong(at, problem.message)
     response = page.show(template, _STATUSES.get(type(problem), 422), **context)
     if isinstance(problem, TooManyAttempts):
         response.headers["retry-after"] = str(problem.retry_after_seconds)

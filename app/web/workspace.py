@@ -1,4 +1,4 @@
-"""The settings of a workspace: its name, its time zone, its business hours."""
+"""The settings of a workspace: its name and its time zone. Business hours, which nothing watches yet, are left to GraphQL."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from litestar.params import FromPath
 
 from app.errors import Problem, ValidationFailed
 from app.versions import Stale
-from app.web.form import Form
 from app.web.page import Page
 from app.web.people_form import again
 from app.workspaces import rules
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import DAYS, BusinessHours
 
 SETTINGS: Final = "/w/{slug:str}/settings/workspace"
 
@@ -31,13 +29,11 @@ async def settings(page: NamedDependency[Page], slug: FromPath[str]) -> Response
 async def change(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
     asked = page.form
     try:
-        hours = business_hours(asked)
         await workspaces.update(
             page.actor,
             page.slug,
             name=asked.text("name"),
             timezone=asked.text("timezone"),
-            business_hours=hours,
             seen=asked.text("seen") or None,
         )
     except Stale:
@@ -45,11 +41,6 @@ async def change(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
     except ValidationFailed as problem:
         return _settings(page, problem)
     return page.go(page.to("settings", "workspace", done="yes"))
-
-
-def business_hours(form: Form) -> BusinessHours | None:
-    """As they were typed; None where the form says that there are none."""
-    return BusinessHours(form.texts("days"), form.text("opens"), form.text("closes")) if form.has("hours") else None
 
 
 @cache
@@ -64,8 +55,7 @@ def zones() -> Mapping[str, tuple[str, ...]]:
 def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
     """`stale`: the form is shown with what was typed, beside what somebody else has made of the settings meanwhile."""
     place = page.here.workspace
-    hours = business_hours(page.form) if page.form.values else place.business_hours
-    context: dict[str, Any] = {"place": place, "hours": hours, "zones": zones(), "days": DAYS, "stale": stale}
+    context: dict[str, Any] = {"place": place, "zones": zones(), "stale": stale}
     if problem:
         return again(page, "workspace/settings.html", problem, **context)
     return page.show("workspace/settings.html", 409 if stale else 200, **context)

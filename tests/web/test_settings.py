@@ -61,25 +61,25 @@ async def test_the_workspace_is_renamed_and_its_address_stays(owner: Browser, te
     assert (found.name, found.slug, found.timezone, found.business_hours) == ("Acme & Söhne", "acme", "Europe/Berlin", None)
 
 
-async def test_business_hours_are_set_and_taken_away(owner: Browser, team: Team) -> None:
+async def test_business_hours_which_nothing_watches_are_not_asked_for_and_stay_as_a_program_set_them(
+    owner: Browser, team: Team
+) -> None:
+    hours = BusinessHours(("MONDAY", "SUNDAY"), "07:30", "19:00")
+    await workspaces.update(team.owner, team.slug, business_hours=hours)
     await owner.open(WORKSPACE)
-    await owner.send(WORKSPACE, hours="kept", days=["SUNDAY", "MONDAY"], opens="07:30", closes="19:00")
-    assert (await now_of(team)).business_hours == BusinessHours(("MONDAY", "SUNDAY"), "07:30", "19:00")
-    await owner.open(WORKSPACE)
-    held = [value for name, value in owner.form(WORKSPACE).values if name == "days"]
-    assert held == ["MONDAY", "SUNDAY"]
-    await owner.send(WORKSPACE, hours=[])
-    assert (await now_of(team)).business_hours is None
+    assert "usiness hours" not in owner.page
+    await owner.send(WORKSPACE, name="Acme Two")
+    found = await now_of(team)
+    assert (found.name, found.business_hours) == ("Acme Two", hours)
 
 
 async def test_faults_stand_at_their_fields_and_nothing_typed_is_lost(owner: Browser, team: Team) -> None:
     await owner.open(WORKSPACE)
     before = await rows("audit_entry")
-    answer = await owner.send(WORKSPACE, name="", timezone="Moon/Crater", hours="kept", days=[], opens="25:00", closes="8")
+    answer = await owner.send(WORKSPACE, name="", timezone="Moon/Crater")
     assert answer.status_code == 422
-    assert {"name", "timezone", "days", "opens", "closes"} == set(re.findall(r'id="(\w+)-fault"', owner.page))
-    held = dict(owner.form(WORKSPACE).values)
-    assert (held["name"], held["hours"], held["opens"], held["closes"]) == ("", "kept", "25:00", "8")
+    assert {"name", "timezone"} == set(re.findall(r'id="(\w+)-fault"', owner.page))
+    assert dict(owner.form(WORKSPACE).values)["name"] == ""
     assert await rows("audit_entry") == before
 
 

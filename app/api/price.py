@@ -62,8 +62,12 @@ USUAL_LENGTHS: Final = {
     "__Field.args": 1,
     "__Directive.args": 1,
 }
-# A rotation is judged by the callers of both its keys, up to 400. With more a page of 100 would be beyond the budget.
+# A rotation is judged by the callers of both its keys, up to 400, and costs at least this; its callers, where they are asked for,
+# cost more. With a higher price a page of 100 would be beyond the budget.
 RUN: Final = 220
+AT_LEAST: Final = {"ApiKey.rotation": RUN, "Workspace.rotations": RUN}
+# And what is found by an id of these kinds.
+NODES: Final = {ids.ROTATION: RUN, ids.CALLER: RUN}
 # What reading these costs beside their fields, even if little is selected: a key has up to 200 callers, and a list of a
 # workspace is a statement or two, also where each key of a page shows its workspace.
 STATEMENTS: Final = 50
@@ -74,13 +78,8 @@ READINGS: Final = {
     "Workspace.auditEvents": 4 * STATEMENTS,
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
-    "ApiKey.rotation": RUN,
     "ApiKey.unusedPermissions": 10,
 }
-# The same for each row of a page.
-ROWS: Final = {"Workspace.rotations": RUN}
-# And for what is found by an id of these kinds.
-NODES: Final = {ids.ROTATION: RUN, ids.CALLER: RUN}
 # A step of a workspace's usage is a sum over all its keys; an hour of a key's is of more rows than a day.
 WORKSPACE_STEP: Final = 270
 KEY_HOUR: Final = 2
@@ -173,15 +172,16 @@ class _Walk:
             # Each step is read and added up also where no series shows it.
             cost = 1 + inner.cost + steps(**given) * (max(inner.per_step, 1) + _reading(coordinate, given.get("granularity")))
             return Bill(cost=cost, variables=inner.variables | names)
+        each = max(inner.cost, AT_LEAST.get(coordinate, 0))
         if is_connection(definition):
             given, names = self._given(definition, node, "first", "last")
-            cost = 1 + _page(given) * (inner.cost + ROWS.get(coordinate, 0)) + READINGS.get(coordinate, 0)
+            cost = 1 + _page(given) * each + READINGS.get(coordinate, 0)
             return Bill(cost=cost, variables=inner.variables | names)
         if coordinate == NODE:
             given, names = self._given(definition, node, "id")
             reading = max((cost for kind, cost in NODES.items() if ids.is_a(kind, given.get("id", ""))), default=0)
-            return Bill(cost=1 + inner.cost + reading, variables=inner.variables | names)
-        return replace(inner, cost=1 + _usual_length(parent, node, definition) * inner.cost + READINGS.get(coordinate, 0))
+            return Bill(cost=1 + max(inner.cost, reading), variables=inner.variables | names)
+        return replace(inner, cost=1 + _usual_length(parent, node, definition) * each + READINGS.get(coordinate, 0))
 
     def _given(self, definition: GraphQLField, node: FieldNode, *names: str) -> tuple[dict[str, Any], frozenset[str]]:
         """These arguments as the resolver will get them, by the schema's names, and the variables that said so."""

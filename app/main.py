@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from typing import Any, Final
 
 from app import metrics, start
-from app.api.endpoint import Endpoint
+from app.api.endpoint import Endpoint, refuse_host
 from app.api.explorer import Explorer, Visitor
 from app.api.schema import core
 from app.health import PATHS as HEALTH_PATHS
@@ -50,7 +50,7 @@ class Keydesk:
         site = Site(settings, self._gate, self.stopping)
         explorer = Explorer(core(), self._visitor, site.static_url)
         graphql = Endpoint(self._gate.describe, self._gate.session_actor, explorer, self._pace)
-        self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql))
+        self._graphql: App = metrics.counting("graphql", self._gate.in_front_of(graphql, refuse_host))
         pages, health = (Share(share, self._verifying.lasts) for share in (PAGES_SHARE, HEALTH_SHARE))
         self._pages = _within(pages, metrics.counting("dashboard", self._gate.in_front_of(site)))
         self._metrics = _within(pages, self.health)

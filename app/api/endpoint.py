@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
@@ -68,11 +69,11 @@ class Endpoint:
         if scope["method"] in ("GET", "HEAD") and _wants_page(scope):
             await self._explorer(scope, receive, send)
         else:
-            await (await self.answer(scope, receive)).send(send)
+            request = self._describe(scope)
+            await (await self.answer(scope, receive, request)).send(send, request.request_id)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response:
+    async def answer(self, scope: Scope, receive: Receive, request: Request) -> Response:
         """The response, whatever happens: every failure has its status here."""
-        request = self._describe(scope)
         try:
             return await self._answer(scope, receive, request)
         except Refused as refusal:
@@ -97,7 +98,8 @@ class Endpoint:
         headers = http.headers_of(scope)
         http.require_json(headers.get("content-type", []))
         http.require_plain(headers.get("content-encoding", []))
-        actor = await self._who(scope, headers, request)
+        # One id for the answer, the log and the audit log.
+        actor = replace(await self._who(scope, headers, request), request=request)
         body = http.decode(await http.read_body(receive, headers.get("content-length", [])))
         content, spent = await self.run(body, actor)
         kind = http.media_type(",".join(headers.get("accept", [])))
@@ -117,7 +119,7 @@ class Endpoint:
     async def run(self, body: Body, actor: Actor) -> tuple[dict[str, Any], Spent]:
         """`data`, `errors` and `extensions`, and what it cost; without `data` nothing was executed. Raises Refused when the
         caller asks for too much in a time."""
-        request_id = actor.request.request_id or ids.new(ids.REQUEST)
+        request_id = actor.request.request_id
         text = body.query or ""
         # Before the document is looked at: a flood of refusals ends here.
         self._rates.require(actor)
@@ -175,6 +177,12 @@ class Endpoint:
             executor_class=executor_class,
         )
         return result if isinstance(result, ExecutionResult) else await result
+
+
+async def refuse_host(send: Send) -> None:
+    """421: this name is not ours."""
+    message = "This address does not belong to this Keydesk. Set KEYDESK_PUBLIC_URL to the one people use."
+    await Response(421, http.error("MISDIRECTED_REQUEST", message)).send(send, ids.new(ids.REQUEST))
 
 
 def _content(result: ExecutionResult, request_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from app.keys.secret import cut
 
 # Where the library repeats a value that it refuses: to the end of the message, and before the name of an enum.
 _REFUSED_VALUE: Final = re.compile(r"(?:,? found|(cannot represent [^:]*)): .*|Value '.*'( does not exist in )", re.DOTALL)
+_REFUSED_STRING: Final = re.compile(r"((?:, found| Unexpected) (?:Block)?String) .*", re.DOTALL)
 # Where a person gives their password again; it leads back to the explorer.
 CONFIRMATION: Final = "/account/confirm?next=/graphql"
 LONGEST_MESSAGE: Final = 500
@@ -84,7 +85,7 @@ def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if original is None:
         # The library repeats what was sent, and programs write errors into their logs: values are left out, a key among what is
         # left is cut to its prefix.
-        entry["message"] = cut(_REFUSED_VALUE.sub(_without_value, error.message))[:LONGEST_MESSAGE]
+        entry["message"] = cut(_plain(error.message))[:LONGEST_MESSAGE]
         if "locations" in entry:
             entry["locations"] = entry["locations"][:MOST_LOCATIONS]
         code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
@@ -98,6 +99,12 @@ def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
         _log.error("request %s failed at %s", request_id, error.path, exc_info=original)
         entry |= {"message": "internal error", "extensions": {"code": "INTERNAL_ERROR", "requestId": request_id}}
     return entry
+
+
+def _plain(message: str) -> str:
+    """Without the values that were sent, and in GraphQL's words: the library writes Python's `None` for null."""
+    cleared = _REFUSED_STRING.sub(r"\1.", _REFUSED_VALUE.sub(_without_value, message))
+    return cleared.replace("not to be None.", "not to be null.")
 
 
 def _without_value(found: re.Match[str]) -> str:

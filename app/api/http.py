@@ -57,8 +57,9 @@ class Response:
     media_type: str = LEGACY
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def send(self, send: Send) -> None:
-        await send_body(send, self.status, msgspec.json.encode(self.content), self.media_type, self.headers)
+    async def send(self, send: Send, request_id: str) -> None:
+        headers = {"x-request-id": request_id, **self.headers}
+        await send_body(send, self.status, msgspec.json.encode(self.content), self.media_type, headers)
 
 
 async def send_body(send: Send, status: int, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NameNode,
     Node,
     OperationDefinitionNode,
     OperationType,
@@ -41,6 +42,8 @@ DIRECTIVES: Final = 2
 DEFINITIONS: Final = 50
 # Of a number in a document: Python reads no more than 4,300, nothing here needs more than 16.
 DIGITS: Final = 20
+# An answer repeats aliases, also in the path of each error.
+NAME: Final = 200
 # Validation compares fields of the same name with each other; unlimited, 500 repetitions of one field cost it a second.
 COMPARISONS: Final = 2_000
 
@@ -105,7 +108,7 @@ def too_much(what: str, found: int, allowed: int, node: Node | None = None) -> G
 
 
 class _Values(Visitor):
-    """Finds the literals that no input takes; the limits on variables are `http.decode`'s."""
+    """Finds literals that no input takes, and names of no schema; the limits on variables are `http.decode`'s."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,6 +119,10 @@ class _Values(Visitor):
         found = cls()
         visit(document, found)
         return found.errors
+
+    def enter_name(self, node: NameNode, *_: object) -> None:
+        if len(node.value) > NAME:
+            self.errors.append(too_much("Characters of a name", len(node.value), NAME, node))
 
     def enter_int_value(self, node: IntValueNode | FloatValueNode, *_: object) -> None:
         if len(node.value) > DIGITS:

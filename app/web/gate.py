@@ -81,7 +81,7 @@ class Gate:
         url = urlsplit(self._settings.origin)
         return url.scheme == "http" and not self._settings.dev and url.hostname not in ("localhost", "127.0.0.1", "::1")
 
-    def in_front_of(self, app: App) -> App:
+    def in_front_of(self, app: App, refuse: Callable[[Send], Awaitable[None]] = headers.refuse_host) -> App:
         """Refuses hosts that are not ours (a link in an answer must never lead to a stranger's), adds the security headers."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +89,7 @@ class Gate:
             if header(scope, b"host").lower() in self._hosts:
                 await app(scope, receive, secured)
             else:
-                await headers.refuse_host(secured)
+                await refuse(secured)
 
         return guarded
 

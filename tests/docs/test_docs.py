@@ -164,6 +164,7 @@ def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
         "levels of JSON in variables": str(http.MAXIMUM_JSON_DEPTH),
         "entries of a list, in variables or in the document": str(http.MAXIMUM_LIST),
         "characters of a number in the document": str(limits.DIGITS),
+        "characters of a name in the document": str(limits.NAME),
         "tokens": f"{limits.TOKENS:,}",
         "comments": f"{limits.COMMENTS:,}",
         "operations and fragments in a document": str(limits.DEFINITIONS),

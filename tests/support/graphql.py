@@ -33,7 +33,7 @@ def describe(scope: Scope) -> Request:
 
 
 async def no_page(scope: Scope, receive: Receive, send: Send) -> None:
-    await Response(200, {"page": True}).send(send)
+    await Response(200, {"page": True}).send(send, ids.new(ids.REQUEST))
 
 
 @dataclass

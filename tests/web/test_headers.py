@@ -64,6 +64,8 @@ async def test_a_fragment_has_the_headers_too(owner: Browser, team: Team) -> Non
     for path in routes("GET", team):
         answer = await owner.open(path, **{"HX-Request": "true", "HX-Target": "main#main"})
         secured(answer)
+        if path == "/graphql/session":  # what the explorer reads, and no page
+            continue
         assert "<html" not in answer.text
         assert answer.headers.get("vary") == "HX-Request" or "hx-redirect" in answer.headers
 

@@ -35,7 +35,7 @@ SAME: Final = {
 SIGNING_IN: Final = {
     "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}", "/invitations/{token}",
 }  # fmt: skip
-OWN_ACCOUNT: Final = {"/account/name", "/account/password", "/account/sessions/{session_id}/end"}
+OWN_ACCOUNT: Final = {"/account/name", "/account/confirm", "/account/password", "/account/sessions/{session_id}/end"}
 # A calendar program has no management key: its link is made where somebody can copy it.
 CALENDAR_LINK: Final = {"/w/{slug}/settings/calendar", "/w/{slug}/settings/calendar/withdrawal"}
 

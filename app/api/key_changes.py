@@ -6,12 +6,14 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from app import catalogue, errors
+from app.api.catalogue import Environment, Permission
 from app.api.context import Info
 from app.api.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.keys import ApiKey
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.api.resolving import mutation
-from app.api.scalars import Instant, Network, given
+from app.api.scalars import Instant, Network, given, instant
 from app.keys import service
 from app.keys.key import ApiKey as Key
 from app.keys.key import Reason
@@ -38,6 +40,13 @@ class CreateApiKeyInput:
             "null`; with another input, a Conflict."
         ),
     )
+    validate_only: bool = strawberry.field(
+        default=False,
+        description=(
+            "Only say what is wrong, or an `ApiKeyPreview` of what the key would be; nothing is written. Whether the plan has\n"
+            "room is not looked at, and an `idempotencyKey` neither."
+        ),
+    )
 
     def plain(self) -> KeyInput:
         return KeyInput(
@@ -46,6 +55,25 @@ class CreateApiKeyInput:
             permissions=tuple(self.permissions),
             expires_at=given(self.expires_at),
             allowed_ips=tuple(given(self.allowed_ips) or ()),
+        )
+
+
+@strawberry.type(description="What a key would be: its settings as they would be stored. The answer to `validateOnly`.")
+class ApiKeyPreview:
+    name: str
+    environment: Environment
+    permissions: list[Permission]
+    allowed_ips: list[Network]
+    expires_at: Instant | None = strawberry.field(description="Null: never.")
+
+    @classmethod
+    def of(cls, asked: KeyInput) -> ApiKeyPreview:
+        return cls(
+            name=asked.name,
+            environment=Environment.of(catalogue.current().environment(asked.environment)),
+            permissions=[Permission.named(name) for name in asked.permissions],
+            allowed_ips=[Network(text) for text in asked.allowed_ips],
+            expires_at=instant(asked.expires_at),
         )
 
 
@@ -69,6 +97,9 @@ class UpdateApiKeyInput:
         default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
     )
     expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
+    validate_only: bool = strawberry.field(
+        default=False, description="Only say what is wrong, or an `ApiKeyPreview` of what the key would be; nothing is written."
+    )
 
     def plain(self) -> KeyEdit:
         """Raises ValidationFailed for null where it clears nothing."""
@@ -122,12 +153,22 @@ class RevokeApiKeyPayload:
     api_key: ApiKey
 
 
+@strawberry.input
+class RevokeApiKeysInput:
+    ids: list[strawberry.ID] = strawberry.field(description=f"At most {service.MOST_AT_ONCE}.")
+    reason: Reason
+    note: str | None = strawberry.field(
+        default=strawberry.UNSET, description="For the audit log and each key's page; cut after 1,000 characters."
+    )
+
+
 CreateApiKeyResult: TypeAlias = Annotated[
-    CreateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict | PlanLimitReached,
+    CreateApiKeyPayload | ApiKeyPreview | ValidationFailed | NotFound | NotAllowed | Conflict | PlanLimitReached,
     strawberry.union("CreateApiKeyResult"),
 ]
 UpdateApiKeyResult: TypeAlias = Annotated[
-    UpdateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("UpdateApiKeyResult")
+    UpdateApiKeyPayload | ApiKeyPreview | ValidationFailed | NotFound | NotAllowed | Conflict,
+    strawberry.union("UpdateApiKeyResult"),
 ]
 SuspendApiKeyResult: TypeAlias = Annotated[
     SuspendApiKeyPayload | NotFound | NotAllowed | Conflict, strawberry.union("SuspendApiKeyResult")
@@ -139,16 +180,31 @@ RevokeApiKeyResult: TypeAlias = Annotated[RevokeApiKeyPayload | NotFound | NotAl
 
 
 @strawberry.type
+class RevokeApiKeysPayload:
+    results: list[RevokeApiKeyResult] = strawberry.field(description="One for each of `ids`, in their order.")
+
+
+RevokeApiKeysResult: TypeAlias = Annotated[
+    RevokeApiKeysPayload | ValidationFailed | NotAllowed, strawberry.union("RevokeApiKeysResult")
+]
+
+
+@strawberry.type
 class ApiKeyMutation:
     @mutation("Makes an API key. Its secret is in this answer and nowhere else, ever.")
     async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyResult | None:
-        repeat = given(input.idempotency_key)
-        made = await service.create(info.context.actor, given(input.workspace), input.plain(), idempotency_key=repeat)
+        actor, slug = info.context.actor, given(input.workspace)
+        if input.validate_only:
+            return ApiKeyPreview.of(await service.check(actor, slug, input.plain()))
+        made = await service.create(actor, slug, input.plain(), idempotency_key=given(input.idempotency_key))
         return CreateApiKeyPayload(api_key=await _shown(info, made.key), secret=made.secret)
 
     @mutation("Changes what is given and leaves the rest. A key's environment cannot be changed.")
     async def update_api_key(self, info: Info, input: UpdateApiKeyInput) -> UpdateApiKeyResult | None:
-        key = await service.update(info.context.actor, input.id, input.plain(), seen=given(input.expected_revision))
+        actor, seen = info.context.actor, given(input.expected_revision)
+        if input.validate_only:
+            return ApiKeyPreview.of(await service.check_update(actor, input.id, input.plain(), seen=seen))
+        key = await service.update(actor, input.id, input.plain(), seen=seen)
         return UpdateApiKeyPayload(api_key=await _shown(info, key))
 
     @mutation("Refuses the key's requests until it is resumed. It still counts on the plan.")
@@ -166,6 +222,24 @@ class ApiKeyMutation:
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> RevokeApiKeyResult | None:
         key = await service.revoke(info.context.actor, input.id, input.reason, given(input.note))
         return RevokeApiKeyPayload(api_key=await _shown(info, key))
+
+    @mutation(
+        "Revokes several keys as `revokeApiKey` does one, each with a result of its own. Those of a workspace are revoked\n"
+        "together or, when the server fails, not at all; repeated, it answers the same."
+    )
+    async def revoke_api_keys(self, info: Info, input: RevokeApiKeysInput) -> RevokeApiKeysResult | None:
+        answers = await service.revoke_all(info.context.actor, input.ids, input.reason, given(input.note))
+        return RevokeApiKeysPayload(results=[await _result(info, answer) for answer in answers])
+
+
+async def _result(info: Info, answer: service.Revoked) -> RevokeApiKeyPayload | NotFound | NotAllowed:
+    match answer:
+        case errors.NotFound():
+            return NotFound.of(answer)
+        case errors.NotAllowed():
+            return NotAllowed.of(answer)
+        case _:
+            return RevokeApiKeyPayload(api_key=await _shown(info, answer))
 
 
 async def _shown(info: Info, key: Key) -> ApiKey:

@@ -37,6 +37,7 @@ from graphql.execution.values import VariableValues
 from app import ids
 from app.api.limits import INTROSPECTION_ROOTS
 from app.clock import DAY
+from app.keys.service import MOST_AT_ONCE
 from app.usage.service import DEFAULT_DAYS, MOST_STEPS
 from app.usage.usage import Granularity
 
@@ -53,6 +54,7 @@ USUAL_LENGTHS: Final = {
     "Rotation.callers": 200,
     "RotationNotReady.callers": 200,
     "RevocationImpact.callers": 200,
+    "RevokeApiKeysPayload.results": MOST_AT_ONCE,
     "__Schema.types": 120,
     "__Schema.directives": 6,
     "__Type.interfaces": 1,
@@ -79,6 +81,7 @@ READINGS: Final = {
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
     "ApiKey.unusedPermissions": 10,
+    "Mutation.revokeApiKeys": 10 * MOST_AT_ONCE,
 }
 # A step of a workspace's usage is a sum over all its keys; an hour of a key's is of more rows than a day.
 WORKSPACE_STEP: Final = 270

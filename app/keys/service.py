@@ -6,14 +6,15 @@ How they are made is in `creating`, looking at them in `reading`; all can be rea
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
-from app import catalogue
+from app import catalogue, database
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.errors import Conflict
+from app.errors import Conflict, FieldProblem, NotAllowed, NotFound, ValidationFailed
 from app.keys import journal, rules, store
 from app.keys.creating import Created, add_in, check, create, forget_old_repeats, shape
 from app.keys.key import ApiKey, Reason, Revocation
@@ -31,6 +32,7 @@ __all__ = [
     "by_id",
     "changing",
     "check",
+    "check_update",
     "count",
     "create",
     "find_by_secret",
@@ -39,11 +41,16 @@ __all__ = [
     "page",
     "resume",
     "revoke",
+    "revoke_all",
     "revoke_in",
     "suspend",
     "update",
     "written_down",
 ]
+
+MOST_AT_ONCE: Final = 100
+# What became of one of several keys: it as it is now, or why it was not revoked.
+Revoked: TypeAlias = ApiKey | NotFound | NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +68,13 @@ async def update(actor: Actor, key_id: str, edit: KeyEdit, *, slug: str | None =
     """Raises ValidationFailed, Stale if the key is no longer the version that was seen, or Conflict for a revoked or expired
     key: both are final."""
     async with changing(actor, key_id, Action.UPDATE_API_KEY, slug) as (change, key):
-        _refuse_over(key, change.now)
-        asked = KeyInput(
-            name=key.name if edit.name is None else edit.name,
-            environment=key.environment,
-            permissions=key.permissions if edit.permissions is None else edit.permissions,
-            expires_at=edit.expires_at if edit.set_expiry else key.expires_at,
-            allowed_ips=key.allowed_ips if edit.allowed_ips is None else edit.allowed_ips,
-        )
-        new = rules.checked(asked, catalogue.current(), change.now, of=key)
-        # Sent twice, the second time finds what it asks for.
-        if shape(new) != shape(_as_input(key)):
-            require_same(seen, key.version)
-        return await _apply_edit(change, key, new)
+        return await _apply_edit(change, key, _edited(key, edit, change.now, seen))
+
+
+async def check_update(actor: Actor, key_id: str, edit: KeyEdit, *, seen: str | None = None) -> KeyInput:
+    """What `update` would make of the key, without changing it. Raises what `update` raises."""
+    key = await get(actor, key_id, action=Action.UPDATE_API_KEY)
+    return _edited(key, edit, await database.now(), seen)
 
 
 async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
@@ -106,6 +107,25 @@ async def revoke(actor: Actor, key_id: str, reason: Reason, note: str | None = N
         key = await revoke_in(change, key, reason, rules.note(note))
     await written_down(key)
     return key
+
+
+async def revoke_all(actor: Actor, key_ids: Sequence[str], reason: Reason, note: str | None = None) -> list[Revoked]:
+    """The same for several keys: one answer for each, in their order. Those of a workspace are revoked together or not at all.
+
+    Raises ValidationFailed for none or more than MOST_AT_ONCE, and NotAllowed if that is the answer for all of them.
+    """
+    if not key_ids:
+        raise ValidationFailed(FieldProblem("ids", "REQUIRED", "Name the keys that are to be revoked."))
+    if len(key_ids) > MOST_AT_ONCE:
+        raise ValidationFailed(FieldProblem("ids", "TOO_MANY", f"At most {MOST_AT_ONCE} keys at once, please."))
+    homes, answers = await store.workspaces_of(key_ids), dict[str, Revoked]()
+    for home in dict.fromkeys(homes.values()):
+        theirs = [key_id for key_id in dict.fromkeys(key_ids) if homes.get(key_id) == home]
+        answers |= await _revoke_of(actor, home, theirs, reason, rules.note(note))
+    refusals = [answer for answer in answers.values() if isinstance(answer, NotAllowed)]
+    if len(refusals) == len(set(key_ids)):
+        raise refusals[0]
+    return [answers.get(key_id) or NotFound(WHAT) for key_id in key_ids]
 
 
 @contextlib.asynccontextmanager
@@ -144,6 +164,41 @@ async def written_down(*keys: ApiKey) -> None:
     """Appends committed revocations to the journal, fsynced when this returns."""
     revoked = [(key.id, key.revocation.at, str(key.revocation.reason)) for key in keys if key.revocation]
     await journal.current().append(revoked)
+
+
+async def _revoke_of(actor: Actor, workspace_id: str, key_ids: list[str], reason: Reason, note: str | None) -> dict[str, Revoked]:
+    """Keys of one workspace, in one change; nothing for a workspace that is not the actor's."""
+    try:
+        async with workspaces.changing(actor, None, Action.REVOKE_API_KEY, workspace_id=workspace_id) as change:
+            before = {key.id: key for key in await store.find_many(change.place.id, key_ids)}
+            after = {key_id: await _revoked(change, before[key_id], reason, note) for key_id in key_ids if key_id in before}
+    except NotFound:
+        return {}
+    except NotAllowed as refusal:
+        return dict.fromkeys(key_ids, refusal)
+    await written_down(*(key for key_id, key in after.items() if before[key_id].revocation is None))
+    return {**after}
+
+
+async def _revoked(change: Change, key: ApiKey, reason: Reason, note: str | None) -> ApiKey:
+    return key if key.revocation is not None else await revoke_in(change, key, reason, note)
+
+
+def _edited(key: ApiKey, edit: KeyEdit, now: int, seen: str | None) -> KeyInput:
+    """What the key is to be, in normal form. Raises as `update` does."""
+    _refuse_over(key, now)
+    asked = KeyInput(
+        name=key.name if edit.name is None else edit.name,
+        environment=key.environment,
+        permissions=key.permissions if edit.permissions is None else edit.permissions,
+        expires_at=edit.expires_at if edit.set_expiry else key.expires_at,
+        allowed_ips=key.allowed_ips if edit.allowed_ips is None else edit.allowed_ips,
+    )
+    new = rules.checked(asked, catalogue.current(), now, of=key)
+    # Sent twice, the second time finds what it asks for.
+    if shape(new) != shape(_as_input(key)):
+        require_same(seen, key.version)
+    return new
 
 
 def _as_input(key: ApiKey) -> KeyInput:

@@ -50,6 +50,13 @@ async def workspace_of(key_id: str) -> str | None:
     return row["workspace"] if row else None
 
 
+async def workspaces_of(key_ids: Collection[str]) -> dict[str, str]:
+    """Key → workspace, of those of these keys that exist."""
+    marks = ", ".join("{}" for _ in key_ids)
+    rows = await database.fetch(f"SELECT id, workspace FROM api_key WHERE id IN ({marks})", *key_ids)
+    return {row["id"]: row["workspace"] for row in rows}
+
+
 async def find(workspace_id: str, key_id: str) -> ApiKey | None:
     found = await find_many(workspace_id, [key_id])
     return found[0] if found else None

@@ -97,6 +97,7 @@ def test_all_but_the_answers_of_mutations_is_reached() -> None:
         "PlanLimitReached",
         "RotationNotReady",
         "Problem",
+        "ApiKeyPreview",
     )
     assert [name for name in READS if name not in REACHABLE and not name.split(".")[0].endswith(answers)] == []
 
@@ -175,6 +176,8 @@ async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: s
     )
     if mutation == "createApiKey":
         aimed = {}
+    if mutation == "revokeApiKeys":
+        aimed = {"ids": [key]}
     for actor, role in ((team.viewer, Role.VIEWER), (team.editor, Role.EDITOR), (team.owner, Role.OWNER)):
         assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not role.includes(least), role
 

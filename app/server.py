@@ -12,12 +12,13 @@ import contextlib
 import gc
 import itertools
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, NoReturn
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -72,7 +73,7 @@ async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]
             for task in (serving, *others):
                 task.cancel()
         if database.was_replaced():
-            raise StartRefused("The database's file was replaced or removed while the node ran. Start it again.")
+            _end_at_once("The database's file, or its -wal or -shm, was replaced or removed while the node ran. Start it again.")
         if not serving.cancelled() and (failure := serving.exception()):
             # It speaks of the operating system's refusal in its first line, and of its own insides in forty more.
             raise StartRefused(f"Keydesk cannot listen: {str(failure).splitlines()[0]}")
@@ -137,7 +138,7 @@ async def _until_told(app: Keydesk, server: Server, serving: asyncio.Task[None])
 
 async def _until_replaced(app: Keydesk, server: Server, serving: asyncio.Task[None]) -> None:
     """Ends a node whose database is no longer the one at its path; the service manager starts it with the right one."""
-    while not database.was_replaced():  # noqa: ASYNC110  # whatever touches the file next finds out
+    while not database.was_replaced():  # noqa: ASYNC110  # it is no event of ours
         await asyncio.sleep(_LOOK_SECONDS)
     _log.error("the database's file was replaced or removed: stopping")
     app.health.draining = True
@@ -145,6 +146,13 @@ async def _until_replaced(app: Keydesk, server: Server, serving: asyncio.Task[No
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
     await asyncio.sleep(PATIENCE_SECONDS)
     serving.cancel()
+
+
+def _end_at_once(why: str) -> NoReturn:
+    """As if killed: whoever closes SQLite's last connection writes its log into the file of that name, which is another one."""
+    sys.stderr.write(f"Error: {why}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 async def _told_again(told: asyncio.Queue[signal.Signals], seconds: float) -> None:

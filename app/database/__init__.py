@@ -47,9 +47,12 @@ def is_sqlite() -> bool:
 
 
 def was_replaced() -> bool:
-    """Whether SQLite's file was replaced or removed while this process had it open: the process can only end."""
+    """Whether SQLite's file, or one of the two beside it, was replaced or removed while this process had it open.
+
+    The process can only end, and without closing the database: SQLite would write what the old log holds into the new file.
+    """
     found = engine()
-    return isinstance(found, PersistentSQLiteEngine) and found.replaced
+    return isinstance(found, PersistentSQLiteEngine) and found.is_replaced()
 
 
 async def open_pools() -> None:

@@ -1,5 +1,5 @@
-"""What nodes do beside answering. Each: the revocation journal made complete, what has had its time thrown away. One of them,
-whichever it is: the jobs."""
+"""What nodes do beside answering. Each: the revocation journal replayed and made complete, what has had its time thrown away.
+One of them, whichever it is: the jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from app import database, metrics
+from app import database, metrics, replay
 from app.accounts import service as accounts
 from app.clock import MINUTE, SECOND
 from app.database.facts import newest_instants
@@ -42,6 +42,7 @@ async def housekeeping() -> AsyncIterator[None]:
         asyncio.create_task(_for_ever(), name="housekeeping"),
         asyncio.create_task(run_for_ever(JOBS), name="jobs"),
         asyncio.create_task(watch_clock(), name="clock"),
+        asyncio.create_task(_watch_server(), name="server"),
     ]
     try:
         yield
@@ -54,6 +55,7 @@ async def housekeeping() -> AsyncIterator[None]:
 async def tidy() -> None:
     """One round; a part that fails is tried again in the next one and keeps no other part from its turn."""
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
+        replay.keep_up,
         journal.current().catch_up,
         journal.current().anchor_hourly,
         peppers.watch,
@@ -64,12 +66,7 @@ async def tidy() -> None:
         _measure_ahead,
     )
     for part in parts:
-        try:
-            await part()
-        except Unavailable as failure:
-            _log.warning("put off: %s", failure.internal)
-        except Exception:
-            _log.exception("a part of the housekeeping failed")
+        await _try(part)
 
 
 async def watch_clock() -> None:
@@ -83,6 +80,24 @@ async def watch_clock() -> None:
                 _log.error("the database's clock went back by %d s", (ahead - now) // SECOND)
             ahead = now
         await asyncio.sleep(CLOCK_SECONDS)
+
+
+async def _watch_server() -> None:
+    """A server that took over may lack the last commits: what was taken away with them is taken away again at once."""
+    while True:
+        await asyncio.sleep(CLOCK_SECONDS)
+        with contextlib.suppress(Unavailable):
+            if await replay.is_elsewhere():
+                await _try(replay.keep_up)
+
+
+async def _try(part: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await part()
+    except Unavailable as failure:
+        _log.warning("put off: %s", failure.internal)
+    except Exception:
+        _log.exception("a part of the housekeeping failed")
 
 
 async def _measure_ahead() -> None:

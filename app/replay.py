@@ -7,11 +7,13 @@ the database has now is the later truth.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from app import clock
+from app import clock, database
 from app.access.actor import Actor, Role
 from app.access.policy import Action
 from app.audit import service as audit
@@ -20,7 +22,7 @@ from app.gateways import store as gateway_store
 from app.keys import journal
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.journal_lines import Contents, Taken
+from app.keys.journal_lines import SUBJECTS, Contents, Subject, Taken, subject, taken_of
 from app.keys.key import Reason
 from app.management import store as management_store
 from app.members import service as members
@@ -29,14 +31,9 @@ from app.workspaces import store as workspace_store
 from app.workspaces.service import Change
 
 SYSTEM: Final = Actor.system()
-# What is said of one thing, of which the latest counts.
-_SUBJECTS: Final = (
-    ("key.suspended", "key.resumed"),
-    ("workspace.suspended", "workspace.resumed"),
-    ("member.removed", "member.joined", "member.role_changed"),
-    ("management_key.revoked",),
-    ("gateway_token.revoked",),
-)
+_NEWEST: Final = 100
+# Beyond so many it is no dearer to ask about all.
+_MOST: Final = 1_000
 _SAID: Final = {
     "key.revoked": "API keys revoked",
     "management_key.revoked": "management keys revoked",
@@ -49,26 +46,50 @@ _SAID: Final = {
 _log = logging.getLogger("keydesk.journal")
 
 
-async def pending() -> list[Taken]:
-    """What the journal names as taken away and the database has living. Raises OSError when the file cannot be read."""
-    contents = await journal.current().contents()
-    living = await key_store.unrevoked()
-    found = [Taken("key.revoked", key, living[key], at) for key, (at, _) in contents.keys.items() if key in living]
-    return found + [taken for taken in _latest(contents) if await _lives(taken)]
+async def pending(of: Collection[str] | None = None) -> list[Taken]:
+    """What the journal names as taken away and the database has living, `of` these ids or of all. Raises OSError when the file
+    cannot be read."""
+    return [said[-1] for said in await _pending(await journal.current().contents(), of)]
 
 
-async def replay() -> Counter[str]:
+async def replay(of: Collection[str] | None = None) -> Counter[str]:
     """Takes away again, each in a change of its own with its audit entry; answers how many of each kind.
 
     Called before anything listens. Killed in between, the next start does the rest. Raises OSError as `pending` does.
     """
     contents = await journal.current().contents()
     done: Counter[str] = Counter()
-    for taken in await pending():
-        done[taken.kind] += await _take(taken, contents)
+    for said in await _pending(contents, of):
+        done[said[-1].kind] += await _take(said, contents)
     if done.total():
         _log.warning("taken away again, as the revocation journal says: %s", told(done))
     return done
+
+
+async def keep_up() -> None:
+    """`replay` in a node that runs, since a database may be put back under it.
+
+    It is asked about what is new in the journal, and once more about the newest lines. A database that was put back lacks
+    these before any other, and is then asked about all; so is another server.
+    """
+    book = journal.current()
+    # A file that cannot be read is told by `catch_up`, and by /readyz until it can.
+    with contextlib.suppress(OSError):
+        contents, server = await book.contents(), await database.server()
+        recent = {*list(contents.fresh), *_newest(contents)}
+        unknown = frozenset(recent - await audit_store.known(recent)) if len(recent) <= _MOST else None
+        is_known = book.asked is not None and server == book.asked[0] and unknown is not None and unknown <= book.asked[1]
+        if not is_known or (await replay(recent)).total():
+            await replay()
+        book.asked = server, unknown or frozenset()
+        for each in recent:
+            contents.fresh.pop(each, None)
+
+
+async def is_elsewhere() -> bool:
+    """Whether another server answers than the one that was asked about all lines. Raises Unavailable."""
+    asked = journal.current().asked
+    return asked is not None and await database.server() != asked[0]
 
 
 def told(counts: Counter[str]) -> str:
@@ -76,20 +97,32 @@ def told(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[kind]} {text}" for kind, text in _SAID.items() if counts[kind])
 
 
-def _latest(contents: Contents) -> list[Taken]:
-    """Of each thing what was said of it last."""
-    found: dict[tuple[int, str, str], Taken] = {}
-    for taken in sorted(contents.taken, key=lambda each: each.at):
-        found[_subject(taken.kind), taken.id, taken.chain] = taken
+def _newest(contents: Contents) -> Iterator[str]:
+    """The ids of the last lines of either kind."""
+    yield from list(contents.keys)[-_NEWEST:]
+    yield from (taken.id for taken in list(contents.taken)[-_NEWEST:])
+
+
+async def _pending(contents: Contents, of: Collection[str] | None) -> list[Sequence[Taken]]:
+    """What was said of each thing that is pending; the last of it is what takes it away."""
+    named = dict(contents.keys) if of is None else {key: contents.keys[key] for key in of if key in contents.keys}
+    living = await key_store.unrevoked(None if of is None else named)
+    found: list[Sequence[Taken]] = [[Taken("key.revoked", key, living[key], at)] for key, (at, _) in named.items() if key in living]
+    return found + [said for said in _said(contents) if (of is None or said[-1].id in of) and await _lives(said)]
+
+
+def _said(contents: Contents) -> list[list[Taken]]:
+    """Of each thing what was said of it, in the order of the file: a clock that was ahead makes no line a later one."""
+    found: dict[Subject, list[Taken]] = {}
+    for taken in list(contents.taken):
+        found.setdefault(subject(taken), []).append(taken)
     return list(found.values())
 
 
-def _subject(kind: str) -> int:
-    return next(number for number, kinds in enumerate(_SUBJECTS) if kind in kinds)
-
-
-async def _lives(taken: Taken) -> bool:
-    """Whether the database has as living what this line takes away, without having heard of it."""
+async def _lives(said: Sequence[Taken]) -> bool:
+    """Whether the database has as living what the last of these lines takes away, without having heard of it: its audit log has
+    nothing about it that is as late or later, but what the lines before say."""
+    taken = said[-1]
     match taken.kind:
         case "management_key.revoked":
             key = await management_store.find(taken.chain, taken.id)
@@ -110,11 +143,15 @@ async def _lives(taken: Taken) -> bool:
             living = member is not None and role is not None and member.role is not role and member.role.includes(role)
         case _:
             return False
-    return living and not await audit_store.has_since(taken.chain, taken.id, _SUBJECTS[_subject(taken.kind)], taken.at)
+    if not living:
+        return False
+    heard = await audit_store.said_since(taken.chain, taken.id, SUBJECTS[subject(taken)[0]], taken.at)
+    return {taken_of(entry) for entry in heard} <= {*said[:-1]}
 
 
-async def _take(taken: Taken, contents: Contents) -> int:
+async def _take(lines: Sequence[Taken], contents: Contents) -> int:
     """1, or 0 where somebody else did it meanwhile."""
+    taken = lines[-1]
     said = {"from": "the journal", "journal_at": clock.rfc3339(taken.at)}
     if taken.kind == "gateway_token.revoked":
         async with workspaces.changing_installation(SYSTEM) as change:
@@ -123,7 +160,7 @@ async def _take(taken: Taken, contents: Contents) -> int:
         return 1
     async with workspaces.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=taken.chain) as change:
         # Asked again under the lock: what was taken before may have taken this along.
-        if taken.kind != "key.revoked" and not await _lives(taken):
+        if taken.kind != "key.revoked" and not await _lives(lines):
             return 0
         return int(await _take_in(change, taken, contents, said))
 

@@ -61,9 +61,7 @@ async def _replay(book: Journal, with_journal: bool) -> None:
     if not with_journal:
         await book.forget()
         return
-    # One that cannot be read is told by `catch_up`, and by /readyz until it can.
-    with contextlib.suppress(OSError):
-        await replay.replay()
+    await replay.keep_up()
 
 
 def _refuse_missing_file(settings: Settings, make: bool) -> None:

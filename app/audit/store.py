@@ -141,26 +141,35 @@ async def last_at(targets: Collection[str]) -> dict[str, int]:
 
 
 async def taken_since(instant: int) -> list[Entry]:
-    """Entries of all chains about what was taken away or given back at or after an instant, oldest first."""
+    """Entries of all chains about what was taken away or given back at or after an instant, each chain's in its order."""
     # Written out, not bound: only then does either database see that its index of these actions is meant.
     actions = ", ".join(f"'{action}'" for action in TAKEN)
     rows = await database.fetch(
-        f"SELECT * FROM audit_entry WHERE action IN ({actions}) AND at >= {{}} ORDER BY at, chain, position", instant
+        f"SELECT * FROM audit_entry WHERE action IN ({actions}) AND at >= {{}} ORDER BY chain, position", instant
     )
     return [_entry(row) for row in rows]
 
 
-async def has_since(chain: str, target: str, actions: Collection[str], instant: int) -> bool:
-    """Whether a chain tells of one of these actions on a thing at or after an instant."""
+async def known(targets: Collection[str]) -> set[str]:
+    """Those of these things of which any chain tells."""
+    if not targets:
+        return set()
+    marks = ", ".join("{}" for _ in targets)
+    rows = await database.fetch(f"SELECT DISTINCT target FROM audit_entry WHERE target IN ({marks})", *targets)
+    return {row["target"] for row in rows}
+
+
+async def said_since(chain: str, target: str, actions: Collection[str], instant: int) -> list[Entry]:
+    """What a chain tells of these actions on a thing at or after an instant."""
     marks = ", ".join("{}" for _ in actions)
     rows = await database.fetch(
-        f"SELECT 1 AS found FROM audit_entry WHERE chain = {{}} AND target = {{}} AND at >= {{}} AND action IN ({marks}) LIMIT 1",
+        f"SELECT * FROM audit_entry WHERE chain = {{}} AND target = {{}} AND at >= {{}} AND action IN ({marks}) ORDER BY position",
         chain,
         target,
         instant,
         *actions,
     )
-    return bool(rows)
+    return [_entry(row) for row in rows]
 
 
 async def count(chain: str, filter: EntryFilter) -> int:

@@ -100,6 +100,15 @@ async def now() -> int:
     return int(rows[0]["now"])
 
 
+async def server() -> str:
+    """Another text once another PostgreSQL server answers: a standby that took over, or one that was put back to an earlier
+    time. On SQLite always the same."""
+    if is_sqlite():
+        return ""
+    # Either has begun at a moment of its own, to the microsecond.
+    return str((await fetch("SELECT pg_postmaster_start_time()::text AS began"))[0]["began"])
+
+
 def freeze(instant: int | None) -> None:
     """For tests, and for the demo's past: `now()` answers this until it is called with None."""
     global _frozen

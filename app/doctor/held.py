@@ -128,12 +128,12 @@ async def _journal() -> list[Finding]:
 
 
 async def _living_again() -> list[Finding]:
-    """What a restored database brought back; a server that starts takes it away again."""
+    """What a restored database brought back; a server takes it away again when it starts, and within a minute while it runs."""
     try:
         found = Counter(taken.kind for taken in await replay.pending())
     except OSError:
         return []
-    text = f"the journal names what the database has living: to be {replay.told(found)}. Restart the server, it does so"
+    text = f"the journal names what the database has living: to be {replay.told(found)}. A server that runs does so within a minute"
     return [fail("journal", text)] if found else []
 
 

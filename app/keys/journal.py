@@ -2,7 +2,8 @@
 
 One JSON line each. A revoked API key is `{"key": "key_…", "revokedAt": "…Z", "reason": "…"}`; everything else names its kind,
 which is the audit log's action: `{"kind": "member.removed", "id": "usr_…", "chain": "wsp_…", "at": "…Z"}`. What is given back
-(`key.resumed`, `member.joined`) is written as well: the later line wins. Lines are fsynced before the change is answered.
+(`key.resumed`, `member.joined`) is written as well: the line that comes later in the file wins. Lines are fsynced before the
+change is answered.
 Several processes append to the file; what one of them could not write, `catch_up` adds later from the database.
 """
 
@@ -32,6 +33,7 @@ from app.keys.journal_lines import (
     Revoked,
     Taken,
     key_line,
+    lacking,
     line_of,
     taken_of,
 )
@@ -52,11 +54,15 @@ class _Place:
 
 
 class Journal:
-    """`failing` is why the file could not be written the last time, or is not whole; None while all is well."""
+    """`failing` is why the file could not be written the last time, or is not whole; None while all is well.
+
+    `asked` is the server that was last asked about all lines, and what it had never heard of among the newest ones.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failing: str | None = None
+        self.asked: tuple[str, frozenset[str]] | None = None
         self._caught_up_to = 0
         self._anchored_at = 0
         self._contents = Contents()
@@ -122,13 +128,13 @@ class Journal:
         since = max(0, self._caught_up_to - _OVERLAP)
         revoked = await store.revoked_since(since)
         taken = [taken_of(entry) for entry in await audit_store.taken_since(since)]
-        lacking = [key_line(entry) for entry in revoked if entry[0] not in known.keys]
-        lacking += [line_of(entry) for entry in taken if entry not in known.taken]
+        lines = [key_line(entry) for entry in revoked if entry[0] not in known.keys]
+        lines += [line_of(entry) for entry in lacking(taken, known.taken)]
         # Also with nothing to add: a file that cannot be written is found before the revocation that needs it.
-        await self._append(lacking)
+        await self._append(lines)
         if self.failing is None:
             self._caught_up_to = max([self._caught_up_to, *(at for _, at, _ in revoked), *(entry.at for entry in taken)])
-        return len(lacking)
+        return len(lines)
 
     async def _append(self, lines: list[dict[str, Any]]) -> None:
         try:

@@ -147,9 +147,12 @@ async def revoked_since(instant: int) -> list[tuple[str, int, str]]:
     return [(row["id"], row["revoked_at"], row["revocation_reason"]) for row in rows]
 
 
-async def unrevoked() -> dict[str, str]:
-    """Key → workspace of every key that is not revoked, expired ones too."""
-    rows = await database.fetch("SELECT id, workspace FROM api_key WHERE revoked_at IS NULL")
+async def unrevoked(of: Collection[str] | None = None) -> dict[str, str]:
+    """Key → workspace of every key that is not revoked, `of` these or of all; expired ones too."""
+    if of is not None and not of:
+        return {}
+    among = "" if of is None else f" AND id IN ({', '.join('{}' for _ in of)})"
+    rows = await database.fetch(f"SELECT id, workspace FROM api_key WHERE revoked_at IS NULL{among}", *(of or ()))
     return {row["id"]: row["workspace"] for row in rows}
 
 

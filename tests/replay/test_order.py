@@ -1,0 +1,71 @@
+"""Of what was said of one thing the line that comes last in the file counts, whatever the clocks said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app import database, replay
+from app.clock import DAY
+from app.keys import journal
+from app.keys import service as keys
+from app.keys.journal_lines import Taken, lacking
+from tests.conftest import Team, make_key
+from tests.replay.test_replay import book, statuses
+
+__all__ = ["book"]
+
+
+@pytest.fixture
+def ahead(db: None) -> Iterator[None]:
+    yield
+    database.freeze(None)
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_resumption_of_a_clock_ahead_does_not_beat_the_suspension_after_it(book: journal.Journal, team: Team) -> None:
+    key, now = (await make_key(team)).key.id, await database.now()
+    await keys.suspend(team.owner, key)
+    database.freeze(now + 400 * DAY)
+    await keys.resume(team.owner, key)
+    database.freeze(now + DAY)
+    await keys.suspend(team.owner, key)
+    # A database of before the last suspension: it knows the resumption, which lies a year ahead.
+    async with database.transaction():
+        await database.fetch("UPDATE api_key SET suspended_at = NULL")
+        await database.fetch("DELETE FROM audit_entry WHERE action = 'key.suspended' AND at = {}", now + DAY)
+    assert dict(await replay.replay()) == {"key.suspended": 1}
+    assert await statuses(key) == [False]
+    assert await replay.pending() == []
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_file_that_is_completed_says_last_what_was_said_last(book: journal.Journal, team: Team) -> None:
+    key, now = (await make_key(team)).key.id, await database.now()
+    await keys.suspend(team.owner, key)
+    database.freeze(now + 400 * DAY)
+    await keys.resume(team.owner, key)
+    database.freeze(now + DAY)
+    await keys.suspend(team.owner, key)
+    whole = list(journal.read_all(book.path).taken)
+    assert [taken.kind for taken in whole] == ["key.suspended", "key.resumed", "key.suspended"]
+    for kept in ([], [0], [1], [2], [0, 2], [1, 2]):
+        lines = book.path.read_text().splitlines(keepends=True)[:3]
+        other = book.path.with_name("other")
+        other.write_text("".join(lines[number] for number in kept))
+        other.rename(book.path)
+        await book.catch_up()
+        assert list(journal.read_all(book.path).taken) == whole
+        book.path.write_text("".join(lines))
+        await book.catch_up()
+
+
+def test_what_was_said_after_a_line_that_lacks_is_said_again() -> None:
+    first, second, other = (
+        Taken(*each, "wsp_1", 1) for each in (("key.suspended", "a"), ("key.resumed", "a"), ("key.suspended", "b"))
+    )
+    there = [first, second, other]
+    assert lacking(there, there) == []
+    assert lacking(there, [second, other]) == [first, second]
+    assert lacking(there, [first, other]) == [second]

@@ -14,12 +14,14 @@ import pytest
 
 from app import database
 from app.access.actor import Actor
+from app.cli import reading
 from app.clock import DAY
 from app.errors import NotAllowed, NotFound
 from app.gateways import service as gateways
 from app.keys import journal
 from app.keys import service as keys
 from app.keys.key import Reason
+from app.keys.secret import generate
 from app.management import service as management
 from app.management.key import Asked
 from tests.cli.conftest import Keydesk
@@ -162,6 +164,27 @@ async def test_every_secret_is_found_wherever_it_is_and_however_it_is_written(en
     ended = json.loads(done.stdout)
     assert {each["id"] for each in ended} == {one[0], two[0], three[0]}
     assert {each["status"] for each in ended} == {"REVOKED"}
+
+
+def together(*parts: tuple[str, str]) -> bytes:
+    return b"".join(text.encode(encoding) for text, encoding in parts)
+
+
+@pytest.mark.parametrize("second", ["utf-16-le", "utf-16-be", "utf-16", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("first", ["ascii", "utf-16-le"])
+@pytest.mark.parametrize("end", ["\r\n", "x", ""])
+def test_every_part_of_a_text_is_read_in_its_own_encoding(opened: None, first: str, second: str, end: str) -> None:
+    """As a shell appends UTF-16 to a file of ASCII, and another one ASCII to that."""
+    one, two, three = [generate("fl", kind) for kind in ("live", "test", "live")]
+    raw = together((f"KEY={one}{end}", first), (f"\u043a\u043b KEY={two}{end}", second), (f"{three}{end}", "ascii"))
+    found = reading.read(reading.text_of(raw))
+    assert (set(found.whole), found.pieces) == ({one, two, three}, 0)
+
+
+def test_zeros_that_separate_join_nothing(opened: None) -> None:
+    one, two = generate("fl", "live"), generate("fl", "live")
+    found = reading.read(reading.text_of(f"A=1\0B={one}\0{two}\0{one[:20]}\0".encode()))
+    assert (set(found.whole), found.pieces) == ({one, two}, 1)
 
 
 async def test_what_stays_unanswered_is_counted_beside_what_was_found(keydesk: Keydesk, team: Team) -> None:

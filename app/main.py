@@ -88,9 +88,13 @@ class Keydesk:
         return Visitor(found.session.user.id, found.session.user.name) if found else None
 
     def _route(self, scope: Scope) -> App:
-        path: str = scope["path"]
         if scope["type"] != "http":
             return _closed
+        found = self._named(scope["path"])
+        # Written with escapes, the path passes a proxy that closes it as it is written here; nobody needs them to ask for it.
+        return _absent if found != self._pages and b"%" in (scope.get("raw_path") or b"") else found
+
+    def _named(self, path: str) -> App:
         if path in HEALTH_PATHS:
             return self._metrics if path == "/metrics" else self._health
         # All that anybody may mean by it: a program that mistyped hears so in its own words, not in a page's.

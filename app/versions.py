@@ -6,6 +6,7 @@ A form carries it, and the change compares it under its lock, so that nobody und
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from app.errors import Conflict
 
@@ -17,6 +18,11 @@ class Stale(Conflict):
 def version_of(*values: object) -> str:
     """16 hexadecimal digits for plain values."""
     return hashlib.sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def version_of_all(ids: Iterable[str]) -> str:
+    """Of which things there are, in any order, whatever becomes of each."""
+    return version_of(*sorted(ids))
 
 
 def require_same(seen: str | None, version: str) -> None:

@@ -87,6 +87,11 @@ class ApiKey:
         """Of what can be edited."""
         return version_of(self.name, self.permissions, self.allowed_ips, self.expires_at)
 
+    @property
+    def suspension_version(self) -> str:
+        """Of this suspension, which a later one is not."""
+        return version_of(self.suspended_at)
+
     def status(self, now: int) -> Status:
         if self.revocation is not None:
             return Status.REVOKED

@@ -88,11 +88,12 @@ async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiK
         return key
 
 
-async def resume(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:
-    """Works again from the next request on."""
+async def resume(actor: Actor, key_id: str, *, slug: str | None = None, seen: str | None = None) -> ApiKey:
+    """Works again from the next request on. Raises Stale if this is no longer the suspension that was seen."""
     async with changing(actor, key_id, Action.RESUME_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
         if key.suspended_at is not None:
+            require_same(seen, key.suspension_version)
             await store.update(key.id, {"suspended_at": None})
             await audit.record(change, "key.resumed", key.id, name=key.name)
             key = replace(key, suspended_at=None)

@@ -18,6 +18,7 @@ from app.management import store
 from app.management.key import MOST_LIVING, Asked, ManagementKey, Status
 from app.management.store import Position, Stored
 from app.peppers import service as peppers
+from app.versions import require_same, version_of_all
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.service import Change
@@ -120,12 +121,14 @@ async def living_of(actor: Actor, slug: str | None, user_id: str) -> list[Manage
     return await store.made_by(access.workspace.id, user_id, await database.now())
 
 
-async def settle(change: Change, leaver_id: str, heir: Actor, take_over: Collection[str]) -> Settled:
+async def settle(change: Change, leaver_id: str, heir: Actor, take_over: Collection[str], seen: str | None = None) -> Settled:
     """Within the change that removes a member: the named keys go to `heir`, the member's other ones end.
 
-    Raises ValidationFailed when a named key is not a living one of that member here.
+    Raises Stale if these are no longer the keys that were seen, or ValidationFailed when a named key is not a living one of
+    that member here.
     """
     keys = await store.made_by(change.place.id, leaver_id, change.now)
+    require_same(seen, version_of_all(key.id for key in keys))
     if set(take_over) - {key.id for key in keys}:
         raise ValidationFailed(FieldProblem("takeOver", "UNKNOWN", "Name living management keys that this member made."))
     kept = [await _hand_over(change, key, heir) for key in keys if key.id in take_over]

@@ -77,11 +77,13 @@ async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role, 
     return replace(member, role=role)
 
 
-async def remove(actor: Actor, slug: str | None, user_id: str, take_over: Collection[str] = ()) -> Removed:
+async def remove(
+    actor: Actor, slug: str | None, user_id: str, take_over: Collection[str] = (), *, seen: str | None = None
+) -> Removed:
     """Ends a membership, one's own too. The named management keys go to whoever removes, the member's other ones end.
 
     What they had invited is withdrawn, and who belongs nowhere any more is signed out. Raises NotFound, Conflict for the
-    last owner, or ValidationFailed at `takeOver`.
+    last owner, ValidationFailed at `takeOver`, or Stale if these are no longer the management keys that were seen.
     """
     leaving = actor.kind is ActorKind.USER and actor.id == user_id
     async with workspaces.changing(actor, slug, Action.LEAVE_WORKSPACE if leaving else Action.REMOVE_MEMBER) as change:
@@ -89,13 +91,15 @@ async def remove(actor: Actor, slug: str | None, user_id: str, take_over: Collec
         await _leave_an_owner(change, member)
         if leaving and take_over:
             raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Who leaves takes nothing along; let an owner remove you."))
-        settled = await remove_in(change, member, take_over)
+        settled = await remove_in(change, member, take_over, seen)
     return Removed(change.place, member, settled.taken_over, settled.revoked)
 
 
-async def remove_in(change: Change, member: Member, take_over: Collection[str] = (), **detail: object) -> management.Settled:
+async def remove_in(
+    change: Change, member: Member, take_over: Collection[str] = (), seen: str | None = None, **detail: object
+) -> management.Settled:
     """Ends a membership inside an open change; `detail` is what the audit entry says beside."""
-    settled = await management.settle(change, member.user.id, change.actor, take_over)
+    settled = await management.settle(change, member.user.id, change.actor, take_over, seen)
     await inviting.withdraw_made_by(change, member.user.id)
     await workspace_store.remove_member(change.place.id, member.user.id)
     if not await workspace_store.of_user(member.user.id):

@@ -11,6 +11,7 @@ from app.access.actor import Actor, ActorRef
 from app.clock import DAY
 from app.keys.key import ApiKey
 from app.usage.caller import Caller
+from app.versions import version_of_all
 
 LOOK_BACK: Final = 14 * DAY
 LATEST_DEADLINE: Final = 30 * DAY
@@ -132,6 +133,11 @@ class Progress:
     def left(self) -> tuple[Moving, ...]:
         """Who would be cut off if the predecessor were revoked now."""
         return tuple(moving for moving in self.callers if moving.is_left)
+
+    @property
+    def left_version(self) -> str:
+        """Of who that is."""
+        return version_of_all(moving.caller.id for moving in self.left)
 
 
 def progress(

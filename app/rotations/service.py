@@ -39,6 +39,8 @@ from app.rotations.replacing import replace_unused
 from app.rotations.rotation import Outcome, Progress, State
 from app.rotations.rules import DEFAULT_QUIET_SECONDS
 from app.rotations.starting import Started, start
+from app.usage import callers
+from app.versions import require_same, version_of_all
 from app.workspaces import service as workspaces
 from app.workspaces.service import Change
 
@@ -73,33 +75,39 @@ __all__ = [
 ]
 
 
-async def complete(actor: Actor, rotation_id: str, *, force: bool = False) -> Progress:
+async def complete(actor: Actor, rotation_id: str, *, force: bool = False, seen: str | None = None) -> Progress:
     """Revokes the predecessor: from the next request on only the successor works. Repeated, it answers the same.
 
     Raises Conflict for a cancelled run; RotationNotReady, unless forced, while the evidence is not there: with the callers
-    that would be cut off.
+    that would be cut off; Stale if it is forced and these are no longer the callers that were seen.
     """
     async with _changing(actor, rotation_id, Action.COMPLETE_ROTATION) as (change, run):
         if not run.is_open:
             return _same_end(run, Outcome.COMPLETED)
-        if run.state is not State.READY and not force and not run.rotation.is_due(change.now):
-            raise RotationNotReady(_why_not_ready(run), run.left)
+        if run.state is not State.READY and not run.rotation.is_due(change.now):
+            if not force:
+                raise RotationNotReady(_why_not_ready(run), run.left)
+            require_same(seen, run.left_version)
         run, revoked = await complete_in(change, run)
     await keys.written_down(revoked)
     return run
 
 
-async def cancel(actor: Actor, rotation_id: str, *, force: bool = False) -> Progress:
+async def cancel(actor: Actor, rotation_id: str, *, force: bool = False, seen: str | None = None) -> Progress:
     """Revokes the successor: the predecessor goes on as before. Repeated, it answers the same.
 
-    Raises Conflict for a completed run and, unless forced, when the successor has been used.
+    Raises Conflict for a completed run and, unless forced, when the successor has been used; Stale if it is forced and its
+    callers are no longer those that were seen.
     """
     async with _changing(actor, rotation_id, Action.CANCEL_ROTATION) as (change, run):
         if not run.is_open:
             return _same_end(run, Outcome.CANCELLED)
         _refuse_due(run, change.now)
-        if not force and await key_store.lock_use(run.successor.id) is not None:
-            raise Conflict("The new key has been used already: whoever uses it would be cut off. Cancel with `force` to do it.")
+        if await key_store.lock_use(run.successor.id) is not None:
+            if not force:
+                raise Conflict("The new key has been used already: who uses it would be cut off. Cancel with `force` to do it.")
+            using = (await callers.of_keys([run.successor.id]))[run.successor.id]
+            require_same(seen, version_of_all(caller.id for caller in using))
         run, revoked = await cancel_in(change, run)
     await keys.written_down(revoked)
     return run

@@ -50,14 +50,20 @@ async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_
     key = await _key(page, key_id)
     if key.is_over(page.now):
         return page.go(_address(page, key))
-    return page.show("keys/suspension.html", key=key, impact=await rotations.impact(page.actor, key_id, slug=page.slug))
+    return await _suspension(page, key, 200)
 
 
 @post(f"{KEY}/suspension", status_code=200)
 async def suspension(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """`state` says how it shall be afterwards: sent twice, it is the same."""
-    change = keys.resume if page.form.text("state") == "active" else keys.suspend
-    return page.go(_address(page, await change(page.actor, key_id, slug=page.slug)))
+    """`state` says how it shall be afterwards: sent twice, it is the same. Only the suspension that was seen is ended."""
+    try:
+        if page.form.text("state") == "active":
+            key = await keys.resume(page.actor, key_id, slug=page.slug, seen=page.form.text("seen"))
+        else:
+            key = await keys.suspend(page.actor, key_id, slug=page.slug)
+    except Stale:
+        return await _suspension(page, await _key(page, key_id), 409, stale=True)
+    return page.go(_address(page, key))
 
 
 @get(f"{KEY}/revocation")
@@ -97,6 +103,11 @@ def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Respo
     offered = [*known.permissions.values(), *left]
     environment = known.environment(key.environment)
     return page.show("keys/edit.html", status, key=key, offered=offered, environment=environment, stale=stale)
+
+
+async def _suspension(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
+    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+    return page.show("keys/suspension.html", status, key=key, impact=impact, stale=stale)
 
 
 async def _revocation(page: Page, key: ApiKey, status: int) -> Response[str]:

@@ -15,6 +15,7 @@ from app.errors import Conflict, NotFound, Problem, ValidationFailed
 from app.keys.repeat import Repeated
 from app.management import service as management
 from app.members import service as members
+from app.versions import Stale, version_of_all
 from app.web.page import Page
 from app.web.people_form import ROLES, WHOLE, again, role_of
 
@@ -63,15 +64,19 @@ async def change_role(page: NamedDependency[Page], slug: FromPath[str], user_id:
 @get(f"{LIST}/{{user_id:str}}/removal")
 async def removal_form(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
     page.require(Action.LEAVE_WORKSPACE if user_id == page.actor.id else Action.REMOVE_MEMBER)
-    return page.show("people/removal.html", **await _leaving(page, user_id))
+    return page.show("people/removal.html", **await _leaving(page, user_id), stale=False)
 
 
 @post(f"{LIST}/{{user_id:str}}/removal", status_code=200)
 async def removal(page: NamedDependency[Page], slug: FromPath[str], user_id: FromPath[str]) -> Response[str]:
     try:
-        await members.remove(page.actor, page.slug, user_id, page.form.texts("takeOver"))
+        # Who may not see the keys decides without them.
+        seen = page.form.text("seen") if page.may(Action.READ_MANAGEMENT_KEYS) else None
+        await members.remove(page.actor, page.slug, user_id, page.form.texts("takeOver"), seen=seen)
+    except Stale:
+        return page.show("people/removal.html", 409, **await _leaving(page, user_id), stale=True)
     except (ValidationFailed, Conflict) as problem:
-        return again(page, "people/removal.html", problem, **await _leaving(page, user_id))
+        return again(page, "people/removal.html", problem, **await _leaving(page, user_id), stale=False)
     return page.go("/account" if user_id == page.actor.id else _address(page))
 
 
@@ -91,11 +96,13 @@ async def _leaving(page: Page, user_id: str) -> dict[str, Any]:
     member = next((each for each in everybody if each.user.id == user_id), None)
     if member is None:
         raise NotFound("member")
+    keys = await management.living_of(page.actor, page.slug, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else []
     return {
         "member": member,
         "leaving": user_id == page.actor.id,
         "is_last_owner": [each for each in everybody if each.role is Role.OWNER] == [member],
-        "keys": await management.living_of(page.actor, page.slug, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else [],
+        "keys": keys,
+        "seen": version_of_all(key.id for key in keys),
     }
 
 

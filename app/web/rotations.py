@@ -16,6 +16,7 @@ from app.keys.key import ApiKey, Status
 from app.rotations import service as rotations
 from app.rotations.rotation import OnDeadline, Progress, State
 from app.usage import callers
+from app.versions import Stale, version_of_all
 from app.web.live import Live, Subject
 from app.web.page import Page
 from app.web.secret import first_use
@@ -76,25 +77,26 @@ async def events(
 
 @post(f"{ROTATION}/completion", status_code=200)
 async def complete(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Not ready: says who would be cut off, and asks once more."""
-    run = await _run(page, key_id)
+    """Not ready: says who would be cut off, and asks once more; again if these are others when it is forced."""
+    run, form = await _run(page, key_id), page.form
     try:
-        done = await rotations.complete(page.actor, run.rotation.id, force=page.form.has("force"))
-    except RotationNotReady as problem:
-        return page.show(
-            "rotations/not_ready.html", 409, run=run, left=problem.callers, why=problem.message, address=_address(page, run)
-        )
+        done = await rotations.complete(page.actor, run.rotation.id, force=form.has("force"), seen=form.text("seen"))
+    except (RotationNotReady, Stale) as problem:
+        run, stale = await _run(page, key_id), isinstance(problem, Stale)
+        return page.show("rotations/not_ready.html", 409, run=run, stale=stale, address=_address(page, run))
     return page.go(_address(page, done))
 
 
 @post(f"{ROTATION}/cancellation", status_code=200)
 async def cancel(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Of a successor that is in use: says so, and asks once more."""
-    run = await _run(page, key_id)
-    if run.is_open and run.successor.last_used_at is not None and not page.form.has("force"):
-        used = (await callers.of_keys([run.successor.id]))[run.successor.id]
-        return page.show("rotations/in_use.html", 409, run=run, callers=used, address=_address(page, run))
-    await rotations.cancel(page.actor, run.rotation.id, force=page.form.has("force"))
+    """Of a successor that is in use: says so, and asks once more; again if others use it when it is forced."""
+    run, form = await _run(page, key_id), page.form
+    if run.is_open and run.successor.last_used_at is not None and not form.has("force"):
+        return await _in_use(page, run)
+    try:
+        await rotations.cancel(page.actor, run.rotation.id, force=form.has("force"), seen=form.text("seen"))
+    except Stale:
+        return await _in_use(page, await _run(page, key_id), stale=True)
     return page.go(page.to("settings", "api-keys", run.predecessor.id))
 
 
@@ -172,6 +174,12 @@ async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
         steps=STEPS,
         address=page.to("settings", "api-keys", key.id),
     )
+
+
+async def _in_use(page: Page, run: Progress, *, stale: bool = False) -> Response[str]:
+    using = (await callers.of_keys([run.successor.id]))[run.successor.id]
+    seen = version_of_all(caller.id for caller in using)
+    return page.show("rotations/in_use.html", 409, run=run, callers=using, seen=seen, stale=stale, address=_address(page, run))
 
 
 def _started(page: Page, run: Progress, secret: str) -> Response[str]:

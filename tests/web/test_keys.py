@@ -284,9 +284,12 @@ async def test_unticking_every_permission_is_a_fault_and_shows_them_unticked(edi
 async def test_suspending_and_resuming_say_how_it_shall_be_and_repeat_harmlessly(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     path = f"{LIST}/{key.id}/suspension"
-    for state, expected in (("suspended", Status.SUSPENDED), ("suspended", Status.SUSPENDED), ("active", Status.ACTIVE)):
-        await editor.post(path, [*await _csrf(editor), ("state", state)], **editor.from_here)
-        assert (await keys.get(team.owner, key.id)).status(await database.now()) is expected
+    for expected in (Status.SUSPENDED, Status.ACTIVE):
+        await editor.open(path)
+        form = editor.form(path).filled()
+        for _ in range(2):
+            assert (await editor.post(path, form, **editor.from_here)).status_code == 303
+            assert (await keys.get(team.owner, key.id)).status(await database.now()) is expected
     await editor.open(path)
     assert "Suspend this key" in editor.page
 

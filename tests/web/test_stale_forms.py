@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from app import database
 from app.access.actor import Role
+from app.clock import DAY, SECOND
 from app.keys import service as keys
 from app.keys.service import KeyEdit
+from app.management import service as management
+from app.management.key import Asked, Status
 from app.members import service as members
+from app.rotations import service as rotations
+from app.rotations.rotation import State
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
+from tests.support.callers import use
 from tests.web.conftest import Browser, rows
 
 
@@ -80,3 +87,91 @@ async def test_the_same_form_sent_twice_is_saved_once_and_called_saved_twice(own
         form = owner.form(path).filled(name="Renamed")
         for _ in range(2):
             assert (await owner.post(path, form, **owner.from_here)).status_code == 303
+
+
+async def test_a_stale_resume_ends_no_later_suspension(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/suspension"
+    await keys.suspend(team.owner, key.id)
+    await editor.open(path)
+    await keys.resume(team.owner, key.id)
+    database.freeze(await database.now() + SECOND)
+    again = await keys.suspend(team.owner, key.id)
+    entries = await rows("audit_entry")
+
+    answer = await editor.send(path)
+    assert answer.status_code == 409 and "resumed and suspended again" in answer.text
+    unsaid = await editor.post(path, {"csrf": dict(editor.form(path).values)["csrf"], "state": "active"}, **editor.from_here)
+    assert unsaid.status_code == 409
+    assert await keys.get(team.owner, key.id) == again and await rows("audit_entry") == entries
+    # Having seen it, they may; sent twice, it is the same.
+    form = editor.form(path).filled()
+    for _ in range(2):
+        assert (await editor.post(path, form, **editor.from_here)).status_code == 303
+    assert (await keys.get(team.owner, key.id)).suspended_at is None
+
+
+async def test_a_rotation_is_forced_to_its_end_only_over_the_callers_that_were_seen(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    await use(key.id, "203.0.113.9")
+    run = (await rotations.start(team.owner, key.id)).progress
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/rotation/completion"
+    await editor.open(path.removesuffix("/completion"))
+    assert "would cut off 1 caller" in (await editor.send(path)).text
+    await use(key.id, "198.51.100.7")
+
+    answer = await editor.send(path, force="yes")
+    assert answer.status_code == 409
+    assert "This has changed meanwhile" in answer.text and "198.51.100.0/24" in answer.text
+    assert (await editor.post(path, editor.form(path).filled(seen=""), **editor.from_here)).status_code == 409
+    assert (await rotations.get(team.owner, run.rotation.id)).is_open
+    # What they have seen now may go on using the key.
+    await use(key.id, "198.51.100.7")
+    assert (await editor.send(path, force="yes")).status_code == 303
+    assert (await rotations.get(team.owner, run.rotation.id)).state is State.COMPLETED
+
+
+async def test_a_rotation_is_cancelled_only_over_the_callers_that_were_seen(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, "Server")).key
+    run = (await rotations.start(team.owner, key.id)).progress
+    path = f"/w/{team.slug}/settings/api-keys/{key.id}/rotation/cancellation"
+    await use(run.successor.id, "203.0.113.9")
+    await editor.open(path.removesuffix("/cancellation"))
+    assert "in use already" in (await editor.send(path)).text
+    await use(run.successor.id, "198.51.100.7")
+
+    answer = await editor.send(path, force="yes")
+    assert answer.status_code == 409
+    assert "This has changed meanwhile" in answer.text and "198.51.100.0/24" in answer.text
+    assert (await editor.post(path, editor.form(path).filled(seen=""), **editor.from_here)).status_code == 409
+    assert (await rotations.get(team.owner, run.rotation.id)).is_open
+    await use(run.successor.id, "198.51.100.7")
+    assert (await editor.send(path, force="yes")).status_code == 303
+    assert (await rotations.get(team.owner, run.rotation.id)).state is State.CANCELLED
+
+
+async def test_a_member_is_removed_only_with_the_management_keys_that_were_seen(owner: Browser, team: Team) -> None:
+    await members.change_role(team.owner, team.slug, team.editor.id, Role.OWNER)
+    path = f"/w/{team.slug}/settings/members/{team.editor.id}/removal"
+    await owner.open(path)
+    asked = Asked("Deploys", ("keys.read",), await database.now() + 30 * DAY)
+    made = (await management.create(team.editor, team.slug, asked))[0]
+
+    answer = await owner.send(path)
+    assert answer.status_code == 409
+    assert "This has changed meanwhile" in answer.text and "Deploys" in answer.text
+    assert (await owner.post(path, owner.form(path).filled(seen=""), **owner.from_here)).status_code == 409
+    assert (await management.get(team.owner, made.id)).status(await database.now()) is Status.ACTIVE
+    assert (await owner.send(path, takeOver=[made.id])).status_code == 303
+    assert (await management.get(team.owner, made.id)).status(await database.now()) is Status.ACTIVE
+    assert team.editor.id not in {each.user.id for each in await members.members(team.owner, team.slug)}
+
+
+async def test_who_may_not_see_management_keys_can_leave_with_some(editor: Browser, team: Team) -> None:
+    await members.change_role(team.owner, team.slug, team.editor.id, Role.OWNER)
+    asked = Asked("Deploys", ("keys.read",), await database.now() + 30 * DAY)
+    await management.create(team.editor, team.slug, asked)
+    await members.change_role(team.owner, team.slug, team.editor.id, Role.VIEWER)
+    path = f"/w/{team.slug}/settings/members/{team.editor.id}/removal"
+    await editor.open(path)
+    assert (await editor.send(path)).status_code == 303

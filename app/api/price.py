@@ -70,6 +70,8 @@ RUN: Final = 220
 AT_LEAST: Final = {"ApiKey.rotation": RUN, "Workspace.rotations": RUN}
 # And what is found by an id of these kinds.
 NODES: Final = {ids.ROTATION: RUN, ids.CALLER: RUN}
+# A change waits for its workspace's lock and writes: two milliseconds, for each of the things that one mutation changes.
+CHANGE: Final = 200
 # What reading these costs beside their fields, even if little is selected: a key has up to 200 callers, and a list of a
 # workspace is a statement or two, also where each key of a page shows its workspace.
 STATEMENTS: Final = 50
@@ -81,7 +83,6 @@ READINGS: Final = {
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
     "ApiKey.unusedPermissions": 10,
-    "Mutation.revokeApiKeys": 10 * MOST_AT_ONCE,
 }
 # A step of a workspace's usage is a sum over all its keys; an hour of a key's is of more rows than a day.
 WORKSPACE_STEP: Final = 270
@@ -170,6 +171,10 @@ class _Walk:
         coordinate = f"{parent.name}.{node.name.value}"
         if coordinate == SERIES:
             return replace(inner, cost=1, per_step=inner.cost)
+        if parent.name == "Mutation":
+            given, names = self._given(definition, node, "input")
+            changed = len(given.get("input", {}).get("ids", "1"))
+            return Bill(cost=1 + inner.cost + CHANGE * max(changed, 1), variables=inner.variables | names)
         if coordinate in SPANS:
             given, names = self._given(definition, node, "since", "until", "granularity")
             # Each step is read and added up also where no series shows it.

@@ -15,7 +15,7 @@ from graphql import DocumentNode, GraphQLError, get_introspection_query, parse
 
 from app.api import limits
 from app.api.documents import ERRORS_TOLD, Documents
-from app.api.price import BUDGET
+from app.api.price import BUDGET, CHANGE
 from app.api.schema import core
 from app.clock import DAY, rfc3339
 from tests.support.graphql import Client
@@ -277,3 +277,11 @@ async def test_at_most_five_errors_are_told(owner: Client) -> None:
     given = {"name": 1, "environment": 2, "permissions": [3, 4, 5, 6, 7, 8, 9]}
     mutation = "mutation($i:CreateApiKeyInput!){createApiKey(input:$i){__typename}}"
     assert len(await owner.refused(mutation, i=given)) <= ERRORS_TOLD + 1
+
+
+@pytest.mark.parametrize(("ids", "times"), [(["key_a"], 1), (["key_a"] * 100, 100), ([], 1)])
+def test_a_change_costs_what_each_of_its_keys_costs(documents: Documents, ids: list[str], times: int) -> None:
+    text = "mutation($ids: [ID!]!) { revokeApiKeys(input: {ids: $ids, reason: OTHER}) { __typename } }"
+    document = documents.prepare(text)
+    assert document.errors == ()
+    assert documents.bill(document, document.operation(None), {"ids": ids}).cost == 2 + times * CHANGE

@@ -83,6 +83,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "keys/suspend": [{"input": {"id": each}} for each in every],
         "keys/resume": [{"input": {"id": each}} for each in every],
         "keys/revoke": [{"input": {"id": each, "reason": "OTHER"}} for each in every],
+        "keys/revoke-all": [{"input": {"ids": [each], "reason": "OTHER"}} for each in every],
         "keys/verify": [{"input": {"key": things.secret}}, {"input": slug | {"key": things.secret}}],
         "members/list": [slug],
         "members/invite": [{"input": slug | {"email": "new@example.com", "role": "VIEWER"}}],

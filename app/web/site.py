@@ -48,7 +48,10 @@ from app.web.live import Live
 from app.web.page import Page
 from app.workspaces import service as workspaces
 
-_SIGN_IN: Final = "/sign-in"
+# Forms that act for whom their own fields or their link prove, whether or not anybody is signed in.
+_NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
+# One that acts for who is signed in, and is shown to who is not yet.
+_INVITATION: Final = re.compile(r"/invitations/[^/]+")
 _PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
 CONTROLLERS: Final = (
@@ -149,11 +152,15 @@ class Site:
 
     def _require_ours(self, scope: Scope, page: Page) -> None:
         self._gate.require_ours(scope)
-        if page.visitor is not None and not _is_older_sign_in(page):
-            try:
-                require_token(page.visitor, page.form.text("csrf") or header(scope, b"x-csrf-token"))
-            except NotOurs:
-                raise (Renewed if page.form.text("csrf") else NotOurs) from None
+        given = page.form.text("csrf") or header(scope, b"x-csrf-token")
+        # A page that was opened before the session began, in another tab, has no token.
+        if page.visitor is None or (not given and _NEEDS_NO_SESSION.fullmatch(page.path)):
+            return
+        try:
+            require_token(page.visitor, given)
+        except NotOurs:
+            is_older = page.form.text("csrf") or _INVITATION.fullmatch(page.path)
+            raise (Renewed if is_older else NotOurs) from None
 
     async def _confirm(self, page: Page) -> str | None:
         """Any form may carry the password again: it is then confirmed first, and the form goes on as if nothing had happened."""
@@ -189,12 +196,6 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
         found.filters[name] = getattr(formats, name)
     found.filters.update(told=history.told, outcome=history.outcome)
     return found
-
-
-def _is_older_sign_in(page: Page) -> bool:
-    """A sign-in page that was opened before the session began has no token, and acts for whom its own fields prove."""
-    form = page.form
-    return page.path == _SIGN_IN and not form.has("csrf") and form.has("email") and form.has("password")
 
 
 def _page(request: Request[Any, Any, Any]) -> Page:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
+from app.access.actor import Actor, Role
 from app.accounts import service as accounts
+from app.members import service as members
 from tests.conftest import Team
 from tests.support.forms import forms_of
-from tests.support.people import PASSWORD, make_owner
+from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, make_owner
 from tests.web.conftest import Browser, routes, rows, signed_in
 
 ORIGIN = "{origin}"
@@ -84,7 +87,10 @@ async def test_an_old_browser_that_says_only_its_origin_is_heard(owner: Browser,
 
 async def test_every_unsafe_route_wants_the_token_of_the_session(owner: Browser, team: Team) -> None:
     before = await rows("audit_entry")
-    for path in routes("POST", team):
+    # Those that act for nobody's session, whoever is signed in.
+    free = {"/sign-in", "/password-reset", "/password-reset/x", "/set-up/x"}
+    assert free < set(routes("POST", team))
+    for path in set(routes("POST", team)) - free:
         assert (await owner.post(path, {}, **owner.from_here)).status_code == 403, path
     assert await rows("audit_entry") == before
     assert await accounts.session_of(str(owner.token)) is not None
@@ -136,6 +142,29 @@ async def test_of_two_tabs_on_the_sign_in_page_both_sign_in(browser: Browser) ->
     assert (await browser.open("/account")).status_code == 200
     # And still no other site's page does it.
     assert (await browser.post("/sign-in", older, origin="https://evil.example", sec_fetch_site="cross-site")).status_code == 403
+
+
+async def test_forms_that_need_no_session_work_beside_one_that_began_in_another_tab(owner: Browser) -> None:
+    user, _ = await make_owner("bo@example.org", "Bo", "Elsewhere")
+    link = urlsplit(await accounts.password_reset_link(Actor.operator(), "bo@example.org")).path
+    older = {"/password-reset": {"email": "bo@example.org"}, link: {"newPassword": OTHER_PASSWORD}}
+    for path, form in older.items():
+        assert (await owner.post(path, form, origin="https://evil.example", sec_fetch_site="cross-site")).status_code == 403
+        assert (await owner.post(path, form, **owner.from_here)).status_code in (200, 303), owner.page
+    assert (await accounts.sign_in(REQUEST, "bo@example.org", OTHER_PASSWORD)).session.user.id == user.id
+    # Nobody's session but the one whose password it was.
+    assert await accounts.session_of(str(owner.token)) is not None
+
+
+async def test_an_invitation_opened_before_the_session_began_is_offered_again(browser: Browser, team: Team) -> None:
+    await make_owner("bo@example.org", "Bo", "Elsewhere")
+    path = urlsplit((await members.invite(team.owner, team.slug, "bo@example.org", Role.VIEWER))[1]).path
+    await browser.open(path)
+    older = [("name", "Bo"), ("password", PASSWORD)]
+    browser.token = (await accounts.sign_in(REQUEST, "bo@example.org", PASSWORD)).token
+    assert (await browser.post(path, older, **browser.from_here)).status_code == 403
+    assert "You are signed in as" in browser.page and PASSWORD not in browser.page
+    assert (await browser.send(path)).headers["location"] == f"/w/{team.slug}"
 
 
 OTHERS = [

@@ -16,6 +16,7 @@ from app.usage import service as usage
 from app.verification.routes import Verification
 from keydesk_client import KeydeskMiddleware
 from tests.conftest import GATEWAY_TOKEN, Team
+from tests.support.patience import be_patient
 
 URL = "http://keydesk.test"
 PERMISSIONS: dict[str, Any] = {"POST /pdfs": "pdf.generate", "GET /pdfs/{id}": "pdf.read"}
@@ -41,8 +42,9 @@ class Upstream(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-async def verification(db: None, settings: Settings) -> AsyncIterator[Verification]:
+async def verification(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Verification]:
     """The application that answers `/v1/*`."""
+    be_patient(monkeypatch)
     application = Verification(settings)
     await application.open()
     yield application

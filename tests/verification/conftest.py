@@ -16,6 +16,7 @@ from app.gateways import service as gateways
 from app.settings import Settings
 from app.verification.routes import Verification
 from tests.conftest import GATEWAY_TOKEN
+from tests.support.patience import be_patient
 
 URL = "http://keydesk.test"
 NOW = 1_790_000_000_000_000
@@ -73,7 +74,8 @@ def watched(verification: Verification) -> Service:
 
 
 @pytest.fixture
-async def service(db: None, settings: Settings) -> AsyncIterator[Service]:
+async def service(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    be_patient(monkeypatch)
     verification = Verification(settings)
     await verification.open()
     yield watched(verification)

@@ -14,6 +14,7 @@ from app.keys.secret import KeyClass, generate
 from app.settings import Settings
 from app.verification.routes import Verification
 from tests.conftest import Team, make_key
+from tests.support.patience import be_patient
 from tests.verification.conftest import NOW, Service, change_key, counters, last_used, watched
 from tests.verification.test_requests import problem
 
@@ -125,8 +126,9 @@ async def test_a_good_key_in_the_wrong_place_is_forbidden(service: Service, team
 
 
 @pytest.fixture
-async def behind_proxies(db: None, settings: Settings) -> AsyncIterator[Service]:
+async def behind_proxies(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     """Keydesk that trusts the proxies of 10.0.0.0/8 and 2001:db8:ffff::/48."""
+    be_patient(monkeypatch)
     proxies = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "2001:db8:ffff::/48"))
     verification = Verification(replace(settings, trusted_proxies=proxies))
     await verification.open()

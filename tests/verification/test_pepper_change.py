@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from app import database, runtime
 from app.clock import rfc3339
 from app.peppers import service as peppers
@@ -12,6 +14,7 @@ from app.settings import Settings
 from app.verification import store
 from app.verification.routes import Verification
 from tests.conftest import Team, make_key
+from tests.support.patience import be_patient
 from tests.verification.conftest import Service, change_key, counters, gateway_token, watched
 
 NEW = Pepper(2, b"another pepper for the tests and for nothing else")
@@ -30,6 +33,11 @@ async def digests_of_tokens() -> set[tuple[bytes, int]]:
 async def after_the_change(settings: Settings) -> Service:
     runtime.put(Peppers(NEW, peppers.current().current))
     return await opened(settings)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 async def opened(settings: Settings) -> Service:

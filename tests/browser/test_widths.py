@@ -9,8 +9,8 @@ from tests.browser.conftest import Application, Desk, Person
 from tests.support.routes import filled, routes
 
 WIDTHS = (320, 360, 480, 640, 761, 768, 900, 1024, 1100, 1180, 1280, 1366, 1440, 1600)
-# Answers that are no pages of their own: files, streams, one-time links, and what only leads elsewhere.
-NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/$|^/settings/|/settings$")
+# Answers that are no pages of their own: files, data, streams, one-time links, and what only leads elsewhere.
+NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$")
 LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
 UNBROKEN = "x" * 100
 # What stands out: the page beyond the window, and what is in a card beyond its edge.

@@ -41,7 +41,7 @@ async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return _edit(page, key, 422)
-    return page.go(_address(page, key))
+    return page.go(page.to("settings", "api-keys", key.id, done="edited"))
 
 
 @get(f"{KEY}/suspension")

@@ -36,7 +36,7 @@ async def invite(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
             page.actor, page.slug, page.form.text("email"), role, idempotency_key=page.form.sending
         )
     except Repeated:
-        return page.go(page.to("settings", "members", done="invited"))
+        return page.go(_address(page, done="invited"))
     except (ValidationFailed, Conflict) as problem:
         return await _list(page, problem, at="email")
     return page.show(
@@ -47,7 +47,7 @@ async def invite(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
 @post(f"{LIST}/invitations/{{invitation_id:str}}/withdrawal", status_code=200)
 async def withdraw(page: NamedDependency[Page], slug: FromPath[str], invitation_id: FromPath[str]) -> Response[str]:
     await members.withdraw_invitation(page.actor, page.slug, invitation_id)
-    return page.go(_address(page))
+    return page.go(_address(page, done="withdrawn"))
 
 
 @post(f"{LIST}/{{user_id:str}}/role", status_code=200)
@@ -58,7 +58,7 @@ async def change_role(page: NamedDependency[Page], slug: FromPath[str], user_id:
         )
     except Conflict as problem:
         return await _list(page, problem)
-    return page.go(_address(page))
+    return page.go(_address(page, done="role"))
 
 
 @get(f"{LIST}/{{user_id:str}}/removal")
@@ -77,7 +77,7 @@ async def removal(page: NamedDependency[Page], slug: FromPath[str], user_id: Fro
         return page.show("people/removal.html", 409, **await _leaving(page, user_id), stale=True)
     except (ValidationFailed, Conflict) as problem:
         return again(page, "people/removal.html", problem, **await _leaving(page, user_id), stale=False)
-    return page.go("/account" if user_id == page.actor.id else _address(page))
+    return page.go("/account" if user_id == page.actor.id else _address(page, done="removed"))
 
 
 async def _list(page: Page, problem: Problem | None = None, *, at: str = WHOLE) -> Response[str]:
@@ -106,8 +106,9 @@ async def _leaving(page: Page, user_id: str) -> dict[str, Any]:
     }
 
 
-def _address(page: Page) -> str:
-    return page.to("settings", "members")
+def _address(page: Page, done: str) -> str:
+    """The list, which says what was done."""
+    return page.to("settings", "members", done=done)
 
 
 HANDLERS = (listing, invite, withdraw, change_role, removal_form, removal)

@@ -18,7 +18,7 @@ from app.rotations.rotation import OnDeadline, Progress, State
 from app.usage import callers
 from app.versions import Stale, version_of_all
 from app.web.live import Live, Subject
-from app.web.page import Page
+from app.web.page import Page, with_query
 from app.web.secret import first_use
 
 ROTATION: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/rotation"
@@ -104,7 +104,7 @@ async def cancel(page: NamedDependency[Page], slug: FromPath[str], key_id: FromP
 async def extend(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
     run = await _run(page, key_id)
     later = min(max(page.now, run.rotation.deadline) + _days(page) * clock.DAY, run.rotation.latest_deadline)
-    return page.go(_address(page, await rotations.extend(page.actor, run.rotation.id, later)))
+    return page.go(with_query(_address(page, await rotations.extend(page.actor, run.rotation.id, later)), done="extended"))
 
 
 @post(f"{ROTATION}/dismissals", status_code=200)

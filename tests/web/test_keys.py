@@ -251,7 +251,7 @@ async def test_an_edit_changes_what_it_says_and_keeps_the_seconds_of_an_expiry(e
     key = (await make_key(team, expires_at=expires)).key
     await editor.open(f"{LIST}/{key.id}/edit")
     answer = await editor.send(f"{LIST}/{key.id}/edit", name="Renamed", permissions=["pdf.read"], allowedIps="203.0.113.0/24")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{LIST}/{key.id}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{LIST}/{key.id}?done=edited")
     changed = await keys.get(team.owner, key.id)
     assert (changed.name, changed.permissions, changed.allowed_ips) == ("Renamed", ("pdf.read",), ("203.0.113.0/24",))
     assert changed.expires_at == expires

@@ -154,7 +154,7 @@ async def test_management_keys_of_who_is_removed_are_taken_over_or_end(owner: Br
     path = f"{PATH}/{team.editor.id}/removal"
     await owner.open(path)
     assert "Deploys" in owner.page and "Nightly report" in owner.page
-    assert (await owner.send(path, takeOver=[kept])).headers["location"] == PATH
+    assert (await owner.send(path, takeOver=[kept])).headers["location"] == f"{PATH}?done=removed"
     now = await database.now()
     assert (await management.get(team.owner, kept)).status(now) is Status.ACTIVE
     assert (await management.get(team.owner, lost)).status(now) is Status.REVOKED

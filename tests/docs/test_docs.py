@@ -20,7 +20,7 @@ from app.api import http, limits
 from app.api.documents import ERRORS_TOLD, Documents
 from app.api.price import BUDGET
 from app.api.schema import core
-from app.errors import MOST_FAULTS
+from app.errors import MOST_FAULTS, NotAllowed, NotFound, ValidationFailed
 from app.paths import DEFAULT_CATALOGUE
 from app.settings import CLIENT_VARIABLES, PREFIX, Settings
 from app.verification.answers import FORBIDDEN
@@ -215,3 +215,17 @@ def test_a_decision_is_one_page_with_the_sentence_people_quote(page: Path) -> No
     assert f"]({page.name}) | {quote} |" in (page.parent / "README.md").read_text()
     assert re.search(r"^Status: \w+", text, re.M)
     assert re.findall(r"^## (\w+)$", text, re.M) == ["Context", "Decision", "Consequences"]
+
+
+def test_every_code_of_an_error_is_in_the_one_table_and_no_other() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "app/api").glob("*.py"))
+    ways = (r'Refused\(\s*\d+, "([A-Z_]+)"', r'http\.error\(\s*"([A-Z_]+)"', r'"code": "([A-Z_]+)"', r'"([A-Z_]+)" if isinstance')
+    raised = {code for way in ways for code in re.findall(way, sources)} | {"BAD_USER_INPUT"}
+    # Problems of the error tree that a read can meet.
+    raised |= {kind.code for kind in (ValidationFailed, NotAllowed, NotFound)}
+    assert {row[0].strip("`") for row in table("docs/graphql.md", "Errors")} == raised
+
+
+def test_what_repeating_does_is_written_down_for_every_mutation() -> None:
+    text = re.split(r"^## Idempotency$", (ROOT / "docs/graphql.md").read_text(), flags=re.M)[1]
+    assert [name for name in FIELDS if name.startswith(MUTATIONS) and f"`{name.removeprefix(MUTATIONS)}`" not in text] == []

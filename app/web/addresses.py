@@ -17,6 +17,10 @@ class Addresses:
         paths = {path for handler in handlers if "GET" in handler.http_methods for path in handler.paths}
         self._pages = [re.compile(_PLACE.sub("[^/]+", path)) for path in paths]
 
+    def page_of(self, path: str) -> str:
+        """The page of the form that is sent to this path: the path's own, or the nearest above."""
+        return path if any(page.fullmatch(path) for page in self._pages) else self.above(path)
+
     def above(self, path: str) -> str:
         """The nearest page on the way up: whoever reloads what only a form may send to goes where the form was."""
         while path := path.rpartition("/")[0]:

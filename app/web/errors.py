@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from litestar import Response
 from litestar.exceptions import HTTPException
@@ -24,6 +24,7 @@ from app.errors import (
     Unavailable,
     ValidationFailed,
 )
+from app.web import resumption
 from app.web.form import CONFIRMATION, TooLarge, TooSlow, Unreadable
 from app.web.gate import Renewed
 from app.web.page import Page, with_query
@@ -65,11 +66,14 @@ _BAD_REQUEST: Final = Told(
 
 
 def answer(page: Page, error: Exception) -> Response[str]:
-    """The page for an error. Nobody signed in: on to the sign-in page, and from there back here."""
+    """The page for an error. Nobody signed in: on to the sign-in page, and from there back here; a form is carried along."""
+    if isinstance(error, NotAuthenticated) and page.method == "POST" and page.filled_by:
+        return resumption.ask(page)
     if isinstance(error, NotAuthenticated):
-        query = urlencode({name: value for name, value in page.query.items() if name != "poll"})
-        asked = page.path + (f"?{query}" if query else "")
-        wanted = asked if page.method == "GET" and asked != "/" else None
+        asked = parse_qsl(page.search.decode("latin-1"), keep_blank_values=True)
+        query = urlencode([(name, text) for name, text in asked if name != "poll"])
+        address = page.path + (f"?{query}" if query else "")
+        wanted = address if page.method == "GET" and address != "/" else None
         return page.go(with_query("/sign-in", next=wanted))
     told = tell(page, error)
     response = _page(page, told, error)
@@ -84,6 +88,8 @@ def answer(page: Page, error: Exception) -> Response[str]:
 def _page(page: Page, told: Told, error: Exception) -> Response[str]:
     if isinstance(error, Renewed):
         return _again(page, told)
+    if page.form.has(resumption.PASSWORD) and isinstance(error, SignInFailed | TooManyAttempts):
+        return resumption.ask(page, told.message)
     if _is_about_password(page, error):
         return _confirmation(page, told, error)
     return page.show("errors/page.html", told.status, told=told)
@@ -111,15 +117,9 @@ def _is_about_password(page: Page, error: Exception) -> bool:
 def _confirmation(page: Page, told: Told, error: Exception) -> Response[str]:
     """Asks for the password and sends the refused form once more with it, so that nothing typed is lost."""
     wrong = None if isinstance(error, ConfirmationNeeded) else told.message
-    return page.show("people/confirm.html", told.status, wrong=wrong, repeated=_repeated(page, {CONFIRMATION}))
+    return page.show("people/confirm.html", told.status, wrong=wrong, repeated=page.form.repeated())
 
 
 def _again(page: Page, told: Told) -> Response[str]:
     """Offers the form once more with this session's token. Passwords are never written into a page."""
-    passwords = {name for name in page.form.values if "password" in name.lower()}
-    return page.show("people/renewed.html", told.status, repeated=_repeated(page, passwords), left_out=bool(passwords))
-
-
-def _repeated(page: Page, without: set[str]) -> list[tuple[str, str]]:
-    """What the form sent, but for its token and these fields."""
-    return [(name, text) for name, texts in page.form.values.items() if name not in without | {"csrf"} for text in texts]
+    return page.show("people/renewed.html", told.status, repeated=page.form.repeated(), left_out=page.form.has_password)

@@ -78,6 +78,20 @@ class Form:
         said = sorted((name, texts) for name, texts in self.values.items() if name not in _OF_SESSION)
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
+    def kept(self, *without: str) -> dict[str, list[str]]:
+        """What may be shown again: no passwords, nothing of the session, none of these fields."""
+        left_out = {*_OF_SESSION, *without}
+        return {name: texts for name, texts in self.values.items() if name not in left_out and not _is_password(name)}
+
+    def repeated(self, *without: str) -> list[tuple[str, str]]:
+        """The same as hidden fields."""
+        return [(name, text) for name, texts in self.kept(*without).items() for text in texts]
+
+    @property
+    def has_password(self) -> bool:
+        """Whether `kept` leaves one out that must be typed again."""
+        return any(_is_password(name) for name in self.values if name != CONFIRMATION)
+
     def has(self, name: str) -> bool:
         return bool(self.values.get(name))
 
@@ -91,3 +105,7 @@ class Form:
     def wrong(self, name: str, message: str) -> Form:
         """The same with one fault."""
         return self.refused(ValidationFailed(FieldProblem(name, "INVALID", message)))
+
+
+def _is_password(name: str) -> bool:
+    return "password" in name.lower()

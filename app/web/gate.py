@@ -46,6 +46,13 @@ class Renewed(NotOurs):
     """A form of one of our own pages, with the token of another session: it began or was renewed in another tab."""
 
 
+class FilledByAnother(NotOurs):
+    """A form that somebody else filled in, who was signed in before."""
+
+    def __init__(self) -> None:
+        NotAllowed.__init__(self, "Somebody else filled this form in and has signed out since. Nothing was changed.")
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Who has signed in: `token` is what their cookie holds."""
@@ -56,7 +63,8 @@ class Visitor:
 
     @property
     def csrf_token(self) -> str:
-        return csrf_token(self.token)
+        """It begins with whose it is, so that a form says who filled it in after its session has ended."""
+        return f"{self.session.user.id}.{csrf_token(self.token)}"
 
     @property
     def actor(self) -> Actor:
@@ -159,9 +167,17 @@ def _is_by_itself(scope: Mapping[str, Any]) -> bool:
 
 
 def require_token(visitor: Visitor, given: str) -> None:
-    """Raises NotOurs unless it is the token of this very session."""
+    """Raises NotOurs unless it is the token of this very session: Renewed or FilledByAnother where it names a person."""
     if not hmac.compare_digest(visitor.csrf_token.encode(), given.encode("utf-8", "surrogatepass")):
+        if person := whose(given):
+            raise Renewed if person == visitor.session.user.id else FilledByAnother
         raise NotOurs
+
+
+def whose(given: str) -> str:
+    """The id of the person that a token says it is of; empty for anything else. No proof of anything."""
+    user_id = given.partition(".")[0]
+    return user_id if ids.is_a(ids.USER, user_id) else ""
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str:

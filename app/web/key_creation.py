@@ -29,7 +29,7 @@ NEW: Final = f"{LIST}/new"
 
 @get(NEW)
 async def blank(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    page.form = _typed(page)
+    page.form = page.form if page.form.values else _typed(page)
     return await (_look_over(page) if page.form.has("review") else _form(page, 200))
 
 

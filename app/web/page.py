@@ -17,7 +17,7 @@ from app.access.actor import Actor, Request
 from app.access.policy import Action
 from app.errors import NotAuthenticated, NotFound
 from app.web.form import Form
-from app.web.gate import Visitor
+from app.web.gate import Visitor, whose
 from app.workspaces.service import Access
 
 MAIN: Final = "main"
@@ -78,6 +78,11 @@ class Page:
     def once(self) -> str:
         """For the hidden field `once` of a form whose answer shows something once: with it two sendings are one."""
         return self.form.text("once") or secrets.token_urlsafe(16)
+
+    @property
+    def filled_by(self) -> str:
+        """The id of the person in whose session the form was shown; empty where it does not say."""
+        return whose(self.form.text("csrf"))
 
     @property
     def is_fragment(self) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Litestar, Request, Response, Router
@@ -37,13 +37,14 @@ from app.web import (
     keys,
     members,
     plans,
+    resumption,
     rotations,
     workspace,
 )
 from app.web.addresses import Addresses
 from app.web.body import BODY_LIMIT, after_body, read_form, without_body
 from app.web.form import CONFIRMATION, Form, Unreadable
-from app.web.gate import SAFE_METHODS, Gate, NotOurs, Receive, Renewed, Scope, Send, Visitor, header, require_token
+from app.web.gate import SAFE_METHODS, Gate, Receive, Renewed, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
 from app.web.page import Page
 from app.workspaces import service as workspaces
@@ -134,6 +135,8 @@ class Site:
                 return page, None, None
             page.form = await read_form(scope, receive)
             self._require_ours(scope, page)
+            if page.form.has(resumption.PASSWORD):
+                return page, None, await self._resume(scope, page)
             return page, None, await self._confirm(page)
         except KeydeskError as failure:
             return page, failure, None
@@ -154,13 +157,12 @@ class Site:
         self._gate.require_ours(scope)
         given = page.form.text("csrf") or header(scope, b"x-csrf-token")
         # A page that was opened before the session began, in another tab, has no token.
-        if page.visitor is None or (not given and _NEEDS_NO_SESSION.fullmatch(page.path)):
+        proves_itself = _NEEDS_NO_SESSION.fullmatch(page.path) or page.form.has(resumption.PASSWORD)
+        if page.visitor is None or (not given and proves_itself):
             return
-        try:
-            require_token(page.visitor, given)
-        except NotOurs:
-            is_older = page.form.text("csrf") or _INVITATION.fullmatch(page.path)
-            raise (Renewed if is_older else NotOurs) from None
+        if not given and _INVITATION.fullmatch(page.path):
+            raise Renewed
+        require_token(page.visitor, given)
 
     async def _confirm(self, page: Page) -> str | None:
         """Any form may carry the password again: it is then confirmed first, and the form goes on as if nothing had happened."""
@@ -168,6 +170,14 @@ class Site:
             return None
         signed_in = await accounts.confirm(page.visitor.token, page.form.text(CONFIRMATION))
         page.visitor = Visitor(signed_in.session, signed_in.token, page.request)
+        return signed_in.token
+
+    async def _resume(self, scope: Scope, page: Page) -> str:
+        """Signed in with the form at hand: the request becomes one for the form's own page, where it is shown filled in."""
+        signed_in = await resumption.sign_in(page)
+        page.path = ADDRESSES.page_of(page.path)
+        scope.update(method="GET", path=page.path, raw_path=quote(page.path).encode())
+        await _enter(page)
         return signed_in.token
 
     def _signing_in(self, send: Send, token: str | None) -> Send:

@@ -1,4 +1,4 @@
-"""A session that was renewed in another tab: what was typed in this one is kept, and works."""
+"""A session that was renewed in another tab or has ended: what was typed in this one is kept, and works."""
 
 from __future__ import annotations
 
@@ -31,3 +31,24 @@ def test_a_form_typed_before_signing_in_again_elsewhere_is_sent_by_one_more_pres
     ada.press("Send again")
     expect(ada.page.get_by_text("Saved.")).to_be_visible()
     expect(ada.page.locator("[name=name]")).to_have_value("Typed before")
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_form_typed_before_the_session_ended_comes_back_filled_in_after_signing_in_again(ada: Person, scripted: bool) -> None:
+    person = ada
+    if not scripted:
+        assert ada.context.browser is not None
+        plain = ada.context.browser.new_context(java_script_enabled=False, storage_state=ada.context.storage_state())
+        person = Person(plain, plain.new_page(), ada.url)
+    person.open("/w/acme-pdf/settings/workspace")
+    person.fill(name="Typed before")
+    person.context.clear_cookies()
+    person.press("Save")
+    expect(person.page.get_by_role("heading", name="Sign in again")).to_be_visible()
+    person.fill(signInEmail=EMAIL, signInPassword=PASSWORD)
+    person.press("Sign in")
+    expect(person.page.locator("[name=name]")).to_have_value("Typed before")
+    assert person.page.url.endswith("/settings/workspace")
+    person.press("Save")
+    expect(person.page.get_by_text("Saved.")).to_be_visible()
+    expect(person.page.locator("[name=name]")).to_have_value("Typed before")

@@ -54,4 +54,5 @@ def test_what_is_said_to_do_the_same_is_there(route: str) -> None:
 def test_every_mutation_has_a_form_but_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
-    assert mutation and set(mutation.fields) - done == {"verifyApiKey", "createManagementKey", "revokeManagementKey"}
+    for_programs = {"verifyApiKey", "revokeApiKeys", "createManagementKey", "revokeManagementKey"}
+    assert mutation and set(mutation.fields) - done == for_programs

@@ -15,6 +15,7 @@ from app.keys.secret import KeyClass, generate, prefix_of
 from app.peppers import service as peppers
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
+from app.workspaces.rules import plain_name
 
 _WHAT = "gateway token"
 
@@ -30,7 +31,7 @@ async def create(actor: Actor, name: str, *, workspace: str | None = None, envir
         bound = await _workspace_id(workspace)
         pepper = peppers.current().current
         secret = generate(catalogue.current().key_prefix, KeyClass.GATEWAY)
-        token = GatewayToken(ids.new(ids.GATEWAY_TOKEN), name.strip(), prefix_of(secret), bound, environment, change.now, None)
+        token = GatewayToken(ids.new(ids.GATEWAY_TOKEN), plain_name(name), prefix_of(secret), bound, environment, change.now, None)
         await store.add(token, pepper.digest(secret), pepper.version)
         await audit.record(change, "gateway_token.created", token.id, name=token.name, workspace=bound, environment=environment)
     return Made(token, secret)
@@ -52,7 +53,7 @@ async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
     """Refused from the next request on. Raises NotFound, or Conflict for a name that several living tokens share."""
     _operator_only(actor)
     async with workspaces.changing_installation(actor) as change:
-        found = await store.find(id_or_name)
+        found = await store.find(plain_name(id_or_name)) or await store.find(id_or_name)
         if not found:
             raise NotFound(_WHAT)
         if len(found) > 1:

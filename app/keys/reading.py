@@ -90,4 +90,4 @@ def _safe(filter: KeyFilter) -> KeyFilter:
     if len(filter.search) > LONGEST_SEARCH:
         raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
     name = None if filter.name is None else plain_name(filter.name)
-    return replace(filter, search=cut(filter.search.strip()).rstrip("…"), name=name)
+    return replace(filter, search=cut(plain_name(filter.search)).rstrip("…"), name=name)

@@ -11,6 +11,7 @@ from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.rules import name_fault
 from app.keys.secret import cut
+from app.workspaces.rules import plain_name
 from app.workspaces.workspace import User
 
 LONGEST_LIFE_DAYS: Final = 365
@@ -78,7 +79,7 @@ class Asked:
             faults.append(FieldProblem("scopes", "REQUIRED", "Choose at least one scope."))
         if faults:
             raise ValidationFailed(*faults)
-        return self.name.strip(), tuple(scope for scope in Scope if scope in self.scopes)
+        return plain_name(self.name), tuple(scope for scope in Scope if scope in self.scopes)
 
     def _expiry_fault(self, now: int) -> FieldProblem | None:
         if self.expires_at <= now:

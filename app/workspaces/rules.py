@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 from app.errors import FieldProblem, ValidationFailed
+from app.workspaces.unseen import without_unseen
 from app.workspaces.workspace import DAYS, BusinessHours, Workspace
 
 LONGEST_NAME: Final = 100
@@ -17,8 +18,6 @@ _OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 # Control characters, lone surrogates, line and paragraph separators.
 _NOT_IN_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Marks that are never seen and mean nothing in a name (a joiner does, in emoji and in Persian).
-_UNSEEN: Final = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
 # Letters without a picture: the fillers of Hangul, and the blank of Braille.
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # What turns the direction of text also around itself (Unicode's bidirectional embeddings, overrides and isolates).
@@ -32,7 +31,7 @@ def in_one_line(text: str) -> bool:
 
 def plain_name(text: str) -> str:
     """As it is stored: in one normal form, without the marks that nobody sees and that make two names look alike."""
-    return unicodedata.normalize("NFC", "".join(character for character in text if character not in _UNSEEN).strip())
+    return without_unseen(unicodedata.normalize("NFC", without_unseen(text))).strip()
 
 
 def _is_seen(text: str) -> bool:

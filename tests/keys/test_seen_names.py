@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app import database
+from app.access.actor import Actor
+from app.clock import DAY
 from app.errors import ValidationFailed
+from app.gateways import service as gateways
 from app.keys import service as keys
 from app.keys.listing import KeyFilter, Window
+from app.management import service as management
+from app.management.key import Asked
 from app.workspaces.rules import name_fault, plain_name
 from tests.conftest import Team, make_key
 
@@ -30,11 +38,47 @@ async def test_a_name_that_nobody_can_see_is_refused(team: Team, name: str) -> N
         ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),  # the joiner is what makes them a family
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("✈️", "✈️"),
+        ("1\ufe0f\u20e3", "1\ufe0f\u20e3"),
+        ("🏴\U000e0067\U000e0062\U000e007f", "🏴\U000e0067\U000e0062\U000e007f"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("葛\U000e0100城", "葛\U000e0100城"),
+        ("🐻\u200d❄️", "🐻\u200d❄️"),
+        ("\u200eCI\u200f", "CI"),
+        ("C\u2063I", "CI"),
+        ("CI\u034f", "CI"),
+        ("CI\U000e0041", "CI"),
+        ("C\u200dI\u200d", "CI"),
+        ("C\u200cI", "CI"),
+        ("CI\ufe0f", "CI"),
+        ("CI1\ufe0f", "CI1"),
+        ("می\u200c", "می"),
     ],
 )
 def test_what_is_never_seen_is_not_stored_and_what_means_something_is(typed: str, stored: str) -> None:
     assert name_fault(typed, "name", "") is None
     assert plain_name(typed) == stored
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(
+        st.sampled_from("aé1 中क्می👩🏽❄🏴e\u0301\u200b\u200c\u200d\u2063\ufe0f\u20e3\u034f\U000e0067\U000e0100\u180b\u1820"),
+        max_size=8,
+    )
+)
+def test_a_name_in_its_stored_form_stays_as_it_is(typed: str) -> None:
+    assert plain_name(plain_name(typed)) == plain_name(typed)
+
+
+async def test_all_names_are_kept_in_this_form_and_found_in_every_other(team: Team) -> None:
+    typed, stored, operator = "Cafe\u0301\u200e", "Caf\u00e9", Actor.operator()
+    made = (await gateways.create(operator, typed)).token
+    asked = Asked(typed, ("keys.read",), await database.now() + DAY)
+    assert made.name == (await management.create(team.owner, team.slug, asked))[0].name == stored
+    assert (await gateways.revoke(operator, "Caf\u2063e\u0301")).id == made.id
+    await make_key(team, typed)
+    page = await keys.page(team.owner, team.slug, Window(10), KeyFilter(search="C\u200daf"))
+    assert [key.name for key in page.keys] == [stored]
 
 
 async def test_a_search_finds_a_name_in_either_normal_form(team: Team) -> None:

@@ -256,7 +256,7 @@ async def test_the_sign_in_page_says_at_once_that_plain_http_keeps_no_session(
     assert ("does not work over plain http" in page.text) is says
 
 
-async def test_a_browser_that_keeps_no_cookie_is_told_so_after_signing_in(browser: Browser) -> None:
+async def test_to_a_browser_that_keeps_no_cookie_the_page_after_signing_in_says_so(browser: Browser) -> None:
     await make_owner()
     await browser.open("/sign-in?next=/account")
     await browser.send("/sign-in", email="ann@example.org", password=PASSWORD)

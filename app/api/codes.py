@@ -7,10 +7,8 @@ from typing import Final
 
 import strawberry
 
-from app.access.actor import Scope
 from app.verification.verify import MESSAGES, Code
 
-strawberry.enum(Scope, name="Scope")
 strawberry.enum(Code, name="VerificationCode")
 
 
@@ -45,13 +43,6 @@ class FieldFault(StrEnum):
 
 
 WORDS: Final = {
-    "Scope": "What a management key may be asked to do; elsewhere written in small letters, `keys.read`. Writing includes reading.",
-    "Scope.KEYS_READ": "Read API keys and rotations, and ask what a key would be told.",
-    "Scope.KEYS_WRITE": "Make, change, rotate and revoke API keys.",
-    "Scope.USAGE_READ": "Read how keys and the workspace are used.",
-    "Scope.AUDIT_READ": "Read the audit log.",
-    "Scope.WORKSPACE_READ": "Read the workspace's plan and settings, its members and its invitations.",
-    "Scope.WORKSPACE_WRITE": "Change the workspace's settings.",
     "VerificationCode": "What a request with a key is told, in the order in which reasons are looked for.",
     **{f"VerificationCode.{code.name}": message for code, message in MESSAGES.items()},
     "UsageOutcome": "What became of a request with a key: what it was told, or what the service reported that it went on to serve.",

@@ -6,7 +6,6 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from app.access.actor import Scope
 from app.api.connection import Connection, Node, page, read
 from app.api.context import Context, Info
 from app.api.cursors import Cut
@@ -15,7 +14,7 @@ from app.api.people import User
 from app.api.places import Placed
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.resolving import mutation
-from app.api.scalars import Instant, given, instant
+from app.api.scalars import Instant, ScopeName, given, instant
 from app.management import key as noun
 from app.management import service
 from app.workspaces.workspace import Workspace
@@ -28,7 +27,7 @@ class ManagementKey(Placed, Node):
     name: str
     prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_mgmt_a1b2`.")
     status: noun.Status
-    scopes: list[Scope]
+    scopes: list[ScopeName]
     maker: User | None = strawberry.field(
         description="The member whose present role bounds the key; null when it was made by the operator, with an owner's rights."
     )
@@ -45,7 +44,7 @@ class ManagementKey(Placed, Node):
             name=key.name,
             prefix=key.prefix,
             status=key.status(now),
-            scopes=list(key.scopes),
+            scopes=[ScopeName(scope) for scope in key.scopes],
             maker=User.of(key.maker) if key.maker else None,
             created_at=Instant(key.created_at),
             expires_at=Instant(key.expires_at),
@@ -78,7 +77,7 @@ async def management_keys(context: Context, workspace: Workspace, cut: Cut) -> C
 class CreateManagementKeyInput:
     workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
     name: str
-    scopes: list[Scope] = strawberry.field(description="At least one.")
+    scopes: list[ScopeName] = strawberry.field(description="At least one.")
     expires_at: Instant = strawberry.field(description="At most a year from now.")
 
 

@@ -1,6 +1,6 @@
 """The scalars. DateTime and BigInt are plain ints inside: microseconds since 1970 UTC, and a count.
 
-LocalTime, TimeZone and Network are texts, and say which: what is none is refused by the use cases, at its field.
+Scope, LocalTime, TimeZone and Network are texts, and say which: what is none is refused by the use cases, at its field.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from app import clock
+from app.access.actor import Scope
 
 Instant = NewType("Instant", int)
 BigInt = NewType("BigInt", int)
+ScopeName = NewType("ScopeName", str)
 LocalTime = NewType("LocalTime", str)
 TimeZone = NewType("TimeZone", str)
 Network = NewType("Network", str)
@@ -63,6 +65,15 @@ def instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
 
 
+SCOPES: Final = {
+    Scope.KEYS_READ: "read API keys and rotations, and ask what a key would be told",
+    Scope.KEYS_WRITE: "make, change, rotate and revoke API keys",
+    Scope.USAGE_READ: "read how keys and the workspace are used",
+    Scope.AUDIT_READ: "read the audit log",
+    Scope.WORKSPACE_READ: "read the workspace's plan and settings, its members and its invitations",
+    Scope.WORKSPACE_WRITE: "change the workspace's settings",
+}
+
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     Instant: strawberry.scalar(
         name="DateTime",
@@ -83,6 +94,13 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=int,
         parse_value=parse_integer,
+    ),
+    ScopeName: strawberry.scalar(
+        name="Scope",
+        description="What a management key may be asked to do; writing includes reading.\n\n"
+        + "\n".join(f"- `{scope}`: {words}" for scope, words in SCOPES.items()),
+        serialize=str,
+        parse_value=text_of("Scope"),
     ),
     LocalTime: strawberry.scalar(
         name="LocalTime",

@@ -12,6 +12,7 @@ from app.api.context import Info
 from app.api.management import ManagementKey
 from app.api.people import User
 from app.api.resolving import field
+from app.api.scalars import ScopeName
 from app.api.workspaces import Workspace
 from app.management import service as management
 from app.workspaces import service as workspaces
@@ -26,25 +27,25 @@ class ViewerKind(StrEnum):
 @strawberry.type(description="Who is asking.")
 class Viewer:
     kind: ViewerKind
-    scopes: list[Scope] = strawberry.field(
+    scopes: list[ScopeName] = strawberry.field(
         description="What a management key may be asked to do; empty for a user, whose role decides."
     )
     actor: strawberry.Private[Actor]
 
     @classmethod
     def of(cls, actor: Actor) -> Viewer:
-        return cls(kind=ViewerKind(actor.kind), scopes=[scope for scope in Scope if scope in actor.scopes], actor=actor)
+        return cls(kind=ViewerKind(actor.kind), scopes=[ScopeName(scope) for scope in Scope if scope in actor.scopes], actor=actor)
 
     @field(
         "Of `scopes`, and what they include, those with which a management key can do anything now: its maker's present role and\n"
         "its workspace's suspension may leave less. Empty for a user, whose role decides."
     )
-    async def effective_scopes(self) -> list[Scope]:
+    async def effective_scopes(self) -> list[ScopeName]:
         if self.kind is ViewerKind.USER:
             return []
         (access,) = await workspaces.mine(self.actor)
         suspended = access.workspace.suspended_at is not None
-        return policy.effective_scopes(self.actor, access.role, suspended=suspended)
+        return [ScopeName(scope) for scope in policy.effective_scopes(self.actor, access.role, suspended=suspended)]
 
     @field("Null for a management key.")
     async def user(self) -> User | None:

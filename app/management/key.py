@@ -71,7 +71,12 @@ class Asked:
         """The name and the scopes in the table's order, each once. Raises ValidationFailed with every fault."""
         faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now)) if fault]
         faults += [
-            FieldProblem("scopes", "UNKNOWN", f"There is no scope {cut(name)[:60]!r}; there are: {', '.join(Scope)}.")
+            FieldProblem(
+                "scopes",
+                "UNKNOWN",
+                f"There is no scope {cut(name)[:60]!r}; there are: {', '.join(Scope)}.",
+                self.scopes.index(name),
+            )
             for name in dict.fromkeys(self.scopes)
             if name not in set(Scope)
         ]

@@ -71,7 +71,7 @@ async def test_a_role_is_changed_and_the_last_owner_stays_owner(owner: Client, t
 async def test_removing_tells_what_became_of_the_members_management_keys(owner: Client, team: Team) -> None:
     await owner.change("members/change-role", user=team.editor.id, role="OWNER")
     leaver = Client(team.editor)
-    asked = {"scopes": ["KEYS_READ"], "expiresAt": rfc3339(await database.now() + DAY)}
+    asked = {"scopes": ["keys.read"], "expiresAt": rfc3339(await database.now() + DAY)}
     kept, ended = [(await leaver.change("management/create", name=name, **asked))["managementKey"] for name in ("kept", "ended")]
     removed = await owner.change("members/remove", user=team.editor.id, takeOver=[kept["id"]])
     assert removed == {
@@ -95,7 +95,7 @@ async def test_a_viewer_removes_nobody_else(viewer: Client, team: Team) -> None:
 
 async def test_a_change_that_wants_the_password_again_says_so_as_not_allowed(team: Team) -> None:
     stale = Client(replace(team.owner, authenticated_at=await database.now() - RECENT - 1))
-    asked = {"name": "CI", "scopes": ["KEYS_READ"], "expiresAt": rfc3339(await database.now() + DAY)}
+    asked = {"name": "CI", "scopes": ["keys.read"], "expiresAt": rfc3339(await database.now() + DAY)}
     for name, given in (
         ("members/invite", {"email": "new@example.org", "role": "VIEWER"}),
         ("members/change-role", {"user": team.viewer.id, "role": "EDITOR"}),

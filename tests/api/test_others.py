@@ -94,7 +94,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         ],
         "members/remove": [{"input": {"user": things.user}}, {"input": slug | {"user": things.user}}],
         "management/list": [slug],
-        "management/create": [{"input": slug | {"name": "CI", "scopes": ["KEYS_READ"], "expiresAt": expires_at}}],
+        "management/create": [{"input": slug | {"name": "CI", "scopes": ["keys.read"], "expiresAt": expires_at}}],
         "management/revoke": [{"input": {"id": each}} for each in every],
         "audit/list": [slug, *({"target": each} for each in every)],
     }

@@ -47,19 +47,19 @@ async def test_a_role_does_not_learn_either_whether_a_management_key_exists(edit
 
 async def test_effective_scopes_follow_the_makers_role_and_the_suspension(team: Team) -> None:
     ci = await program(team.owner, team.slug, "keys.write", "workspace.write")
-    everything = ["KEYS_READ", "KEYS_WRITE", "WORKSPACE_READ", "WORKSPACE_WRITE"]
+    everything = ["keys.read", "keys.write", "workspace.read", "workspace.write"]
 
     async def effective() -> list[str]:
         viewer = (await ci.ask(EFFECTIVE))["viewer"]
-        assert viewer["scopes"] == ["KEYS_WRITE", "WORKSPACE_WRITE"]
+        assert viewer["scopes"] == ["keys.write", "workspace.write"]
         return sorted(viewer["effectiveScopes"])
 
     assert await effective() == everything
     await workspaces.suspend(Actor.operator(), team.slug)
-    assert await effective() == ["KEYS_READ", "KEYS_WRITE", "WORKSPACE_READ"]
+    assert await effective() == ["keys.read", "keys.write", "workspace.read"]
     await workspaces.resume(Actor.operator(), team.slug)
     await members.change_role(team.owner, team.slug, team.editor.id, Role.OWNER)
-    for role, left in ((Role.EDITOR, everything[:3]), (Role.VIEWER, ["KEYS_READ", "WORKSPACE_READ"])):
+    for role, left in ((Role.EDITOR, everything[:3]), (Role.VIEWER, ["keys.read", "workspace.read"])):
         await members.change_role(team.editor, team.slug, team.owner.id, role)
         assert await effective() == left
 

@@ -23,7 +23,7 @@ async def test_a_member_is_a_user_with_a_role_in_each_workspace(editor: Client, 
 async def test_a_program_is_its_management_key_in_its_one_workspace(team: Team) -> None:
     key = await program(team.owner, team.slug, "workspace.read", "keys.read")
     shown = await key.run("viewer/show")
-    assert (shown["kind"], shown["scopes"], shown["user"]) == ("MANAGEMENT_KEY", ["KEYS_READ", "WORKSPACE_READ"], None)
+    assert (shown["kind"], shown["scopes"], shown["user"]) == ("MANAGEMENT_KEY", ["keys.read", "workspace.read"], None)
     assert shown["managementKey"]["name"] == "CI" and key.token and key.token.startswith(shown["managementKey"]["prefix"])
     assert [(place["slug"], place["viewerRole"]) for place in shown["workspaces"]] == [(team.slug, None)]
 

@@ -47,8 +47,9 @@ def settled(settings: Settings) -> Settings:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             return replace(settings, port=probe.getsockname()[1])
-    except OSError as error:
-        raise StartRefused(f"Keydesk cannot listen on {where}: {error.strerror}. See KEYDESK_HOST and KEYDESK_PORT.") from None
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StartRefused(f"Keydesk cannot listen on {where}: {why}. See KEYDESK_HOST and KEYDESK_PORT.") from None
 
 
 async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]]) -> None:

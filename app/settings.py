@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import re
 import unicodedata
@@ -10,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from app import addresses
 from app.errors import StartRefused
 from app.paths import DEFAULT_CATALOGUE
 
@@ -20,15 +19,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PREFIX = "KEYDESK_"
 MINIMUM_SECRET_LENGTH = 32
 LONGEST_SHOWN = 80
-# What an address of PostgreSQL may ask for beside its host and database.
-_PARAMETERS = frozenset(
-    {
-        *("host", "port", "user", "password", "passfile", "dbname", "database", "application_name", "search_path"),
-        *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
-        *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs"),
-    }
-)
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # White space around these has never been part of them, or is their own affair.
 _STRIPPED = frozenset({"KEYDESK_PEPPER", "KEYDESK_PEPPER_PREVIOUS", "KEYDESK_GATEWAY_TOKENS", "KEYDESK_TRUSTED_PROXIES"})
 ROLES = ("all", "verify", "control")
@@ -37,24 +27,25 @@ CLIENT_VARIABLES = frozenset({"KEYDESK_SERVER", "KEYDESK_MANAGEMENT_KEY", "KEYDE
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(map(_network, _parts(text)))
+
+
+def _parts(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError("there is nothing between its commas")
+    return parts
 
 
 def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a network, like 10.0.0.0/8 or 2001:db8::/32") from None
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text[:6]) > 65_535:
-        raise ValueError("a port is a number from 0 to 65535")
-    return int(text)
+        raise ValueError(f"{_shown(text)} is not a network, like 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 def _tokens(text: str) -> tuple[str, ...]:
-    tokens = tuple(part.strip() for part in text.split(",") if part.strip())
+    tokens = tuple(_parts(text))
     if any(len(token) < MINIMUM_SECRET_LENGTH for token in tokens):
         raise ValueError(f"each token needs {MINIMUM_SECRET_LENGTH} characters or more")
     return tokens
@@ -67,88 +58,15 @@ def _role(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (seconds := float(text)) <= 300:
-            return seconds
-    raise ValueError("a number of seconds from 0 to 300")
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) > 300:
+        raise ValueError("a number of seconds from 0 to 300")
+    return float(text)
 
 
 def _switch(text: str) -> bool:
     if text not in ("", "0", "1"):
         raise ValueError("1 or 0")
     return text == "1"
-
-
-def _host(text: str) -> str:
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(text)) and text
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
-        raise ValueError("an address or a name to listen on, without a port")
-    return text
-
-
-def _database(text: str) -> str:
-    if text.startswith("sqlite:"):
-        path = text.removeprefix("sqlite:///")
-        if path == text or path.endswith("/") or path == "" or re.search(r"[?#]|^:memory:$", path):
-            raise ValueError("sqlite:/// (three slashes) and the path of a file, four slashes for an absolute path")
-        return text
-    url = _split(_url("sqlite", "postgresql", "postgres")(text))
-    for host in url.netloc.rpartition("@")[2].split(","):
-        if ":" in host.rpartition("]")[2]:
-            _port_of(host.rpartition(":")[2])
-    # What asyncpg does not know it would send to the server as a setting of its own, and be refused.
-    for name, value in parse_qsl(url.query, keep_blank_values=True):
-        if name not in _PARAMETERS:
-            raise ValueError(f"the parameter {name!r} is not known here: leave it out")
-        if name == "sslmode" and value not in _SSL_MODES:
-            raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
-        for port in value.split(",") if name == "port" else ():
-            _port_of(port)
-    return text
-
-
-def _port_of(text: str) -> None:
-    with contextlib.suppress(ValueError):
-        if text and _port(text):
-            return
-    raise ValueError("its port is not a number from 1 to 65535")
-
-
-def _smtp(text: str) -> str:
-    if not _split(_url("smtp", "smtps")(text)).hostname:
-        raise ValueError("smtp:// or smtps:// and a host")
-    return text
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if _split(text).scheme not in schemes:
-            raise ValueError(f"starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return text
-
-    return parse
-
-
-def _origin(text: str) -> str:
-    url = _split(_url("http", "https")(text.rstrip("/")))
-    if not url.hostname or url.path or url.query or url.fragment or "@" in url.netloc:
-        raise ValueError("scheme, host and port only, for example https://keys.example.com")
-    return f"{url.scheme}://{url.netloc.lower()}"
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        raise ValueError("its host cannot be read; an IPv6 address stands in brackets") from None
-    # Of several hosts each has its own port: `_database` looks at those.
-    if "," not in url.netloc:
-        try:
-            _ = url.port
-        except ValueError:
-            raise ValueError("its port is not a number from 1 to 65535") from None
-    return url
 
 
 def _level(text: str) -> str:
@@ -167,7 +85,7 @@ def _clean(name: str, text: str) -> None:
         raise ValueError("it has a blank at an end, or a control character such as a line end")
 
 
-def _shown(text: str, *, secret: bool) -> str:
+def _shown(text: str, *, secret: bool = False) -> str:
     """The value for the refusal; of a secret one at most the scheme of its address."""
     if secret:
         scheme = re.match(r"[A-Za-z0-9+.-]{1,20}://", text)
@@ -183,18 +101,18 @@ def _setting(parse: Callable[[str], Any], default: Any, *, secret: bool = False)
 class Settings:
     """What the operator chose. The field `database_url` is the variable `KEYDESK_DATABASE_URL`, and so on."""
 
-    database_url: str = _setting(_database, "sqlite:///var/keydesk.db", secret=True)
-    host: str = _setting(_host, "127.0.0.1")
-    port: int = _setting(_port, 8000)
+    database_url: str = _setting(addresses.database, "sqlite:///var/keydesk.db", secret=True)
+    host: str = _setting(addresses.listening, "127.0.0.1")
+    port: int = _setting(addresses.port, 8000)
     pepper: str | None = _setting(str, None, secret=True)
     pepper_file: Path | None = _setting(Path, None)
     pepper_previous: str | None = _setting(str, None, secret=True)
     gateway_tokens: tuple[str, ...] = _setting(_tokens, (), secret=True)
-    public_url: str | None = _setting(_origin, None)
+    public_url: str | None = _setting(addresses.origin, None)
     trusted_proxies: tuple[Network, ...] = _setting(_networks, ())
     catalogue: Path = _setting(Path, DEFAULT_CATALOGUE)
-    smtp_url: str | None = _setting(_smtp, None, secret=True)
-    mail_from: str = _setting(str, "Keydesk <keydesk@localhost>")
+    smtp_url: str | None = _setting(addresses.smtp, None, secret=True)
+    mail_from: str = _setting(addresses.sender, "Keydesk <keydesk@localhost>")
     mail_folder: Path | None = _setting(Path, None)
     revocation_journal: Path | None = _setting(Path, None)
     role: str = _setting(_role, "all")
@@ -255,5 +173,4 @@ class Settings:
     @property
     def origin(self) -> str:
         """The address people use; links in e-mails and on the console begin with it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url or f"http://{host}:{self.port}"
+        return self.public_url or addresses.origin_of("http", self.host, self.port)

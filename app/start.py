@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from app import catalogue, database, replay, runtime
 from app.audit import service as audit
@@ -35,7 +36,7 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     """
     runtime.require_closed()
     chosen = catalogue.load(settings.catalogue)
-    _refuse_missing_file(settings, make)
+    _refuse_unfit_file(settings.sqlite_path, make)
     given = peppers.read(settings)
     post, book = Mail(settings), Journal(settings.journal_path)
     workspaces.bind(audit.record, journal.written)
@@ -64,9 +65,15 @@ async def _replay(book: Journal, with_journal: bool) -> None:
     await replay.keep_up()
 
 
-def _refuse_missing_file(settings: Settings, make: bool) -> None:
-    path = settings.sqlite_path
-    if path is not None and not make and not path.exists():
+def _refuse_unfit_file(path: Path | None, make: bool) -> None:
+    """Before anything is made: a refused start leaves nothing behind. OSError for a path that no file can have."""
+    if path is None:
+        return
+    if path.exists() and not path.is_file():
+        raise StartRefused(f"KEYDESK_DATABASE_URL: {path} is no file that a database could be in.")
+    # Its log has the longest name: asking for it finds out whether it can exist.
+    path.with_name(f"{path.name}-wal").exists()
+    if not make and not path.exists():
         raise StartRefused(f"There is no database at {path}. `keydesk serve` or `keydesk migrate` makes one.")
 
 

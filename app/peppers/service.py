@@ -137,11 +137,11 @@ def _make(path: Path) -> None:
         # Linked into place whole, so that a kill in between, or a second process, never sees half a pepper.
         half = path.with_name(f".pepper.{os.getpid()}")
         descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
             os.link(half, path)
         finally:
             half.unlink()

@@ -18,6 +18,7 @@ from app import ids
 from app.access.actor import Actor, Request
 from app.accounts import service as accounts
 from app.accounts.session import Session, csrf_token
+from app.addresses import origin_of
 from app.errors import NotAllowed, NotAuthenticated
 from app.settings import Settings
 from app.verification.requests import forwarded_address
@@ -32,7 +33,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # More cookies of our name than this are not ours.
 MOST_TOKENS: Final = 4
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{20,200}")
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class NotOurs(NotAllowed):
@@ -80,7 +81,7 @@ class Gate:
         url = urlsplit(settings.origin)
         self._origins = {settings.origin}
         if settings.dev:
-            self._origins |= {f"http://{host}:{settings.port}" for host in LOOPBACK}
+            self._origins |= {origin_of("http", host, settings.port) for host in LOOPBACK}
         self._hosts = {urlsplit(origin).netloc for origin in self._origins} | {url.netloc}
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from app import database
+from app import clock, database
 from app.database.hot import Hot, Row
 from app.database.statements import Lookup, Upsert
 from app.rotations.rotation import OnDeadline
@@ -27,7 +28,7 @@ _LOOKUP: Final = Lookup(
 )
 
 
-_PROBED: Final = "ON CONFLICT (name) DO UPDATE SET until = 0"
+_PROBED: Final = "ON CONFLICT (name) DO UPDATE SET until = excluded.until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -
 async def probe(hot: Hot) -> None:
     """Reads what verification reads and writes one row where nothing else does. Raises Unavailable."""
     await read(hot, [b""], [b""])
-    await hot.write([Upsert("job", (("name", "text"), ("until", "bigint")), _PROBED, [("readiness", 0)])])
+    # Another value each time: SQLite writes nothing for a row that stays as it is, not even to a disk that is full.
+    value = secrets.randbelow(clock.SECOND)
+    await hot.write([Upsert("job", (("name", "text"), ("until", "bigint")), _PROBED, [("readiness", value)])])
 
 
 async def is_permission_held(name: str) -> bool:

@@ -18,6 +18,7 @@ from app.access.actor import Actor, Role
 from app.access.policy import Action
 from app.audit import service as audit
 from app.audit import store as audit_store
+from app.calendar import store as calendar_store
 from app.gateways import store as gateway_store
 from app.keys import journal
 from app.keys import service as keys
@@ -42,6 +43,8 @@ _SAID: Final = {
     "member.role_changed": "roles reduced",
     "key.suspended": "API keys suspended",
     "workspace.suspended": "workspaces suspended",
+    "calendar_link.withdrawn": "calendar links withdrawn",
+    "calendar_link.made": "calendar links of before a renewal withdrawn",
 }
 _log = logging.getLogger("keydesk.journal")
 
@@ -135,6 +138,8 @@ async def _lives(said: Sequence[Taken]) -> bool:
         case "workspace.suspended":
             workspace = await workspace_store.find(taken.id)
             living = workspace is not None and workspace.suspended_at is None
+        case "calendar_link.withdrawn" | "calendar_link.made":
+            living = await calendar_store.exists(taken.id)
         case "member.removed":
             living = await workspace_store.find_member(taken.chain, taken.id) is not None
         case "member.role_changed":
@@ -181,6 +186,10 @@ async def _take_in(change: Change, taken: Taken, contents: Contents, said: dict[
                 await members.remove_in(change, member, **said)
             elif role is not None:
                 await members.set_role_in(change, member, role, **said)
+            return True
+        case "calendar_link.withdrawn" | "calendar_link.made":
+            await calendar_store.drop(taken.id)
+            await audit.record(change, "calendar_link.withdrawn", taken.id, **said)
             return True
         case "management_key.revoked":
             await management_store.revoke(taken.id, taken.at)

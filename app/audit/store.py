@@ -16,6 +16,8 @@ from app.workspaces.service import SYSTEM_CHAIN
 
 # Actions that take something away other than an API key, or give it back: what the revocation journal has to know.
 TAKEN: Final = (
+    "calendar_link.made",
+    "calendar_link.withdrawn",
     "gateway_token.revoked",
     "key.resumed",
     "key.suspended",

@@ -44,6 +44,11 @@ async def drop(workspace_id: str) -> bool:
     return bool(await database.fetch("DELETE FROM calendar_link WHERE workspace = {} RETURNING workspace", workspace_id))
 
 
+async def exists(workspace_id: str) -> bool:
+    """Whether there is one, also where whoever made it may have none any more."""
+    return bool(await database.fetch("SELECT 1 AS found FROM calendar_link WHERE workspace = {}", workspace_id))
+
+
 async def find(workspace_id: str) -> CalendarLink | None:
     rows = await database.fetch(
         f"SELECT c.created_at, c.created_by_name FROM calendar_link c{_STANDS} WHERE c.workspace = {{}}", workspace_id

@@ -26,6 +26,8 @@ SUBJECTS: Final = (
     ("member.removed", "member.joined", "member.role_changed"),
     ("management_key.revoked",),
     ("gateway_token.revoked",),
+    # A link that is made ends the one before.
+    ("calendar_link.withdrawn", "calendar_link.made"),
 )
 # One of these, and the thing.
 Subject = tuple[int, str, str]

@@ -112,7 +112,7 @@ class PersistentSQLiteEngine(SQLiteEngine):
         self._files = []
 
     def is_replaced(self) -> bool:
-        """Whether the file, its log or the log's index is another one than was opened, or gone (about 3 µs).
+        """Whether the file, its log or the log's index is another one than was opened, or gone (a few µs).
 
         What is written to such files is lost, and other processes already read new ones.
         """

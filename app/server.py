@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.net import SocketSpec  # type: ignore[attr-defined]  # it is there under this name
 from granian.server.embed import Server
 
 from app import connections, database
@@ -88,9 +89,19 @@ def _be_prompt() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
+class _Bounded(Server):
+    """Granian with a socket whose connections end when nobody reads what was sent to them."""
+
+    def _init_shared_socket(self) -> None:
+        listener = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        connections.bound(listener.get_fd())
+        # As it does itself where it shares one socket among its workers.
+        self._ssp, self._shd, self._sfd = None, listener, listener.get_fd()  # type: ignore[assignment]  # it leaves them untyped
+
+
 def _server(app: Keydesk) -> Server:
     settings = app.settings
-    return Server(
+    return _Bounded(
         app,
         # It wants a number where people write localhost.
         address=str(socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]),

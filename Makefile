@@ -1,5 +1,5 @@
 # Every command sets up what it needs: a virtual environment from the locked requirements, with Keydesk and its client in it.
-.PHONY: install run demo test test-sqlite test-postgres test-browser check lint types bench wheel lock clean
+.PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,11 +30,19 @@ demo: install
 # because Playwright's own event loop does not let others run beside it.
 test: test-sqlite test-postgres test-browser
 
+# Each worker has a database, and a PostgreSQL server, of its own. Files stay whole, because their tests share servers.
+JOBS ?= auto
+PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore=tests/browser
+
 test-sqlite: install
-	KEYDESK_TEST_DATABASE=sqlite $(BIN)/python -m pytest --ignore=tests/browser
+	KEYDESK_TEST_DATABASE=sqlite $(PARALLEL)
 
 test-postgres: install
-	KEYDESK_TEST_DATABASE=postgres $(BIN)/python -m pytest --ignore=tests/browser
+	KEYDESK_TEST_DATABASE=postgres $(PARALLEL)
+
+# What a change usually breaks, while it is being made: the product without other processes, on SQLite.
+test-quick: install
+	KEYDESK_TEST_DATABASE=sqlite $(PARALLEL) -m "not slow" $(addprefix --ignore=tests/,backups cli client faults house)
 
 test-browser: install
 	$(BIN)/python -m pytest tests/browser

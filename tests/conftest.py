@@ -26,6 +26,21 @@ from app.workspaces import store as workspace_store
 from app.workspaces.workspace import Member, User, Workspace
 from tests.support.postgres import Postgres
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What neither asks for a database nor which one it is means the same in both runs: it belongs to the first alone."""
+    if KIND != "postgres":
+        return
+    left_out = [item for item in items if not _is_about_databases(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_about_databases(item: pytest.Item) -> bool:
+    asked = {"database_url", "postgres"} & set(getattr(item, "fixturenames", ()))
+    return bool(asked) or hasattr(getattr(item, "module", None), "KIND")
+
+
 PEPPER = "a pepper for the tests and for nothing else at all"
 GATEWAY_TOKEN = "a-gateway-token-of-the-settings-for-the-tests"
 KIND = os.environ.get("KEYDESK_TEST_DATABASE", "sqlite")

@@ -1,5 +1,5 @@
-"""What nodes do beside answering. Each: the revocation journal replayed and made complete, what has had its time thrown away.
-One of them, whichever it is: the jobs."""
+"""Background work. Every node replays and completes the revocation journal and deletes expired rows; one node at a time runs the
+jobs."""
 
 from __future__ import annotations
 

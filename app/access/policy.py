@@ -89,6 +89,42 @@ RULES: Final[dict[Action, Rule]] = {
 }
 
 
+class OperatorAction(StrEnum):
+    CREATE_WORKSPACE = auto()
+    SUSPEND_WORKSPACE = auto()
+    RESET_PASSWORD = auto()
+    LOOK_UP_USER = auto()
+    FIND_BY_SECRET = auto()
+    MANAGE_GATEWAY_TOKENS = auto()
+    LIST_PLANS = auto()
+    CHECK_AUDIT_LOG = auto()
+    EXAMINE = auto()
+    PREVIEW_CATALOGUE = auto()
+    MAKE_DEMO = auto()
+
+
+# What only the operator does, above all workspaces, and how a refusal names it.
+OPERATOR: Final[dict[OperatorAction, str]] = {
+    OperatorAction.CREATE_WORKSPACE: "create workspaces",
+    OperatorAction.SUSPEND_WORKSPACE: "suspend and resume workspaces",
+    OperatorAction.RESET_PASSWORD: "make password reset links",
+    OperatorAction.LOOK_UP_USER: "look up users",
+    OperatorAction.FIND_BY_SECRET: "find a credential by its secret",
+    OperatorAction.MANAGE_GATEWAY_TOKENS: "manage gateway tokens",
+    OperatorAction.LIST_PLANS: "list the plans of all workspaces",
+    OperatorAction.CHECK_AUDIT_LOG: "check the audit log",
+    OperatorAction.EXAMINE: "examine the installation",
+    OperatorAction.PREVIEW_CATALOGUE: "preview a catalogue",
+    OperatorAction.MAKE_DEMO: "make the demo",
+}
+
+
+def require_operator(actor: Actor, action: OperatorAction) -> None:
+    """Raises NotAllowed for everybody but the operator and the system."""
+    if actor.is_member:
+        raise NotAllowed(f"Only the operator of Keydesk can {OPERATOR[action]}.")
+
+
 def require(actor: Actor, role: Role | None, action: Action, *, suspended: bool) -> None:
     """Raises NotAllowed unless `actor`, holding `role` in the workspace now, may do `action` there."""
     if not actor.is_member:

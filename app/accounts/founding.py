@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from app import catalogue, database, ids
+from app.access import policy
 from app.access.actor import Actor, Request, Role
+from app.access.policy import OperatorAction
 from app.accounts import links, sessions, store
 from app.accounts import password as passwords
 from app.accounts.link import KIND, Link, Purpose
 from app.accounts.person import checked_email, email_fault, email_key, person_fault
 from app.accounts.session import SignedIn
 from app.audit import service as audit
-from app.errors import FieldProblem, LinkExpired, NotAllowed, ValidationFailed
+from app.errors import FieldProblem, LinkExpired, ValidationFailed
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.rules import plain_name, workspace_name_fault
@@ -53,8 +55,7 @@ async def create_owner(actor: Actor, *, email: str, name: str, password: str | N
 
     Operator only. Raises ValidationFailed, also when a new user comes without a password.
     """
-    if actor.is_member:
-        raise NotAllowed("Workspaces are founded by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.CREATE_WORKSPACE)
     if fault := workspace_name_fault(workspace, "workspace"):
         raise ValidationFailed(fault)
     known = await workspace_store.find_user_by_email(email_key(checked_email(email)))
@@ -67,8 +68,7 @@ async def create_owner(actor: Actor, *, email: str, name: str, password: str | N
 
 async def is_known(actor: Actor, email: str) -> bool:
     """Whether the address has an account, so that its owner is not asked for a password in vain. Operator only."""
-    if actor.is_member:
-        raise NotAllowed("Who has an account is told to whoever runs Keydesk, and to nobody else.")
+    policy.require_operator(actor, OperatorAction.LOOK_UP_USER)
     return await workspace_store.find_user_by_email(email_key(email)) is not None
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from app import database, ids, mail
+from app.access import policy
 from app.access.actor import Actor, Request
+from app.access.policy import OperatorAction
 from app.accounts import letters, links, throttle
 from app.accounts import password as passwords
 from app.accounts.link import KIND, Link, Purpose
 from app.accounts.person import email_key
 from app.accounts.profile import checked_new, notify, replace_password
 from app.audit import service as audit
-from app.errors import LinkExpired, NotAllowed, NotFound
+from app.errors import LinkExpired, NotFound
 from app.workspaces import service as workspaces
 from app.workspaces import store as workspace_store
 from app.workspaces.workspace import User
@@ -30,8 +32,7 @@ async def request_password_reset(request: Request, email: str) -> None:
 
 async def password_reset_link(actor: Actor, email: str) -> str:
     """For the operator: the link to pass on. Raises NotFound."""
-    if actor.is_member:
-        raise NotAllowed("This is done by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.RESET_PASSWORD)
     async with workspaces.changing_installation(actor) as change:
         user = await workspace_store.find_user_by_email(email_key(email))
         if user is None:

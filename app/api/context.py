@@ -16,7 +16,7 @@ from app.pace import Pace
 
 @dataclass(slots=True)
 class Context:
-    """Who asks, one reading of the clock for all that is judged by time, and what gathers many small reads into one."""
+    """State of one request: the actor, one cached timestamp, and the data loaders."""
 
     actor: Actor
     pace: Pace = field(default_factory=Pace)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.errors import FieldProblem, ValidationFailed
 
-SLUG: Final = "A slug; may be left out by who has only one workspace."
+SLUG: Final = "Workspace slug. Optional if you belong to exactly one workspace."
 EXPECTED_REVISION: Final = (
     "The `revision` that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
     "Left out or null: not looked at."

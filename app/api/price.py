@@ -98,7 +98,7 @@ INTROSPECTION_DISCOUNT: Final = 5
 @dataclass(frozen=True, slots=True)
 class Bill:
     """`coordinates`: every `Type.field` the operation can touch, introspection left out; `variables`: those that decided on
-    the price; `per_step`: what each step of a series costs, until it is known how many there are."""
+    the price; `per_step`: cost per step of a series, multiplied once the number of steps is known."""
 
     coordinates: frozenset[str] = frozenset()
     cost: int = 0

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from app import ids
+from app.access import policy
 from app.access.actor import Actor, Request
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.audit import store
 from app.audit.entry import Entry, EntryFilter, new_key
-from app.errors import NotAllowed, NotFound, Unavailable
+from app.errors import NotFound, Unavailable
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
 from app.workspaces import service as workspaces
@@ -103,8 +104,7 @@ async def count(actor: Actor, slug: str, filter: EntryFilter = EntryFilter()) ->
 
 async def checked(actor: Actor, anchors: Mapping[str, Anchor] | None = None) -> dict[str, int | None]:
     """Every chain with its `first_broken`, the system's first, and those of which only an anchor is left. Operator only."""
-    if actor.is_member:
-        raise NotAllowed("The audit log is checked by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.CHECK_AUDIT_LOG)
     anchors = anchors or {}
     there = await store.chains()
     found = {chain: await first_broken(chain, anchors.get(chain)) for chain in there}

@@ -87,7 +87,7 @@ def say(said: Said, as_json: bool) -> None:
 
 
 def told(error: KeydeskError) -> str:
-    """An error in one line; whoever sits here also reads what is otherwise for the log."""
+    """An error in one line; operators also see the internal message, which otherwise goes to the log."""
     text = " ".join(fault.message for fault in error.fields) if isinstance(error, ValidationFailed) else error.message
     if isinstance(error, Unavailable) and error.internal:
         text = f"The database cannot be asked: {error.internal}"

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app import catalogue, database
+from app.access import policy
 from app.access.actor import Actor, Request, Role
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.accounts import service as accounts
 from app.accounts.person import email_key
 from app.clock import DAY, HOUR, MINUTE, SECOND
 from app.demo.cast import CAST, EMAIL, FOUNDED_DAYS_AGO, NAME, SLUG, TIMEZONE, WORKSPACE, Part, Traffic
 from app.demo.traffic import tallies
-from app.errors import Conflict, NotAllowed, NotFound
+from app.errors import Conflict, NotFound
 from app.keys import service as keys
 from app.keys.key import ApiKey
 from app.keys.listing import Window
@@ -46,8 +47,7 @@ class Demo:
 
 async def make(actor: Actor) -> Demo:
     """The workspace and everything in it, up to now. Operator only. Raises Conflict if somebody else has its address."""
-    if actor.is_member:
-        raise NotAllowed("The demo is made by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.MAKE_DEMO)
     now = await database.now()
     found = await _find(actor)
     password = None if found or await accounts.is_known(actor, EMAIL) else secrets.token_urlsafe(18)

@@ -47,7 +47,7 @@ async def of_database(actor: Actor, settings: Settings) -> list[Finding]:
     return [
         *await _engine(settings),
         *_room(settings),
-        ok("migrations", f"all {len(known_migrations())} have been had"),
+        ok("migrations", f"all {len(known_migrations())} migrations are applied"),
         *await _peppers(),
         *await _journal(),
         *await _audit(actor),

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from app import catalogue, database
+from app.access import policy
 from app.access.actor import Actor
+from app.access.policy import OperatorAction
 from app.catalogue import Catalogue
 from app.clock import DAY, rfc3339
 from app.doctor.finding import Finding, ok, warn
 from app.doctor.store import living_keys
-from app.errors import NotAllowed
 from app.keys.key import ApiKey, RotationDue
 
 _DUE: Final = {RotationDue.DUE_SOON: "due soon", RotationDue.OVERDUE: "overdue"}
@@ -19,8 +20,7 @@ _DUE: Final = {RotationDue.DUE_SOON: "due soon", RotationDue.OVERDUE: "overdue"}
 
 async def preview(actor: Actor, new: Catalogue) -> list[Finding]:
     """A line for every living key and every thing that would be otherwise; changes nothing. Operator only. Raises Unavailable."""
-    if actor.is_member:
-        raise NotAllowed("The catalogue is changed by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.PREVIEW_CATALOGUE)
     now, old = await database.now(), catalogue.current()
     seen, found = 0, []
     async for slug, key in living_keys(now):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app import catalogue, ids
+from app.access import policy
 from app.access.actor import Actor
+from app.access.policy import OperatorAction
 from app.audit import service as audit
-from app.errors import Conflict, FieldProblem, NotAllowed, NotFound, ValidationFailed
+from app.errors import Conflict, FieldProblem, NotFound, ValidationFailed
 from app.gateways import store
 from app.gateways.token import GatewayToken, Made
 from app.keys.rules import name_fault
@@ -22,7 +24,7 @@ _WHAT = "gateway token"
 
 async def create(actor: Actor, name: str, *, workspace: str | None = None, environment: str | None = None) -> Made:
     """A token for all workspaces, or bound to the one of this slug, and to an environment. Raises ValidationFailed."""
-    _operator_only(actor)
+    policy.require_operator(actor, OperatorAction.MANAGE_GATEWAY_TOKENS)
     if fault := name_fault(name):
         raise ValidationFailed(fault)
     if environment is not None and environment not in catalogue.current().environments:
@@ -39,19 +41,19 @@ async def create(actor: Actor, name: str, *, workspace: str | None = None, envir
 
 async def tokens(actor: Actor) -> list[GatewayToken]:
     """All of them, newest first."""
-    _operator_only(actor)
+    policy.require_operator(actor, OperatorAction.MANAGE_GATEWAY_TOKENS)
     return await store.tokens()
 
 
 async def find_by_secret(actor: Actor, secret: str) -> GatewayToken | None:
     """The token of this secret, living or revoked."""
-    _operator_only(actor)
+    policy.require_operator(actor, OperatorAction.MANAGE_GATEWAY_TOKENS)
     return await store.find_by_digests(peppers.current().digests(secret))
 
 
 async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
     """Refused from the next request on. Raises NotFound, or Conflict for a name that several living tokens share."""
-    _operator_only(actor)
+    policy.require_operator(actor, OperatorAction.MANAGE_GATEWAY_TOKENS)
     async with workspaces.changing_installation(actor) as change:
         found = await store.find(plain_name(id_or_name)) or await store.find(id_or_name)
         if not found:
@@ -64,11 +66,6 @@ async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
             await audit.record(change, "gateway_token.revoked", token.id, name=token.name)
             token = replace(token, revoked_at=change.now)
     return token
-
-
-def _operator_only(actor: Actor) -> None:
-    if actor.is_member:
-        raise NotAllowed("Gateway tokens are made by whoever runs Keydesk.")
 
 
 async def _workspace_id(slug: str | None) -> str | None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from app import database, ids
+from app.access import policy
 from app.access.actor import Actor
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.errors import FieldProblem, NotFound, ValidationFailed
 from app.keys import store
 from app.keys.key import ApiKey
@@ -57,8 +58,7 @@ async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter())
 
 async def find_by_secret(actor: Actor, secret: str) -> ApiKey | None:
     """For the operator, on the night something leaks: the key of this secret, whoever it belongs to."""
-    if actor.is_member:
-        raise NotFound(WHAT)
+    policy.require_operator(actor, OperatorAction.FIND_BY_SECRET)
     return await store.find_by_digests(peppers.current().digests(secret.strip()))
 
 

@@ -1,4 +1,4 @@
-"""What makes a repeated request harmless: whose idempotency key it came with, and what it asked."""
+"""Idempotency keys: their scope, and a digest of the input they came with."""
 
 from __future__ import annotations
 

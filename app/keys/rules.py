@@ -32,8 +32,8 @@ class KeyInput:
 def checked(asked: KeyInput, catalogue: Catalogue, now: int, *, of: ApiKey | None = None) -> KeyInput:
     """The same in normal form. Raises ValidationFailed with every fault.
 
-    `of`: the key that exists and is to be so. It may keep what it has though the catalogue allows it no more: permissions
-    that left, and its end, or that it has none. So a change of the catalogue never shortens a life, nor forces anybody to.
+    `of`: the key being edited. It keeps the permissions and the expiry that it already has, even if the catalogue no longer
+    allows them, so that a change of the catalogue never shortens the life of an existing key.
     """
     faults: list[FieldProblem] = []
     if of is None and asked.environment not in catalogue.environments:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app import catalogue, database, ids
+from app.access import policy
 from app.access.actor import Actor, Request
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.clock import MINUTE
 from app.errors import Conflict, FieldProblem, NotAuthenticated, NotFound, Unavailable, ValidationFailed
@@ -75,8 +76,7 @@ async def create(actor: Actor, slug: str | None, asked: Asked) -> tuple[Manageme
 
 async def find_by_secret(actor: Actor, secret: str) -> ManagementKey | None:
     """For the operator, on the night something leaks: the key of this secret, whoever it belongs to."""
-    if actor.is_member:
-        raise NotFound("management key")
+    policy.require_operator(actor, OperatorAction.FIND_BY_SECRET)
     found = await store.find_by_digest(peppers.current().digests(secret))
     return found.key if found else None
 

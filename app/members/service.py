@@ -90,7 +90,7 @@ async def remove(
         member = await _get(change, user_id)
         await _leave_an_owner(change, member)
         if leaving and take_over:
-            raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Who leaves takes nothing along; let an owner remove you."))
+            raise ValidationFailed(FieldProblem("takeOver", "INVALID", "You cannot take over keys when you leave; ask an owner."))
         settled = await remove_in(change, member, take_over, seen)
     return Removed(change.place, member, settled.taken_over, settled.revoked)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app import catalogue, database
+from app.access import policy
 from app.access.actor import Actor
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.audit.entry import Entry
 from app.catalogue import Plan
@@ -26,8 +27,7 @@ async def meter(workspace: Workspace, now: int | None = None) -> Meter:
 
 async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:
     """Slug and meter of every workspace with more keys than its plan allows. Operator only."""
-    if actor.is_member:
-        raise NotAllowed("All workspaces are looked through by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.LIST_PLANS)
     counted = [(slug, Meter(catalogue.current().plan(plan), used)) for slug, plan, used in await store.counts(await database.now())]
     return [(slug, meter) for slug, meter in counted if not meter.plan.allows(meter.used)]
 
@@ -63,7 +63,7 @@ async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
             raise ValidationFailed(FieldProblem("plan", "UNKNOWN", f"There is no plan {name!r}."))
         old = catalogue.current().plan(change.place.plan)
         if actor.is_member and not may_choose(old, new):
-            raise NotAllowed(f"{new.title} is not chosen here. " + _how_to_upgrade(new))
+            raise NotAllowed(f"You cannot switch to {new.title} yourself. " + _how_to_upgrade(new))
         if new.name != change.place.plan:
             await workspace_store.update(change.place.id, {"plan": new.name})
             await audit.record(change, "plan.changed", change.place.id, before=change.place.plan, after=new.name)
@@ -76,4 +76,4 @@ def may_choose(old: Plan, new: Plan) -> bool:
 
 
 def _how_to_upgrade(plan: Plan) -> str:
-    return f"Upgrade at {plan.upgrade_url}." if plan.upgrade_url else "Please ask whoever runs this service for it."
+    return f"Upgrade at {plan.upgrade_url}." if plan.upgrade_url else "Please contact the operator of this service."

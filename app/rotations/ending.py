@@ -55,7 +55,7 @@ async def cancel_in(change: Change, run: Progress) -> tuple[Progress, ApiKey]:
 
 
 async def write_down(change: Change, run: Progress) -> Progress:
-    """The end that a run has come to by itself, with its one entry by the system; any other run is left as it is."""
+    """Stores and audits an end that was derived: a key expired or was revoked elsewhere. Other runs are left unchanged."""
     stored = await store.find(change.place.id, run.rotation.id)
     if run.rotation.ending is not None and stored is not None and stored.ending is None:
         await _end(replace(change, actor=Actor.system()), run.rotation, run.rotation.ending)

@@ -46,10 +46,10 @@ CROWD: Final = (FOLDED, FOLDED)
 
 
 class Door:
-    """At most MOST_CALLERS_A_MINUTE different callers of a key enter by themselves in one minute; the rest of them as a crowd.
+    """Limits the distinct callers of a key to MOST_CALLERS_A_MINUTE; further ones are counted together, as CROWD.
 
-    Somebody who changes address with every request thus fills no table. Nothing else is remembered, and this for a minute.
-    A process has one.
+    A client that changes its address with every request therefore cannot fill the table. State is kept for one minute, and
+    a process has one instance.
     """
 
     def __init__(self) -> None:

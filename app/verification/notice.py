@@ -1,4 +1,4 @@
-"""What is said about a key that still works but will not for long: in the answer, and in the two headers made for it."""
+"""Deprecation notice for keys that are being rotated or expire soon: in the answer, and as `Deprecation` and `Sunset`."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Verification:
         try:
             handler, methods = self._routes.get(scope["path"]) or _unknown()
             if methods and scope["method"] not in methods:
-                raise Refused(405, "METHOD_NOT_ALLOWED", "This is asked with POST.", (b"allow", b"POST"))
+                raise Refused(405, "METHOD_NOT_ALLOWED", "Use POST.", (b"allow", b"POST"))
             await handler(scope, receive, send, requests.headers_of(scope))
         except Refused as refusal:
             await refusal.send(send)

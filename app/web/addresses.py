@@ -22,7 +22,7 @@ class Addresses:
         return path if any(page.fullmatch(path) for page in self._pages) else self.above(path)
 
     def above(self, path: str) -> str:
-        """The nearest page on the way up: whoever reloads what only a form may send to goes where the form was."""
+        """The nearest parent page: a reload of an address that only takes forms leads to where the form was."""
         while path := path.rpartition("/")[0]:
             if any(page.fullmatch(path) for page in self._pages):
                 return quote(path)

@@ -42,26 +42,26 @@ class Told:
 
 
 _TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
-    NotFound: (404, "Not here"),
-    NotAllowed: (403, "Not yours to do"),
-    LinkExpired: (410, "This link has had its time"),
-    PlanLimitReached: (409, "No free slot"),
-    Conflict: (409, "Already otherwise"),
-    ValidationFailed: (422, "That does not work"),
-    SignInFailed: (422, "That was not it"),
-    TooManyAttempts: (429, "One moment"),
-    Unreadable: (400, "That did not arrive well"),
-    TooLarge: (413, "Too much at once"),
+    NotFound: (404, "Not found"),
+    NotAllowed: (403, "You can't do this"),
+    LinkExpired: (410, "This link has expired"),
+    PlanLimitReached: (409, "Your plan's limit is reached"),
+    Conflict: (409, "This has changed since"),
+    ValidationFailed: (422, "Check what you entered"),
+    SignInFailed: (422, "E-mail or password is wrong"),
+    TooManyAttempts: (429, "Too many attempts"),
+    Unreadable: (400, "We couldn't read that request"),
+    TooLarge: (413, "That is too long"),
     TooSlow: (408, "The request did not arrive in time"),
-    Unavailable: (503, "Back in a moment"),
+    Unavailable: (503, "Keydesk is unavailable"),
 }
 _OF_STATUS: Final = {
-    404: Told(404, "Not here", "There is no such page. It may have moved, or belong to somebody else."),
-    405: Told(405, "Not like this", "This address cannot be used that way."),
-    413: Told(413, "Too much at once", "That is more than a form can hold."),
+    404: Told(404, "Page not found", "There is no such page. It may have moved, or belong to somebody else."),
+    405: Told(405, "This page can't be opened this way", "This address cannot be used that way."),
+    413: Told(413, "That is too long", "That is more than a form can hold."),
 }
 _BAD_REQUEST: Final = Told(
-    400, "That did not arrive well", "The request could not be read. Go back, reload the page, and try again."
+    400, "We couldn't read that request", "The request could not be read. Go back, reload the page, and try again."
 )
 
 
@@ -105,7 +105,7 @@ def tell(page: Page, error: Exception) -> Told:
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _OF_STATUS.get(error.status_code, _BAD_REQUEST)
     _log.error("%s %s failed", page.method, page.path, exc_info=error)
-    return Told(500, "Something went wrong here", "We have written it down. Try again in a moment.")
+    return Told(500, "Something went wrong", "The error has been logged. Try again in a moment.")
 
 
 def _is_about_password(page: Page, error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""What stands in front of every page and of GraphQL: the right host, who is asking, and that no other site asked for them.
+"""Checks host, session and origin before any page or GraphQL request is handled.
 
 An unsafe request must come from our own pages (`Sec-Fetch-Site: same-origin`, or the exact `Origin` of a browser too old to
 say) and, once somebody is signed in, carry the token that is bound to this very session (OWASP CSRF cheat sheet).

@@ -15,7 +15,7 @@ from typing import Any, Final
 from app import database
 from app.access import policy
 from app.access.actor import Actor, ActorKind, Role
-from app.access.policy import Action
+from app.access.policy import Action, OperatorAction
 from app.errors import FieldProblem, NotAllowed, NotFound, Unavailable, ValidationFailed
 from app.versions import require_same
 from app.workspaces import rules, store
@@ -192,7 +192,7 @@ async def remember_last(user_id: str, workspace_id: str) -> None:
 
 
 async def last_of(actor: Actor) -> Workspace | None:
-    """Where the actor was last; else the first they belong to, by name; None for who belongs nowhere."""
+    """The workspace that the actor visited last, else the first one by name, else None."""
     places = [access.workspace for access in await mine(actor)]
     last = await store.last_workspace(actor.user_id) if actor.user_id else None
     return next((place for place in places if place.id == last), places[0] if places else None)
@@ -209,8 +209,7 @@ async def _apply(change: Change, new: Workspace) -> Workspace:
 
 
 async def _set_suspended(actor: Actor, slug: str, *, suspended: bool) -> Workspace:
-    if actor.is_member:
-        raise NotAllowed("Workspaces are suspended and resumed by whoever runs Keydesk.")
+    policy.require_operator(actor, OperatorAction.SUSPEND_WORKSPACE)
     async with changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
         if (change.place.suspended_at is not None) is suspended:
             return change.place
@@ -254,7 +253,7 @@ async def _only(actor: Actor) -> Access:
         return await _find(actor, None, actor.workspace_id)
     mine = await store.of_user(actor.user_id) if actor.user_id else []
     if len(mine) != 1:
-        raise ValidationFailed(FieldProblem("workspace", "REQUIRED", "Say which workspace: you belong to several, or to none."))
+        raise ValidationFailed(FieldProblem("workspace", "REQUIRED", "`workspace` is required unless you belong to exactly one."))
     return Access(*mine[0])
 
 

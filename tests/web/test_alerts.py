@@ -87,7 +87,7 @@ async def test_alerts_resolve_by_themselves_and_stay_readable(editor: Browser, t
     await keys.revoke(team.owner, revoked.id, Reason.OTHER)
     await editor.open(ALERTS)
     assert badge(editor) == "1"
-    opened, past = editor.page.split("Told before")
+    opened, past = editor.page.split("Past alerts")
     assert [name for name in ("rotated", "extended", "revoked") if f">{name}<" in opened] == ["extended"]
     assert (past.count("Rotation due in 7 days"), past.count("Expiry in 7 days")) == (2, 1)
     assert ">Rotating<" in past and ">Revoked<" in past

@@ -156,9 +156,10 @@ class Site:
     def _require_ours(self, scope: Scope, page: Page) -> None:
         self._gate.require_ours(scope)
         given = page.form.text("csrf") or header(scope, b"x-csrf-token")
-        # A page that was opened before the session began, in another tab, has no token.
+        # A page that was opened before the session began, in another tab, has no token, not even an empty one.
+        is_older = not given and not page.form.has("csrf")
         proves_itself = _NEEDS_NO_SESSION.fullmatch(page.path) or page.form.has(resumption.PASSWORD)
-        if page.visitor is None or (not given and proves_itself):
+        if page.visitor is None or (is_older and proves_itself):
             return
         if not given and _INVITATION.fullmatch(page.path):
             raise Renewed

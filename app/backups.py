@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import database, replay, runtime
+from app import database, reconcile, replay, runtime
 from app.database import copying
 from app.errors import Conflict, StartRefused
-from app.keys import journal
+from app.journal import file as journal
 from app.peppers import service as peppers
 from app.settings import Settings
 from app.usage import store as usage
@@ -51,5 +51,5 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
     if not with_journal:
         await journal.current().forget()
     await journal.current().begin_anew()
-    await journal.current().catch_up()
+    await reconcile.catch_up(journal.current())
     return Restored(rows, again)

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.database.migrate import missing
 from app.errors import Unavailable
-from app.keys import journal
+from app.journal import file as journal
 from app.peppers import service as peppers
 
 PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})

@@ -8,16 +8,17 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final
 
-from app import database, metrics, replay
+from app import database, metrics, reconcile, replay
 from app.accounts import service as accounts
 from app.clock import MINUTE, SECOND
 from app.database.facts import newest_instants
 from app.errors import Unavailable
 from app.jobs.job import Job
 from app.jobs.runner import run_for_ever
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.notices import service as notices
 from app.peppers import service as peppers
@@ -56,8 +57,8 @@ async def tidy() -> None:
     """One round; a part that fails is tried again in the next one and keeps no other part from its turn."""
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         replay.keep_up,
-        journal.current().catch_up,
-        journal.current().anchor_hourly,
+        partial(reconcile.catch_up, journal.current()),
+        partial(reconcile.anchor_hourly, journal.current()),
         peppers.watch,
         keys.forget_old_repeats,
         reports.forget_old,

@@ -6,7 +6,7 @@ from app.paths import MIGRATIONS
 
 NOUNS = (
     "peppers",
-    "workspaces",
+    "tenancy",
     "audit",
     "accounts",
     "keys",

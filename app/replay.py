@@ -20,16 +20,16 @@ from app.audit import service as audit
 from app.audit import store as audit_store
 from app.calendar import store as calendar_store
 from app.gateways import store as gateway_store
-from app.keys import journal
+from app.journal import file as journal
+from app.journal.lines import SUBJECTS, Contents, Subject, Taken, subject
 from app.keys import service as keys
 from app.keys import store as key_store
-from app.keys.journal_lines import SUBJECTS, Contents, Subject, Taken, subject, taken_of
 from app.keys.key import Reason
 from app.management import store as management_store
 from app.members import service as members
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
 
 SYSTEM: Final = Actor.system()
 _NEWEST: Final = 100
@@ -151,7 +151,7 @@ async def _lives(said: Sequence[Taken]) -> bool:
     if not living:
         return False
     heard = await audit_store.said_since(taken.chain, taken.id, SUBJECTS[subject(taken)[0]], taken.at)
-    return {taken_of(entry) for entry in heard} <= {*said[:-1]}
+    return {audit.taken_of(entry) for entry in heard} <= {*said[:-1]}
 
 
 async def _take(lines: Sequence[Taken], contents: Contents) -> int:
@@ -159,11 +159,11 @@ async def _take(lines: Sequence[Taken], contents: Contents) -> int:
     taken = lines[-1]
     said = {"from": "the journal", "journal_at": clock.rfc3339(taken.at)}
     if taken.kind == "gateway_token.revoked":
-        async with workspaces.changing_installation(SYSTEM) as change:
+        async with tenancy.changing_installation(SYSTEM) as change:
             await gateway_store.revoke(taken.id, taken.at)
             await audit.record(change, taken.kind, taken.id, **said)
         return 1
-    async with workspaces.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=taken.chain) as change:
+    async with tenancy.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=taken.chain) as change:
         # Asked again under the lock: what was taken before may have taken this along.
         if taken.kind != "key.revoked" and not await _lives(lines):
             return 0

@@ -9,21 +9,19 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from app import catalogue, database, replay, runtime
+from app import catalogue, database, reconcile, replay, runtime
 from app.audit import service as audit
 from app.database import Database
 from app.database.migrate import known_migrations, migrate, missing, one_at_a_time
 from app.errors import StartRefused
-from app.keys import journal
-from app.keys.journal import Journal
+from app.journal.file import Journal
 from app.mail import Mail
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
 from app.peppers.service import Given
 from app.settings import Settings
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import SYSTEM_CHAIN
+from app.tenancy import store as workspace_store
+from app.tenancy.service import SYSTEM_CHAIN
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +37,6 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     _refuse_unfit_file(settings.sqlite_path, make)
     given = peppers.read(settings)
     post, book = Mail(settings), Journal(settings.journal_path)
-    workspaces.bind(audit.record, journal.written)
     with runtime.opened(chosen, Database.of(settings), post, book):
         try:
             await database.open_pools()
@@ -51,7 +48,7 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
                 await book.begin_anew()
             if make:
                 await _replay(book, with_journal)
-            await book.catch_up()
+            await reconcile.catch_up(book)
             yield
         finally:
             await post.close()

@@ -15,9 +15,9 @@ from app.management import service as management
 from app.management.key import Asked
 from app.peppers import service as peppers
 from app.rotations import service as rotations
+from app.tenancy.workspace import Workspace
 from app.usage import store as usage
 from app.usage.counting import Tally
-from app.workspaces.workspace import Workspace
 from tests.support.usage import use
 
 PERMISSION: Final = "pdf.read"

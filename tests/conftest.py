@@ -17,13 +17,13 @@ import pytest
 from app import database, ids, runtime, start
 from app.access.actor import Actor, Role
 from app.audit import service as audit
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.rules import KeyInput
 from app.keys.service import Created
 from app.settings import Settings
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import Member, User, Workspace
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import Member, User, Workspace
 from tests.support.postgres import Postgres
 
 

@@ -13,16 +13,17 @@ from app.accounts.person import checked_email, email_fault, email_key, person_fa
 from app.accounts.session import SignedIn
 from app.audit import service as audit
 from app.errors import FieldProblem, LinkExpired, ValidationFailed
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.rules import plain_name, workspace_name_fault
-from app.workspaces.service import Change
-from app.workspaces.workspace import Member, User, Workspace, slug_for
+from app.names import plain_name
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import Member, User, Workspace, slug_for
+from app.workspaces.rules import workspace_name_fault
 
 
 async def set_up_link() -> str | None:
     """A fresh one-time link for 15 minutes, the earlier ones void; None once there is an owner."""
-    async with workspaces.changing_installation(Actor.system()) as change:
+    async with tenancy.changing_installation(Actor.system()) as change:
         if await store.has_owner():
             return None
         await store.drop_links(Purpose.SET_UP)
@@ -41,7 +42,7 @@ async def set_up(request: Request, token: str, *, email: str, name: str, passwor
     """
     await links.get(Purpose.SET_UP, token)
     user, password_hash = await new_user(email, name, password, workspace=workspace)
-    async with workspaces.changing_installation(Actor.user(user.id, user.name, request)) as change:
+    async with tenancy.changing_installation(Actor.user(user.id, user.name, request)) as change:
         await links.use(Purpose.SET_UP, token, change.now)
         if await store.has_owner():
             raise LinkExpired
@@ -60,7 +61,7 @@ async def create_owner(actor: Actor, *, email: str, name: str, password: str | N
         raise ValidationFailed(fault)
     known = await workspace_store.find_user_by_email(email_key(checked_email(email)))
     user, password_hash = (known, "") if known else await new_user(email, name, password or "", workspace=workspace)
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         if not known:
             await add_user(change, user, password_hash)
         return user, await _found(change, user, workspace)

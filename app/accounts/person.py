@@ -6,7 +6,7 @@ import unicodedata
 from typing import Final
 
 from app.errors import FieldProblem, ValidationFailed
-from app.workspaces.rules import in_one_line, name_fault, plain_name
+from app.names import in_one_line, name_fault, plain_name
 
 LONGEST_EMAIL: Final = 320
 # What means something else in a mail's header (RFC 5322 §3.2.3), so that one address never becomes two.

@@ -14,10 +14,10 @@ from app.accounts.session import SignedIn
 from app.accounts.sign_in import is_right
 from app.audit import service as audit
 from app.errors import FieldProblem, NotAllowed, NotAuthenticated, ValidationFailed
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
-from app.workspaces.workspace import User
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import User
 
 _WRONG = FieldProblem("currentPassword", "WRONG", "This is not your password.")
 
@@ -27,7 +27,7 @@ async def change_name(actor: Actor, name: str) -> User:
     if actor.kind is not ActorKind.USER:
         raise NotAllowed("Only a person has a name to change; sign in.")
     plain = checked_person(name)
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         user = await workspace_store.find_user(actor.id)
         if user is None:
             raise NotAuthenticated
@@ -50,7 +50,7 @@ async def change_password(token: str, current: str, new: str) -> SignedIn:
     if text == passwords.normalised(current):
         raise ValidationFailed(FieldProblem("newPassword", "SAME", "This is the password you have."))
     password_hash = await passwords.hash_password(text)
-    async with workspaces.changing_installation(found.session.actor(found.begun_from)) as change:
+    async with tenancy.changing_installation(found.session.actor(found.begun_from)) as change:
         if await store.find_hash(user.id) != found.password_hash:
             raise ValidationFailed(_WRONG)
         renewed = await sessions.renew(change, token, found.session)

@@ -13,9 +13,9 @@ from app.accounts.person import email_key
 from app.accounts.profile import checked_new, notify, replace_password
 from app.audit import service as audit
 from app.errors import LinkExpired, NotFound
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import User
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import User
 
 
 async def request_password_reset(request: Request, email: str) -> None:
@@ -33,7 +33,7 @@ async def request_password_reset(request: Request, email: str) -> None:
 async def password_reset_link(actor: Actor, email: str) -> str:
     """For the operator: the link to pass on. Raises NotFound."""
     policy.require_operator(actor, OperatorAction.RESET_PASSWORD)
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         user = await workspace_store.find_user_by_email(email_key(email))
         if user is None:
             raise NotFound("account")
@@ -56,7 +56,7 @@ async def reset_password(request: Request, token: str, new: str) -> None:
     if user is None:
         raise LinkExpired
     password_hash = await passwords.hash_password(checked_new(new, user))
-    async with workspaces.changing_installation(Actor.user(user.id, user.name, request)) as change:
+    async with tenancy.changing_installation(Actor.user(user.id, user.name, request)) as change:
         await links.use(Purpose.PASSWORD_RESET, token, change.now)
         await replace_password(change, user, password_hash)
     notify(user)

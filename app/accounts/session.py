@@ -12,7 +12,7 @@ from app.access import policy
 from app.access.actor import Actor, Request
 from app.clock import HOUR, MINUTE, TOLERATED
 from app.peppers import service as peppers
-from app.workspaces.workspace import User
+from app.tenancy.workspace import User
 
 IDLE: Final = 30 * MINUTE
 ABSOLUTE: Final = 12 * HOUR

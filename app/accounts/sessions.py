@@ -14,9 +14,9 @@ from app.accounts.store import Living
 from app.audit import service as audit
 from app.clock import MINUTE
 from app.errors import NotAuthenticated, NotFound, Unavailable
-from app.workspaces import service as workspaces
-from app.workspaces.service import Change
-from app.workspaces.workspace import User
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
+from app.tenancy.workspace import User
 
 # `seen_at` is exact to this much, so that reading pages does not mean writing.
 _SEEN_EVERY: Final = MINUTE
@@ -80,7 +80,7 @@ async def sign_out(token: str) -> None:
     if found is None:
         return
     user = found.session.user
-    async with workspaces.changing_installation(found.session.actor(found.begun_from)) as change:
+    async with tenancy.changing_installation(found.session.actor(found.begun_from)) as change:
         await _end(change, user.id, found.session.id)
 
 
@@ -93,7 +93,7 @@ async def end_session(actor: Actor, session_id: str) -> None:
     """Ends one of one's own sessions. Raises NotFound."""
     if actor.kind is not ActorKind.USER or not ids.is_a(ids.SESSION, session_id):
         raise NotFound("session")
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         if not await _end(change, actor.id, session_id):
             raise NotFound("session")
 

@@ -14,7 +14,7 @@ from app.accounts.store import Credentials
 from app.accounts.throttle import Bucket
 from app.audit import service as audit
 from app.errors import SignInFailed, TooManyAttempts
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 
 _log = logging.getLogger("keydesk.accounts")
 
@@ -29,7 +29,7 @@ async def sign_in(request: Request, email: str, password: str) -> SignedIn:
         _log.warning("request %s from %s failed to sign in", request.request_id, request.address)
         raise SignInFailed
     newer = await _rehashed(found, password)
-    async with workspaces.changing_installation(Actor.user(found.user.id, found.user.name, request)) as change:
+    async with tenancy.changing_installation(Actor.user(found.user.id, found.user.name, request)) as change:
         await _require_same(found)
         if newer:
             await store.set_hash(found.user.id, newer)
@@ -46,7 +46,7 @@ async def confirm(token: str, password: str) -> SignedIn:
     user = found.session.user
     if not await is_right(user.id, found.password_hash, password):
         raise SignInFailed("The password is not right.")
-    async with workspaces.changing_installation(found.session.actor(found.begun_from)) as change:
+    async with tenancy.changing_installation(found.session.actor(found.begun_from)) as change:
         await _require_same(Credentials(user, found.password_hash))
         renewed = await sessions.renew(change, token, found.session)
         await audit.record(change, "session.confirmed", user.id, session=renewed.session.id)

@@ -12,9 +12,9 @@ from app.accounts.link import Link, Purpose
 from app.accounts.session import ABSOLUTE, IDLE, Session, SessionInfo
 from app.accounts.tables import LinkRow, SessionRow, ThrottleRow
 from app.clock import TOLERATED
-from app.workspaces.store import user_of
-from app.workspaces.tables import UserRow
-from app.workspaces.workspace import User
+from app.tenancy.store import user_of
+from app.tenancy.tables import UserRow
+from app.tenancy.workspace import User
 
 # A link that can be used, given now and now + TOLERATED.
 _OPEN: Final = "used_at IS NULL AND expires_at > {} AND created_at <= {}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Varchar
 from piccolo.table import Table
 
-from app.workspaces.tables import UserRow
+from app.tenancy.tables import UserRow
 
 
 class SessionRow(Table, tablename="session"):

@@ -15,7 +15,7 @@ from app.api.keys import OrderDirection
 from app.api.scalars import Instant
 from app.audit import service
 from app.audit.entry import Entry, EntryFilter
-from app.workspaces.workspace import Workspace
+from app.tenancy.workspace import Workspace
 
 
 @strawberry.type(description="One change: who did what to which thing, from where.")

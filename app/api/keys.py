@@ -24,8 +24,8 @@ from app.keys import key as noun
 from app.keys import service
 from app.keys.listing import Between, KeyFilter, Order, Place, place_of
 from app.keys.listing import Window as KeyWindow
+from app.tenancy.workspace import Workspace
 from app.usage.usage import Granularity
-from app.workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
     from app.api.rotations import Rotation

@@ -19,12 +19,12 @@ from app.plans.plan import Meter
 from app.rotations import service as rotations
 from app.rotations.rotation import Progress
 from app.rotations.service import Impact, Relatives
+from app.tenancy import service as tenancy
+from app.tenancy.service import Access
+from app.tenancy.workspace import Workspace
 from app.usage import callers, service
 from app.usage.caller import Caller
 from app.usage.usage import Granularity, Usage
-from app.workspaces import service as workspaces
-from app.workspaces.service import Access
-from app.workspaces.workspace import Workspace
 
 
 class Span(NamedTuple):
@@ -105,7 +105,7 @@ class WorkspaceLoader:
         found: dict[str, Access | NotFound] = {}
         for workspace_id in dict.fromkeys(workspace_ids):
             try:
-                found[workspace_id] = await workspaces.seen(self._actor, None, workspace_id=workspace_id)
+                found[workspace_id] = await tenancy.seen(self._actor, None, workspace_id=workspace_id)
             except NotFound as refusal:
                 found[workspace_id] = refusal
         return [found[workspace_id] for workspace_id in workspace_ids]

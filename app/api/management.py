@@ -17,7 +17,7 @@ from app.api.resolving import mutation
 from app.api.scalars import Instant, ScopeName, given, instant
 from app.management import key as noun
 from app.management import service
-from app.workspaces.workspace import Workspace
+from app.tenancy.workspace import Workspace
 
 strawberry.enum(noun.Status, name="ManagementKeyStatus")
 

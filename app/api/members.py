@@ -17,9 +17,9 @@ from app.api.scalars import given
 from app.api.workspaces import Workspace
 from app.errors import NotFound as Missing
 from app.members import service
-from app.workspaces import service as workspaces
-from app.workspaces.service import Access
-from app.workspaces.workspace import Workspace as Place
+from app.tenancy import service as tenancy
+from app.tenancy.service import Access
+from app.tenancy.workspace import Workspace as Place
 
 
 @strawberry.input
@@ -129,6 +129,6 @@ async def _seen_last(info: Info, place: Place) -> Workspace:
     """As the caller sees it; who has just left sees it a last time."""
     actor = info.context.actor
     try:
-        return Workspace.of(await workspaces.seen(actor, None, workspace_id=place.id), actor)
+        return Workspace.of(await tenancy.seen(actor, None, workspace_id=place.id), actor)
     except Missing:
         return Workspace.of(Access(place, None), actor)

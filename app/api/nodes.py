@@ -21,8 +21,8 @@ from app.keys import service as keys
 from app.management import service as management
 from app.members import service as members
 from app.rotations import service as rotations
+from app.tenancy import service as tenancy
 from app.usage import callers
-from app.workspaces import service as workspaces
 
 
 async def find(context: Context, node_id: str) -> Node | None:
@@ -31,7 +31,7 @@ async def find(context: Context, node_id: str) -> Node | None:
         if ids.is_a(ids.API_KEY, node_id):
             return ApiKey.of(await keys.get(context.actor, node_id, action=_reading(context.actor)), await context.now())
         if ids.is_a(ids.WORKSPACE, node_id):
-            return Workspace.of(await workspaces.seen(context.actor, None, workspace_id=node_id), context.actor)
+            return Workspace.of(await tenancy.seen(context.actor, None, workspace_id=node_id), context.actor)
         if ids.is_a(ids.MANAGEMENT_KEY, node_id):
             return ManagementKey.of(await management.get(context.actor, node_id), await context.now())
         if ids.is_a(ids.ROTATION, node_id):

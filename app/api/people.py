@@ -11,7 +11,7 @@ from app.api.cursors import Cut
 from app.api.scalars import Instant
 from app.members import invitation
 from app.members import service as members_service
-from app.workspaces import workspace as noun
+from app.tenancy import workspace as noun
 
 strawberry.enum(Role, name="Role", description="A VIEWER reads, an EDITOR makes and changes API keys, an OWNER does everything.")
 

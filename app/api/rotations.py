@@ -15,7 +15,7 @@ from app.api.scalars import Instant, instant
 from app.clock import SECOND
 from app.rotations import rotation as noun
 from app.rotations import service
-from app.workspaces.workspace import Workspace
+from app.tenancy.workspace import Workspace
 
 OnDeadline = strawberry.enum(
     noun.OnDeadline,

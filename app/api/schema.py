@@ -33,7 +33,7 @@ from app.api.viewer import Viewer
 from app.api.workspace_changes import WorkspaceMutation
 from app.api.workspaces import Workspace
 from app.errors import NotFound, ValidationFailed
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 
 
 @strawberry.type
@@ -48,7 +48,7 @@ class RootQuery:
     )
     async def workspace(self, info: Info, slug: str | None = strawberry.UNSET) -> Workspace | None:
         try:
-            return Workspace.of(await workspaces.seen(info.context.actor, given(slug)), info.context.actor)
+            return Workspace.of(await tenancy.seen(info.context.actor, given(slug)), info.context.actor)
         except (NotFound, ValidationFailed):
             return None
 

@@ -15,7 +15,7 @@ from app.api.resolving import field
 from app.api.scalars import ScopeName
 from app.api.workspaces import Workspace
 from app.management import service as management
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 
 
 @strawberry.enum
@@ -43,13 +43,13 @@ class Viewer:
     async def effective_scopes(self) -> list[ScopeName]:
         if self.kind is ViewerKind.USER:
             return []
-        (access,) = await workspaces.mine(self.actor)
+        (access,) = await tenancy.mine(self.actor)
         suspended = access.workspace.suspended_at is not None
         return [ScopeName(scope) for scope in policy.effective_scopes(self.actor, access.role, suspended=suspended)]
 
     @field("Null for a management key.")
     async def user(self) -> User | None:
-        user = await workspaces.myself(self.actor)
+        user = await tenancy.myself(self.actor)
         return User.of(user) if user else None
 
     @field("Null for a user.")
@@ -60,4 +60,4 @@ class Viewer:
 
     @field("Where the caller may act; a management key has one.")
     async def workspaces(self) -> list[Workspace]:
-        return [Workspace.of(access, self.actor) for access in await workspaces.mine(self.actor)]
+        return [Workspace.of(access, self.actor) for access in await tenancy.mine(self.actor)]

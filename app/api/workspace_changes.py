@@ -13,9 +13,10 @@ from app.api.resolving import mutation
 from app.api.scalars import LocalTime, TimeZone, given
 from app.api.workspaces import Weekday, Workspace
 from app.plans import service as plans
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import BusinessHours
+from app.tenancy.workspace import Workspace as Place
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import BusinessHours
-from app.workspaces.workspace import Workspace as Place
 
 
 @strawberry.input(description="When people are at work, in the workspace's time zone.")
@@ -91,4 +92,4 @@ class WorkspaceMutation:
 
 async def _shown(info: Info, place: Place) -> Workspace:
     actor = info.context.actor
-    return Workspace.of(await workspaces.seen(actor, None, workspace_id=place.id), actor)
+    return Workspace.of(await tenancy.seen(actor, None, workspace_id=place.id), actor)

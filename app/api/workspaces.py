@@ -18,10 +18,10 @@ from app.api.resolving import field, paged
 from app.api.scalars import Instant, LocalTime, TimeZone, given, instant
 from app.api.usage import Usage
 from app.audit.entry import EntryFilter
+from app.tenancy import workspace as noun
+from app.tenancy.service import Access
 from app.usage import service as usages
 from app.usage.usage import Granularity
-from app.workspaces import workspace as noun
-from app.workspaces.service import Access
 
 
 @strawberry.enum

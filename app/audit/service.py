@@ -14,10 +14,11 @@ from app.access.policy import Action, OperatorAction
 from app.audit import store
 from app.audit.entry import Entry, EntryFilter, new_key
 from app.errors import NotFound, Unavailable
+from app.journal.lines import TAKEN, Taken, line_of
 from app.peppers import service as peppers
 from app.peppers.pepper import GoneOn
-from app.workspaces import service as workspaces
-from app.workspaces.service import SYSTEM_CHAIN, Change
+from app.tenancy import service as tenancy
+from app.tenancy.service import SYSTEM_CHAIN, Change
 
 # A length that a chain had, and its head then.
 Anchor = tuple[int, bytes]
@@ -47,7 +48,14 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
     mac = entry.expected_mac(head.mac, peppers.current().unwrap(head.wrapped_key, change.chain))
     await store.add(replace(entry, mac=mac))
     await store.move_head(change.chain, entry.position, mac)
-    change.entries.append(entry)
+    if action in TAKEN:
+        change.journal.append(line_of(taken_of(entry)))
+
+
+def taken_of(entry: Entry) -> Taken:
+    """An entry as the revocation journal knows it."""
+    role = entry.detail.get("after") if entry.action == "member.role_changed" else None
+    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
 
 
 async def times(change: Change, action: str, target: str) -> int:
@@ -62,13 +70,13 @@ async def last_changes(targets: Collection[str]) -> dict[str, int]:
 
 async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:
     """The newest entries about one thing of a workspace."""
-    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
     return await store.newest(access.workspace.id, limit=limit, target=target)
 
 
 async def page(actor: Actor, slug: str, *, limit: int, before: int | None = None) -> list[Entry]:
     """The newest entries of a workspace, those before a position."""
-    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
     return await store.newest(access.workspace.id, limit=limit, before=before)
 
 
@@ -83,7 +91,7 @@ async def between(
     oldest_first: bool = False,
 ) -> list[Entry]:
     """A workspace's entries between two positions that the filter leaves, from either end."""
-    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
     return await store.between(access.workspace.id, filter, limit=limit, below=below, above=above, oldest_first=oldest_first)
 
 
@@ -92,13 +100,13 @@ async def get(actor: Actor, entry_id: str) -> Entry:
     entry = await store.find(entry_id)
     if entry is None or entry.chain == SYSTEM_CHAIN:
         raise NotFound("audit event")
-    await workspaces.reading(actor, None, Action.READ_AUDIT, workspace_id=entry.chain)
+    await tenancy.reading(actor, None, Action.READ_AUDIT, workspace_id=entry.chain)
     return entry
 
 
 async def count(actor: Actor, slug: str, filter: EntryFilter = EntryFilter()) -> int:
     """How many entries of a workspace the filter leaves."""
-    access = await workspaces.reading(actor, slug, Action.READ_AUDIT)
+    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
     return await store.count(access.workspace.id, filter)
 
 

@@ -12,22 +12,9 @@ from app import database
 from app.access.actor import ActorKind, ActorRef, Request
 from app.audit.entry import Entry, EntryFilter
 from app.audit.tables import AuditEntryRow
-from app.workspaces.service import SYSTEM_CHAIN
+from app.journal.lines import TAKEN
+from app.tenancy.service import SYSTEM_CHAIN
 
-# Actions that take something away other than an API key, or give it back: what the revocation journal has to know.
-TAKEN: Final = (
-    "calendar_link.made",
-    "calendar_link.withdrawn",
-    "gateway_token.revoked",
-    "key.resumed",
-    "key.suspended",
-    "management_key.revoked",
-    "member.joined",
-    "member.removed",
-    "member.role_changed",
-    "workspace.resumed",
-    "workspace.suspended",
-)
 # Actions that change an API key or a workspace itself, not what belongs to it.
 CHANGED: Final = (
     "key.resumed",

@@ -19,8 +19,8 @@ from app.keys.key import ApiKey, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
 from app.keys.repeat import only_once
 from app.rotations import store as rotation_store
-from app.workspaces import service as workspaces
-from app.workspaces.workspace import Workspace
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import Workspace
 
 PATH: Final = "/calendar/"
 SUFFIX: Final = ".ics"
@@ -31,7 +31,7 @@ _PAGE: Final = 100
 
 async def find_link(actor: Actor, slug: str | None) -> CalendarLink | None:
     """Whether the workspace has a link that works, and since when."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_KEYS)
     return await store.find(access.workspace.id)
 
 
@@ -41,7 +41,7 @@ async def renew_link(actor: Actor, slug: str | None, *, idempotency_key: str | N
     It works as long as whoever made it is an editor or owner. Raises Repeated for an idempotency key that made one before.
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    async with workspaces.changing(actor, slug, Action.SHARE_CALENDAR) as change:
+    async with tenancy.changing(actor, slug, Action.SHARE_CALENDAR) as change:
         await only_once(change, "renewCalendarLink", idempotency_key, [])
         await store.put(change.place.id, _digest(token), change.now, actor.id, actor.name)
         await audit.record(change, "calendar_link.made", change.place.id)
@@ -50,7 +50,7 @@ async def renew_link(actor: Actor, slug: str | None, *, idempotency_key: str | N
 
 async def withdraw_link(actor: Actor, slug: str | None) -> None:
     """Nobody reads the calendar any more. Without a link nothing happens."""
-    async with workspaces.changing(actor, slug, Action.SHARE_CALENDAR) as change:
+    async with tenancy.changing(actor, slug, Action.SHARE_CALENDAR) as change:
         if await store.drop(change.place.id):
             await audit.record(change, "calendar_link.withdrawn", change.place.id)
 

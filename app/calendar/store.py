@@ -7,8 +7,8 @@ from typing import Final
 
 from app import database
 from app.access.actor import Role
-from app.workspaces.store import workspace_of
-from app.workspaces.workspace import Workspace
+from app.tenancy.store import workspace_of
+from app.tenancy.workspace import Workspace
 
 # Whoever is no editor any more may remember the link: it ends with their right to have one.
 _STANDS: Final = (

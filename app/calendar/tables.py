@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import BigInt, Bytea, ForeignKey, OnDelete, Varchar
 from piccolo.table import Table
 
-from app.workspaces.tables import WorkspaceRow
+from app.tenancy.tables import WorkspaceRow
 
 
 class CalendarLinkRow(Table, tablename="calendar_link"):

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from app import reconcile
 from app.audit import service as audit
 from app.cli.frame import OPERATOR, Said, columns, command
-from app.keys import journal
-from app.workspaces import store as workspace_store
-from app.workspaces.service import SYSTEM_CHAIN
+from app.journal import file as journal
+from app.tenancy import store as workspace_store
+from app.tenancy.service import SYSTEM_CHAIN
 
 
 @command("verify")
@@ -25,7 +26,7 @@ async def verify(after_restore: bool) -> Said:
     if after_restore:
         await book.begin_anew()
     checked = await audit.checked(OPERATOR, await book.anchors())
-    await book.anchor([chain for chain, broken in checked.items() if broken is None])
+    await reconcile.anchor(book, [chain for chain, broken in checked.items() if broken is None])
     found = [await _shown(chain, broken) for chain, broken in checked.items()]
     lines = columns([(chain["workspace"] or chain["chain"], _verdict(chain["firstBroken"])) for chain in found])
     return Said(found, lines, exit_code=0 if all(chain["sound"] for chain in found) else 1)

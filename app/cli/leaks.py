@@ -14,7 +14,7 @@ from app.cli.frame import OPERATOR, Said, columns, command, leaked, settings
 from app.errors import Conflict, NotFound
 from app.gateways import service as gateways
 from app.gateways.token import GatewayToken
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.management import service as management

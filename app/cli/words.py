@@ -10,13 +10,13 @@ from app.cli.frame import OPERATOR
 from app.gateways.token import GatewayToken
 from app.keys.key import ApiKey
 from app.management.key import ManagementKey
-from app.workspaces import service as workspaces
-from app.workspaces.workspace import Workspace
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import Workspace
 
 
 async def workspace_of(workspace_id: str) -> Workspace:
     """Raises NotFound."""
-    return (await workspaces.reading(OPERATOR, None, Action.READ_WORKSPACE, workspace_id=workspace_id)).workspace
+    return (await tenancy.reading(OPERATOR, None, Action.READ_WORKSPACE, workspace_id=workspace_id)).workspace
 
 
 def instant(at: int | None) -> str | None:

@@ -7,8 +7,8 @@ import click
 from app.cli import words
 from app.cli.frame import OPERATOR, Said, command
 from app.plans import service as plans
+from app.tenancy.workspace import Workspace
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import Workspace
 
 
 @command("set-plan")

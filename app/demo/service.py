@@ -27,9 +27,10 @@ from app.keys.listing import Window
 from app.members import service as members
 from app.plans import service as plans
 from app.rotations import service as rotations
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import DAYS, BusinessHours, User, Workspace
 from app.usage import store as usage_store
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import DAYS, BusinessHours, User, Workspace
 
 _FROM: Final = Request("198.51.100.12", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 _MOST: Final = 100
@@ -63,7 +64,7 @@ async def make(actor: Actor) -> Demo:
 
 async def _find(actor: Actor) -> tuple[User, Workspace] | None:
     try:
-        workspace = (await workspaces.reading(actor, SLUG, Action.READ_WORKSPACE)).workspace
+        workspace = (await tenancy.reading(actor, SLUG, Action.READ_WORKSPACE)).workspace
     except NotFound:
         return None
     for member in await members.members(actor, SLUG):

@@ -18,17 +18,16 @@ from app.database.hot import LOG_MEGABYTES
 from app.database.migrate import known_migrations
 from app.doctor.finding import Finding, fail, judged, ok, warn
 from app.gateways import store as gateway_store
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import store as key_store
-from app.keys.journal_lines import taken_of
 from app.management import store as management_store
 from app.paths import DEFAULT_CATALOGUE
 from app.peppers import service as peppers
 from app.plans import service as plans
 from app.plans.plan import Meter
 from app.settings import Settings
+from app.tenancy.service import SYSTEM_CHAIN
 from app.usage import caller_store
-from app.workspaces.service import SYSTEM_CHAIN
 
 _WANTED: Final = {
     "journal_mode": "wal",
@@ -144,7 +143,7 @@ async def _written() -> Finding:
         return fail("journal", f"cannot be written: {bound.failing}")
     known = journal.read_all(bound.path)
     revoked = {key for key, _, _ in await key_store.revoked_since(0)}
-    taken = {taken_of(entry) for entry in await audit_store.taken_since(0)}
+    taken = {audit.taken_of(entry) for entry in await audit_store.taken_since(0)}
     lacking = len(revoked - known.keys.keys()) + len(taken - known.taken.keys())
     total = len(revoked) + len(taken)
     return judged(not lacking, "journal", f"{bound.path} has {total - lacking} of {total} revocations", "some are lacking")

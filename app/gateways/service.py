@@ -14,10 +14,10 @@ from app.gateways import store
 from app.gateways.token import GatewayToken, Made
 from app.keys.rules import name_fault
 from app.keys.secret import KeyClass, generate, prefix_of
+from app.names import plain_name
 from app.peppers import service as peppers
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.rules import plain_name
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
 
 _WHAT = "gateway token"
 
@@ -29,7 +29,7 @@ async def create(actor: Actor, name: str, *, workspace: str | None = None, envir
         raise ValidationFailed(fault)
     if environment is not None and environment not in catalogue.current().environments:
         raise ValidationFailed(FieldProblem("environment", "UNKNOWN", f"There is no environment {environment!r}."))
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         bound = await _workspace_id(workspace)
         pepper = peppers.current().current
         secret = generate(catalogue.current().key_prefix, KeyClass.GATEWAY)
@@ -54,7 +54,7 @@ async def find_by_secret(actor: Actor, secret: str) -> GatewayToken | None:
 async def revoke(actor: Actor, id_or_name: str) -> GatewayToken:
     """Refused from the next request on. Raises NotFound, or Conflict for a name that several living tokens share."""
     policy.require_operator(actor, OperatorAction.MANAGE_GATEWAY_TOKENS)
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         found = await store.find(plain_name(id_or_name)) or await store.find(id_or_name)
         if not found:
             raise NotFound(_WHAT)

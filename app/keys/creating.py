@@ -15,11 +15,11 @@ from app.keys.reading import found
 from app.keys.repeat import IDEMPOTENCY_LASTS, Repeat
 from app.keys.rules import KeyInput
 from app.keys.secret import generate, prefix_of
+from app.names import plain_name
 from app.peppers import service as peppers
 from app.plans import service as plans
-from app.workspaces import service as workspaces
-from app.workspaces.rules import plain_name
-from app.workspaces.service import Change
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency
     Raises ValidationFailed, PlanLimitReached, or Conflict for an idempotency key that was used with another input. The
     same idempotency key with the same input within 24 hours answers the key it made, without the secret.
     """
-    async with workspaces.changing(actor, slug, Action.CREATE_API_KEY) as change:
+    async with tenancy.changing(actor, slug, Action.CREATE_API_KEY) as change:
         repeat = Repeat.of(change, "createApiKey", idempotency_key, _wanted(asked))
         if repeat and (made := await repeat.find_result(change)):
             return Created(found(await store.find(change.place.id, made)), None)
@@ -50,7 +50,7 @@ async def create(actor: Actor, slug: str | None, asked: KeyInput, *, idempotency
 
 async def check(actor: Actor, slug: str | None, asked: KeyInput) -> KeyInput:
     """What `create` would make of this, in normal form, without making it. Raises ValidationFailed, NotAllowed."""
-    await workspaces.reading(actor, slug, Action.CREATE_API_KEY)
+    await tenancy.reading(actor, slug, Action.CREATE_API_KEY)
     return rules.checked(asked, catalogue.current(), await database.now())
 
 

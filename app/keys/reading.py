@@ -16,9 +16,9 @@ from app.keys import store
 from app.keys.key import ApiKey
 from app.keys.listing import LONGEST_SEARCH, KeyFilter, KeyPage, Order, Window
 from app.keys.secret import cut
+from app.names import plain_name
 from app.peppers import service as peppers
-from app.workspaces import service as workspaces
-from app.workspaces.rules import plain_name
+from app.tenancy import service as tenancy
 
 WHAT: Final = "API key"
 
@@ -27,7 +27,7 @@ async def get(actor: Actor, key_id: str, *, slug: str | None = None, action: Act
     """Raises NotFound; with a slug also for a key of another workspace the actor belongs to. `action`: what the key is read for."""
     workspace_id = await workspace_of(key_id)
     with as_not_found():
-        access = await workspaces.reading(actor, slug, action, workspace_id=None if slug else workspace_id)
+        access = await tenancy.reading(actor, slug, action, workspace_id=None if slug else workspace_id)
     return found(await store.find(access.workspace.id, key_id))
 
 
@@ -46,13 +46,13 @@ async def page(
     descending: bool = True,
 ) -> KeyPage:
     """A page of the workspace's keys; a search text shaped like a key is cut to its prefix first. Raises ValidationFailed."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_KEYS)
     return await store.page(access.workspace.id, _safe(filter), order, descending, window, await database.now())
 
 
 async def count(actor: Actor, slug: str | None, filter: KeyFilter = KeyFilter()) -> int:
     """How many keys the filter leaves. Raises ValidationFailed."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_KEYS)
     return await store.count(access.workspace.id, _safe(filter), await database.now())
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from app import clock
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import store
-from app.workspaces.service import Change
+from app.tenancy.service import Change
 
 IDEMPOTENCY_LASTS: Final = 24 * clock.HOUR
 LONGEST_KEY: Final = 200

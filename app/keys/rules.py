@@ -6,12 +6,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from app import names
 from app.catalogue import Catalogue, Environment
 from app.clock import DAY, YEAR
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey, normalised_network
 from app.keys.secret import cut
-from app.workspaces import rules as names
 
 LONGEST_NOTE: Final = 1_000
 MOST_NETWORKS: Final = 50

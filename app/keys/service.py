@@ -15,14 +15,15 @@ from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
 from app.errors import Conflict, FieldProblem, NotAllowed, NotFound, ValidationFailed
-from app.keys import journal, rules, store
+from app.journal.lines import key_line
+from app.keys import rules, store
 from app.keys.creating import Created, add_in, check, create, forget_old_repeats, shape
 from app.keys.key import ApiKey, Reason, Revocation
 from app.keys.reading import WHAT, as_not_found, by_id, count, find_by_secret, found, get, page, workspace_of
 from app.keys.rules import KeyInput
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
 from app.versions import require_same
-from app.workspaces import service as workspaces
-from app.workspaces.service import Change
 
 __all__ = [
     "WHAT",
@@ -45,7 +46,6 @@ __all__ = [
     "revoke_in",
     "suspend",
     "update",
-    "written_down",
 ]
 
 MOST_AT_ONCE: Final = 100
@@ -105,9 +105,7 @@ async def revoke(actor: Actor, key_id: str, reason: Reason, note: str | None = N
     async with changing(actor, key_id, Action.REVOKE_API_KEY, slug) as (change, key):
         if key.revocation is not None:
             return key
-        key = await revoke_in(change, key, reason, rules.note(note))
-    await written_down(key)
-    return key
+        return await revoke_in(change, key, reason, rules.note(note))
 
 
 async def revoke_all(actor: Actor, key_ids: Sequence[str], reason: Reason, note: str | None = None) -> list[Revoked]:
@@ -135,7 +133,7 @@ async def changing(actor: Actor, key_id: str, action: Action, slug: str | None =
     workspace_id = await workspace_of(key_id)
     async with contextlib.AsyncExitStack() as stack:
         with as_not_found():
-            door = workspaces.changing(actor, slug, action, workspace_id=None if slug else workspace_id)
+            door = tenancy.changing(actor, slug, action, workspace_id=None if slug else workspace_id)
             change = await stack.enter_async_context(door)
         yield change, found(await store.find(change.place.id, key_id))
 
@@ -143,10 +141,12 @@ async def changing(actor: Actor, key_id: str, action: Action, slug: str | None =
 async def revoke_in(
     change: Change, key: ApiKey, reason: Reason, note: str | None, *, at: int | None = None, **detail: object
 ) -> ApiKey:
-    """Revokes inside an open change; whoever calls this calls `written_down` after the commit and before the answer.
+    """Revokes inside an open change, which writes it into the journal after its commit.
 
-    `at`: when it was revoked the first time; `detail`: what the audit entry says beside.
+    `at`: when it was revoked the first time, as the journal says; `detail`: what the audit entry says beside.
     """
+    if at is None:
+        change.journal.append(key_line((key.id, change.now, str(reason))))
     by, at = change.actor.ref, change.now if at is None else at
     values = {
         "revoked_at": at,
@@ -161,23 +161,16 @@ async def revoke_in(
     return replace(key, revocation=Revocation(at, by, reason, note))
 
 
-async def written_down(*keys: ApiKey) -> None:
-    """Appends committed revocations to the journal, fsynced when this returns."""
-    revoked = [(key.id, key.revocation.at, str(key.revocation.reason)) for key in keys if key.revocation]
-    await journal.current().append(revoked)
-
-
 async def _revoke_of(actor: Actor, workspace_id: str, key_ids: list[str], reason: Reason, note: str | None) -> dict[str, Revoked]:
     """Keys of one workspace, in one change; nothing for a workspace that is not the actor's."""
     try:
-        async with workspaces.changing(actor, None, Action.REVOKE_API_KEY, workspace_id=workspace_id) as change:
+        async with tenancy.changing(actor, None, Action.REVOKE_API_KEY, workspace_id=workspace_id) as change:
             before = {key.id: key for key in await store.find_many(change.place.id, key_ids)}
             after = {key_id: await _revoked(change, before[key_id], reason, note) for key_id in key_ids if key_id in before}
     except NotFound:
         return {}
     except NotAllowed as refusal:
         return dict.fromkeys(key_ids, refusal)
-    await written_down(*(key for key_id, key in after.items() if before[key_id].revocation is None))
     return {**after}
 
 

@@ -11,8 +11,8 @@ from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.rules import name_fault
 from app.keys.secret import cut
-from app.workspaces.rules import plain_name
-from app.workspaces.workspace import User
+from app.names import plain_name
+from app.tenancy.workspace import User
 
 LONGEST_LIFE_DAYS: Final = 365
 MOST_LIVING: Final = 100

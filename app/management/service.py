@@ -19,11 +19,11 @@ from app.management import store
 from app.management.key import MOST_LIVING, Asked, ManagementKey, Status
 from app.management.store import Position, Stored
 from app.peppers import service as peppers
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import User
 from app.versions import require_same, version_of_all
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
-from app.workspaces.workspace import User
 
 # `last_used_at` is exact to this much, so that a busy program does not write with every request.
 _TOUCHED_EVERY: Final = MINUTE
@@ -51,7 +51,7 @@ async def authenticate(secret: str, request: Request) -> Actor:
 
 async def create(actor: Actor, slug: str | None, asked: Asked) -> tuple[ManagementKey, str]:
     """The key and its secret, which is nowhere else. Made by the operator it acts as an owner, else as its maker."""
-    async with workspaces.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
+    async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
         name, scopes = asked.checked(change.now)
         if await store.count_living(change.place.id, change.now) >= MOST_LIVING:
             raise Conflict(f"There are {MOST_LIVING} management keys already. Revoke one first.")
@@ -84,7 +84,7 @@ async def find_by_secret(actor: Actor, secret: str) -> ManagementKey | None:
 async def revoke(actor: Actor, key_id: str) -> ManagementKey:
     """Ends the key for ever; repeated, it changes nothing. Raises NotFound for a key of another workspace."""
     home = await _home(actor, key_id, Action.REVOKE_MANAGEMENT_KEY)
-    async with workspaces.changing(actor, None, Action.REVOKE_MANAGEMENT_KEY, workspace_id=home) as change:
+    async with tenancy.changing(actor, None, Action.REVOKE_MANAGEMENT_KEY, workspace_id=home) as change:
         key = _found(await store.find(home, key_id))
         return key if key.revoked_at is not None else await _revoke(change, key)
 
@@ -106,18 +106,18 @@ async def page(
     backwards: bool = False,
 ) -> list[ManagementKey]:
     """A workspace's keys between two positions (creation and id), the newest first, or from the end of that list."""
-    access = await workspaces.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
     return await store.page(access.workspace.id, limit=limit, after=after, before=before, backwards=backwards)
 
 
 async def count(actor: Actor, slug: str | None) -> int:
-    access = await workspaces.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
     return await store.count(access.workspace.id)
 
 
 async def living_of(actor: Actor, slug: str | None, user_id: str) -> list[ManagementKey]:
     """The living keys that one person made, the oldest first: what their leaving would end."""
-    access = await workspaces.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_MANAGEMENT_KEYS)
     return await store.made_by(access.workspace.id, user_id, await database.now())
 
 
@@ -155,7 +155,7 @@ async def _home(actor: Actor, key_id: str, action: Action) -> str:
     """The key's workspace if the actor may do this there; else NotFound in the words used for a key that is nowhere."""
     workspace_id = await store.find_workspace(key_id) if ids.is_a(ids.MANAGEMENT_KEY, key_id) else None
     try:
-        return (await workspaces.reading(actor, None, action, workspace_id=workspace_id or "")).workspace.id
+        return (await tenancy.reading(actor, None, action, workspace_id=workspace_id or "")).workspace.id
     except NotFound:
         raise NotFound("management key") from None
 

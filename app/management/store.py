@@ -10,7 +10,7 @@ from app import database
 from app.access.actor import Scope
 from app.management.key import ManagementKey
 from app.management.tables import ManagementKeyRow
-from app.workspaces.workspace import User
+from app.tenancy.workspace import User
 
 OPERATOR: Final = "operator"
 Position = tuple[Any, ...]

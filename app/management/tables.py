@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Varchar
 from piccolo.table import Table
 
-from app.workspaces.tables import WorkspaceRow
+from app.tenancy.tables import WorkspaceRow
 
 
 class ManagementKeyRow(Table, tablename="management_key"):

@@ -13,15 +13,15 @@ from app.audit import service as audit
 from app.errors import Conflict, NotAllowed, NotFound
 from app.keys.repeat import only_once
 from app.members.invitation import MOST_OPEN, Invitation, InvitationView
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
-from app.workspaces.workspace import Member, User, Workspace
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import Member, User, Workspace
 
 
 async def invitations(actor: Actor, slug: str | None) -> list[Invitation]:
     """The open ones, the oldest first."""
-    access = await workspaces.reading(actor, slug, Action.READ_MEMBERS)
+    access = await tenancy.reading(actor, slug, Action.READ_MEMBERS)
     return [Invitation.of(link) for link in await store.invitations(access.workspace.id, await database.now())]
 
 
@@ -31,7 +31,7 @@ async def get_invitation(actor: Actor, invitation_id: str) -> Invitation:
     if link is None:
         raise NotFound("invitation")
     found = Invitation.of(link)
-    await workspaces.reading(actor, None, Action.READ_MEMBERS, workspace_id=found.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_MEMBERS, workspace_id=found.workspace_id)
     return found
 
 
@@ -43,7 +43,7 @@ async def invite(
     Raises ValidationFailed, Repeated for an idempotency key that invited before, or Conflict for who is a member already and
     when too many are open.
     """
-    async with workspaces.changing(actor, slug, Action.INVITE_MEMBER) as change:
+    async with tenancy.changing(actor, slug, Action.INVITE_MEMBER) as change:
         address = checked_email(email)
         await only_once(change, "inviteMember", idempotency_key, [address, str(role)])
         await _refuse_member(change, address)
@@ -66,7 +66,7 @@ async def invite(
 
 async def withdraw_invitation(actor: Actor, slug: str | None, invitation_id: str) -> Invitation:
     """Its link opens nothing any more. Raises NotFound, also for one that was accepted or is too old."""
-    async with workspaces.changing(actor, slug, Action.INVITE_MEMBER) as change:
+    async with tenancy.changing(actor, slug, Action.INVITE_MEMBER) as change:
         for link in await store.invitations(change.place.id, change.now):
             if link.id == invitation_id:
                 await _withdraw(change, link)
@@ -100,7 +100,7 @@ async def accept_as_new(request: Request, token: str, name: str, password: str) 
     invitation = Invitation.of(await links.get(Purpose.INVITATION, token))
     user, password_hash = await founding.new_user(invitation.email, name, password)
     actor = Actor.user(user.id, user.name, request)
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         await founding.add_user(change, user, password_hash)
         await _join(actor, token, invitation, user)
         return await sessions.begin(change, user)
@@ -119,7 +119,7 @@ async def accept(actor: Actor, token: str) -> Workspace:
 
 
 async def _join(actor: Actor, token: str, invitation: Invitation, user: User) -> Workspace:
-    async with workspaces.joining(actor, invitation.workspace_id) as change:
+    async with tenancy.joining(actor, invitation.workspace_id) as change:
         if await workspace_store.find_member(change.place.id, user.id):
             raise Conflict("You are a member of this workspace already.")
         await links.use(Purpose.INVITATION, token, change.now)

@@ -16,11 +16,11 @@ from app.management.key import ManagementKey
 from app.members import invitations as inviting
 from app.members.invitation import Invitation, InvitationView
 from app.members.invitations import accept, accept_as_new, find_invitation, get_invitation, invitations, invite, withdraw_invitation
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import Member, Workspace
 from app.versions import require_same
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
-from app.workspaces.workspace import Member, Workspace
 
 __all__ = [
     "Invitation",
@@ -51,7 +51,7 @@ class Removed:
 
 async def members(actor: Actor, slug: str | None) -> list[Member]:
     """The longest-standing first."""
-    access = await workspaces.reading(actor, slug, Action.READ_MEMBERS)
+    access = await tenancy.reading(actor, slug, Action.READ_MEMBERS)
     return await workspace_store.members(access.workspace.id)
 
 
@@ -60,14 +60,14 @@ async def get(actor: Actor, member_id: str) -> Member:
     member = await workspace_store.member_by_id(member_id)
     if member is None:
         raise NotFound("member")
-    await workspaces.reading(actor, None, Action.READ_MEMBERS, workspace_id=member.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_MEMBERS, workspace_id=member.workspace_id)
     return member
 
 
 async def change_role(actor: Actor, slug: str | None, user_id: str, role: Role, *, seen: str | None = None) -> Member:
     """Binds from the next request on. Raises NotFound, Stale if the role is no longer the one that was seen, or Conflict for
     the last owner."""
-    async with workspaces.changing(actor, slug, Action.CHANGE_MEMBER_ROLE) as change:
+    async with tenancy.changing(actor, slug, Action.CHANGE_MEMBER_ROLE) as change:
         member = await _get(change, user_id)
         if member.role is role:
             return member
@@ -86,7 +86,7 @@ async def remove(
     last owner, ValidationFailed at `takeOver`, or Stale if these are no longer the management keys that were seen.
     """
     leaving = actor.kind is ActorKind.USER and actor.id == user_id
-    async with workspaces.changing(actor, slug, Action.LEAVE_WORKSPACE if leaving else Action.REMOVE_MEMBER) as change:
+    async with tenancy.changing(actor, slug, Action.LEAVE_WORKSPACE if leaving else Action.REMOVE_MEMBER) as change:
         member = await _get(change, user_id)
         await _leave_an_owner(change, member)
         if leaving and take_over:

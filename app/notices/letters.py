@@ -7,7 +7,7 @@ from typing import Final
 
 from app import catalogue, clock, mail
 from app.notices.notice import Kind, Notice
-from app.workspaces.workspace import Workspace
+from app.tenancy.workspace import Workspace
 
 _COMING: Final = {
     Kind.ROTATE_BY: "Rotate it by {at} ({left}). Both keys work while your callers move over.",

@@ -11,9 +11,9 @@ from app.access.policy import Action
 from app.errors import Unavailable
 from app.notices import letters, store
 from app.notices.notice import Due, Notice
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import Workspace
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import Workspace
 
 MOST_SHOWN: Final = 200
 # So much is written in one transaction: nobody waits long for the lock of their workspace.
@@ -45,13 +45,13 @@ async def run(now: int) -> list[Notice]:
 
 async def open_notices(actor: Actor, slug: str | None) -> list[Notice]:
     """What still asks for something to be done, the newest first, at most MOST_SHOWN."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_KEYS)
     return await store.newest(access.workspace.id, await database.now(), MOST_SHOWN, open_only=True)
 
 
 async def past_notices(actor: Actor, slug: str | None, limit: int) -> list[Notice]:
     """What was told and asks for nothing any more, the newest first."""
-    access = await workspaces.reading(actor, slug, Action.READ_KEYS)
+    access = await tenancy.reading(actor, slug, Action.READ_KEYS)
     return await store.newest(access.workspace.id, await database.now(), limit, open_only=False)
 
 
@@ -65,7 +65,7 @@ async def _tell(workspace_id: str, now: int) -> list[Notice]:
     place: Workspace | None = None
     while True:
         # Nothing of the workspace changes, so there is no audit entry: the notice is its own record.
-        async with workspaces.changing(Actor.system(), None, Action.READ_KEYS, workspace_id=workspace_id) as change:
+        async with tenancy.changing(Actor.system(), None, Action.READ_KEYS, workspace_id=workspace_id) as change:
             place = change.place
             found = await store.due(place.id, now, _PIECE)
             new += [each for each in found if await store.add(place.id, each, now)]

@@ -12,10 +12,10 @@ from app.catalogue import Plan
 from app.errors import FieldProblem, NotAllowed, PlanLimitReached, ValidationFailed
 from app.plans import store
 from app.plans.plan import Meter
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Change
-from app.workspaces.workspace import Workspace
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Change
+from app.tenancy.workspace import Workspace
 
 
 async def meter(workspace: Workspace, now: int | None = None) -> Meter:
@@ -34,7 +34,7 @@ async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:
 
 async def last_change(actor: Actor, slug: str) -> Entry | None:
     """When and from which plan the workspace came to the one it has; None if it never had another."""
-    workspace = (await workspaces.reading(actor, slug, Action.READ_AUDIT)).workspace
+    workspace = (await tenancy.reading(actor, slug, Action.READ_AUDIT)).workspace
     return next((entry for entry in await audit.about(actor, slug, workspace.id) if entry.action == "plan.changed"), None)
 
 
@@ -57,7 +57,7 @@ async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
 
     Raises ValidationFailed for a plan that is not in the catalogue.
     """
-    async with workspaces.changing(actor, slug, Action.CHANGE_PLAN) as change:
+    async with tenancy.changing(actor, slug, Action.CHANGE_PLAN) as change:
         new = catalogue.current().plans.get(name)
         if new is None:
             raise ValidationFailed(FieldProblem("plan", "UNKNOWN", f"There is no plan {name!r}."))
@@ -67,7 +67,7 @@ async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
         if new.name != change.place.plan:
             await workspace_store.update(change.place.id, {"plan": new.name})
             await audit.record(change, "plan.changed", change.place.id, before=change.place.plan, after=new.name)
-    return (await workspaces.reading(actor, None, Action.READ_WORKSPACE, workspace_id=change.place.id)).workspace
+    return (await tenancy.reading(actor, None, Action.READ_WORKSPACE, workspace_id=change.place.id)).workspace
 
 
 def may_choose(old: Plan, new: Plan) -> bool:

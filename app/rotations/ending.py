@@ -10,12 +10,12 @@ from app.access.policy import Action
 from app.audit import service as audit
 from app.errors import NotFound, Unavailable
 from app.keys import service as keys
-from app.keys.key import ApiKey, Reason
+from app.keys.key import Reason
 from app.rotations import store
 from app.rotations.reading import WHAT, standing
 from app.rotations.rotation import Ending, Outcome, Progress, Rotation
-from app.workspaces import service as workspaces
-from app.workspaces.service import Change
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
 
 _log = logging.getLogger("keydesk.rotations")
 
@@ -42,16 +42,16 @@ async def finish_due(now: int) -> list[Progress]:
     return ended
 
 
-async def complete_in(change: Change, run: Progress) -> tuple[Progress, ApiKey]:
-    """Revokes the predecessor inside an open change; the caller writes it into the journal after the commit."""
-    revoked = await keys.revoke_in(change, run.predecessor, Reason.ROTATED, None)
-    return await _ended(change, run, Outcome.COMPLETED), revoked
+async def complete_in(change: Change, run: Progress) -> Progress:
+    """Revokes the predecessor inside an open change."""
+    await keys.revoke_in(change, run.predecessor, Reason.ROTATED, None)
+    return await _ended(change, run, Outcome.COMPLETED)
 
 
-async def cancel_in(change: Change, run: Progress) -> tuple[Progress, ApiKey]:
-    """Revokes the successor inside an open change; the caller writes it into the journal after the commit."""
-    revoked = await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, "The rotation was cancelled.")
-    return await _ended(change, run, Outcome.CANCELLED), revoked
+async def cancel_in(change: Change, run: Progress) -> Progress:
+    """Revokes the successor inside an open change."""
+    await keys.revoke_in(change, run.successor, Reason.NO_LONGER_NEEDED, "The rotation was cancelled.")
+    return await _ended(change, run, Outcome.CANCELLED)
 
 
 async def write_down(change: Change, run: Progress) -> Progress:
@@ -76,7 +76,7 @@ async def now_of(change: Change, run: Rotation) -> Progress:
 
 
 async def _finish(run: Rotation) -> list[Progress]:
-    async with workspaces.changing(Actor.system(), None, Action.COMPLETE_ROTATION, workspace_id=run.workspace_id) as change:
+    async with tenancy.changing(Actor.system(), None, Action.COMPLETE_ROTATION, workspace_id=run.workspace_id) as change:
         stored = await store.find(run.workspace_id, run.id)
         if stored is None or stored.ending is not None:
             return []
@@ -85,9 +85,7 @@ async def _finish(run: Rotation) -> list[Progress]:
             return [await write_down(change, found)]
         if not found.rotation.is_due(change.now):
             return []
-        ended, revoked = await complete_in(change, found)
-    await keys.written_down(revoked)
-    return [ended]
+        return [await complete_in(change, found)]
 
 
 async def _ended(change: Change, run: Progress, outcome: Outcome) -> Progress:

@@ -13,10 +13,10 @@ from app.clock import DAY, HOUR, hour_of
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.pace import unhurried
+from app.tenancy import service as tenancy
 from app.usage import callers
 from app.usage import store as usage_store
 from app.usage.caller import Caller
-from app.workspaces import service as workspaces
 
 _MONTH = 30 * DAY
 
@@ -47,7 +47,7 @@ class Impact:
 async def impact(actor: Actor, key_id: str, *, slug: str | None = None) -> Impact:
     """What revoking a key would cut off. Raises NotFound, NotAllowed."""
     key = await keys.get(actor, key_id, slug=slug)
-    await workspaces.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
     return (await impacts([key], await database.now()))[key.id]
 
 

@@ -17,8 +17,8 @@ from app.keys.key import ApiKey
 from app.keys.listing import Window
 from app.rotations import store
 from app.rotations.rotation import Progress, Rotation, progress
+from app.tenancy import service as tenancy
 from app.usage import callers
-from app.workspaces import service as workspaces
 
 WHAT: Final = "rotation"
 # Of what only time changes, such as a caller that begins to count as moved.
@@ -46,7 +46,7 @@ async def get(actor: Actor, rotation_id: str) -> Progress:
     """Raises NotFound, also for a rotation of a workspace the actor does not belong to; NotAllowed."""
     workspace_id = await workspace_of(rotation_id)
     try:
-        access = await workspaces.reading(actor, None, Action.READ_ROTATIONS, workspace_id=workspace_id)
+        access = await tenancy.reading(actor, None, Action.READ_ROTATIONS, workspace_id=workspace_id)
     except NotFound:
         raise NotFound(WHAT) from None
     run = await store.find(access.workspace.id, rotation_id)
@@ -57,7 +57,7 @@ async def get(actor: Actor, rotation_id: str) -> Progress:
 
 async def require(actor: Actor, run: Progress) -> None:
     """Raises NotFound, NotAllowed when the actor may not, or no longer, look at this run."""
-    await workspaces.reading(actor, None, Action.READ_ROTATIONS, workspace_id=run.rotation.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_ROTATIONS, workspace_id=run.rotation.workspace_id)
 
 
 async def mark(run: Progress) -> object:
@@ -90,14 +90,14 @@ async def lineage(actor: Actor, key_id: str, *, slug: str | None = None) -> list
 
 async def open_runs(actor: Actor, slug: str | None) -> list[Progress]:
     """A workspace's open runs, those with the earliest deadline first."""
-    access = await workspaces.reading(actor, slug, Action.READ_ROTATIONS)
+    access = await tenancy.reading(actor, slug, Action.READ_ROTATIONS)
     now = await database.now()
     return await standing(await store.open_runs(access.workspace.id, now), now)
 
 
 async def page(actor: Actor, slug: str | None, window: Window, *, open_only: bool = False) -> RunPage:
     """A page of a workspace's runs, the newest first; a place is `started_at` and the id."""
-    access = await workspaces.reading(actor, slug, Action.READ_ROTATIONS)
+    access = await tenancy.reading(actor, slug, Action.READ_ROTATIONS)
     now = await database.now()
     found = await store.page(access.workspace.id, window, now, open_only=open_only)
     more, runs = len(found) > window.limit, await standing(found[: window.limit], now)
@@ -108,7 +108,7 @@ async def page(actor: Actor, slug: str | None, window: Window, *, open_only: boo
 
 async def count(actor: Actor, slug: str | None, *, open_only: bool = False) -> int:
     """How many runs a workspace has, or has open."""
-    access = await workspaces.reading(actor, slug, Action.READ_ROTATIONS)
+    access = await tenancy.reading(actor, slug, Action.READ_ROTATIONS)
     return await store.count(access.workspace.id, await database.now(), open_only=open_only)
 
 
@@ -168,5 +168,5 @@ async def workspace_of(rotation_id: str) -> str:
 
 async def _key(actor: Actor, key_id: str, slug: str | None) -> ApiKey:
     key = await keys.get(actor, key_id, slug=slug)
-    await workspaces.reading(actor, None, Action.READ_ROTATIONS, workspace_id=key.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_ROTATIONS, workspace_id=key.workspace_id)
     return key

@@ -19,7 +19,7 @@ from app.keys.service import Created
 from app.rotations import store
 from app.rotations.ending import now_of, write_down
 from app.rotations.rotation import Progress
-from app.workspaces.service import Change
+from app.tenancy.service import Change
 
 # A run's successor is replaced so often at most: every time leaves a revoked key and entries in the audit log behind.
 MOST_REPLACEMENTS: Final = 20
@@ -46,9 +46,7 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
             raise Conflict("This key is being rotated. Finish or cancel that first.")
         made = await replace_successor(change, run) if run else await _replace(change, key)
         await repeat.remember(change, made.key.id)
-        revoked = await key_store.find(change.place.id, key.id)
-    await keys.written_down(*([revoked] if revoked else []))
-    return made
+        return made
 
 
 async def replace_successor(change: Change, run: Progress) -> Created:

@@ -13,7 +13,6 @@ from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
 from app.errors import Conflict, NotFound, RotationNotReady
-from app.keys import service as keys
 from app.keys import store as key_store
 from app.rotations import rules, store
 from app.rotations.ending import anything_due, as_stored, cancel_in, complete_in, finish_due, write_down
@@ -39,10 +38,10 @@ from app.rotations.replacing import replace_unused
 from app.rotations.rotation import Outcome, Progress, State
 from app.rotations.rules import DEFAULT_QUIET_SECONDS
 from app.rotations.starting import Started, start
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
 from app.usage import callers
 from app.versions import require_same, version_of_all
-from app.workspaces import service as workspaces
-from app.workspaces.service import Change
 
 __all__ = [
     "DEFAULT_QUIET_SECONDS",
@@ -88,9 +87,7 @@ async def complete(actor: Actor, rotation_id: str, *, force: bool = False, seen:
             if not force:
                 raise RotationNotReady(_why_not_ready(run), run.left)
             require_same(seen, run.left_version)
-        run, revoked = await complete_in(change, run)
-    await keys.written_down(revoked)
-    return run
+        return await complete_in(change, run)
 
 
 async def cancel(actor: Actor, rotation_id: str, *, force: bool = False, seen: str | None = None) -> Progress:
@@ -108,9 +105,7 @@ async def cancel(actor: Actor, rotation_id: str, *, force: bool = False, seen: s
                 raise Conflict("The new key has been used already: who uses it would be cut off. Cancel with `force` to do it.")
             using = (await callers.of_keys([run.successor.id]))[run.successor.id]
             require_same(seen, version_of_all(caller.id for caller in using))
-        run, revoked = await cancel_in(change, run)
-    await keys.written_down(revoked)
-    return run
+        return await cancel_in(change, run)
 
 
 async def extend(actor: Actor, rotation_id: str, deadline: int) -> Progress:
@@ -172,7 +167,7 @@ async def _changing(actor: Actor, rotation_id: str, action: Action) -> AsyncIter
     workspace_id = await workspace_of(rotation_id)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            change = await stack.enter_async_context(workspaces.changing(actor, None, action, workspace_id=workspace_id))
+            change = await stack.enter_async_context(tenancy.changing(actor, None, action, workspace_id=workspace_id))
         except NotFound:
             raise NotFound(WHAT) from None
         yield change, await write_down(change, await as_stored(change, rotation_id))

@@ -19,7 +19,7 @@ from app.rotations.ending import as_stored, now_of
 from app.rotations.replacing import like, open_run, replace_successor
 from app.rotations.rotation import OnDeadline, Progress, Rotation
 from app.rotations.rules import DEFAULT_QUIET_SECONDS, Terms
-from app.workspaces.service import Change
+from app.tenancy.service import Change
 
 # So long after a successor was made the answer with its secret may still be on its way: clients and balancers repeat a request
 # that is merely slow, and whoever then got the first answer would hold a key that the second has revoked.
@@ -60,17 +60,13 @@ async def start(
     """
     terms = Terms(deadline, on_deadline, quiet_seconds)
     asked = [key_id, deadline, str(on_deadline), quiet_seconds]
-    replaced: tuple[ApiKey, ...] = ()
     async with keys.changing(actor, key_id, Action.ROTATE_API_KEY, slug) as (change, key):
         repeat = Repeat.of(change, "rotateApiKey", idempotency_key, asked)
         begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
         if repeat and begun:
             repeat.require_same(begun[1])
-            started, replaced = await _again(change, begun[0], replace_unused=replace_unused)
-        else:
-            started = await _begin(change, key, terms, repeat)
-    await keys.written_down(*replaced)
-    return started
+            return await _again(change, begun[0], replace_unused=replace_unused)
+        return await _begin(change, key, terms, repeat)
 
 
 async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | None) -> Started:
@@ -95,18 +91,17 @@ async def _begin(change: Change, key: ApiKey, terms: Terms, repeat: Repeat | Non
     return Started(await now_of(change, run), made.secret)
 
 
-async def _again(change: Change, begun: Rotation, *, replace_unused: bool) -> tuple[Started, tuple[ApiKey, ...]]:
-    """The run that the same request has begun before, and the key that was replaced because nobody can have its secret."""
+async def _again(change: Change, begun: Rotation, *, replace_unused: bool) -> Started:
+    """The run that the same request has begun before; with another successor if nobody can have the first one's secret."""
     run = await now_of(change, begun)
     suspended = Status.SUSPENDED in (run.predecessor.status(change.now), run.successor.status(change.now))
     if not run.is_open or suspended or await key_store.lock_use(run.successor.id) is not None:
-        return Started(run, None), ()
+        return Started(run, None)
     left = min(run.successor.created_at + ANSWER_ON_ITS_WAY - change.now, ANSWER_ON_ITS_WAY)
     if left > 0 and not replace_unused:
-        return Started(run, None, retry_after=-(-left // clock.SECOND)), ()
+        return Started(run, None, retry_after=-(-left // clock.SECOND))
     made = await replace_successor(change, run)
-    revoked = await key_store.find(change.place.id, run.successor.id)
-    return Started(await as_stored(change, run.rotation.id), made.secret), (revoked,) if revoked else ()
+    return Started(await as_stored(change, run.rotation.id), made.secret)
 
 
 async def _refuse_open_run(change: Change, key: ApiKey) -> None:

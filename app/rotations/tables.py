@@ -6,7 +6,7 @@ from piccolo.columns import BigInt, Bytea, ForeignKey, OnDelete, Varchar
 from piccolo.table import Table
 
 from app.keys.tables import ApiKeyRow
-from app.workspaces.tables import WorkspaceRow
+from app.tenancy.tables import WorkspaceRow
 
 
 class RotationRow(Table, tablename="rotation"):

@@ -11,9 +11,9 @@ from app.access.policy import Action
 from app.clock import TOLERATED
 from app.errors import NotFound
 from app.keys import service as keys
+from app.tenancy import service as tenancy
 from app.usage import caller_store
 from app.usage.caller import Caller
-from app.workspaces import service as workspaces
 
 MOST_KEPT: Final = 200
 _AT_ONCE: Final = 50
@@ -70,4 +70,4 @@ async def bring_back() -> None:
 
 async def _require(actor: Actor, key_id: str) -> None:
     key = await keys.get(actor, key_id)
-    await workspaces.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)

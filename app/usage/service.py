@@ -11,9 +11,9 @@ from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.pace import unhurried
+from app.tenancy import service as tenancy
 from app.usage import store
 from app.usage.usage import Counts, Granularity, Part, Usage, summarise
-from app.workspaces import service as workspaces
 
 DEFAULT_DAYS: Final = 30
 MOST_STEPS: Final = 1_000
@@ -24,7 +24,7 @@ async def of_key(
 ) -> Usage:
     """One key's usage; without times the last 30 days. Raises NotFound, NotAllowed, ValidationFailed."""
     key = await keys.get(actor, key_id)
-    await workspaces.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
+    await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
     start, end = period(since, until, granularity, await database.now())
     return summarise(await store.parts([key.id], start, end, granularity.length), start, end, granularity)
 
@@ -33,7 +33,7 @@ async def of_workspace(
     actor: Actor, slug: str, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
 ) -> Usage:
     """All keys of a workspace together."""
-    access = await workspaces.reading(actor, slug, Action.READ_USAGE)
+    access = await tenancy.reading(actor, slug, Action.READ_USAGE)
     start, end = period(since, until, granularity, await database.now())
     found = await store.workspace_parts(access.workspace.id, start, end, granularity.length)
     return summarise(found, start, end, granularity)
@@ -41,7 +41,7 @@ async def of_workspace(
 
 async def last_used(actor: Actor, slug: str) -> int | None:
     """When any key of a workspace was last used."""
-    return await store.last_used_in((await workspaces.reading(actor, slug, Action.READ_USAGE)).workspace.id)
+    return await store.last_used_in((await tenancy.reading(actor, slug, Action.READ_USAGE)).workspace.id)
 
 
 async def of_keys(key_ids: list[str], since: int | None, until: int | None, granularity: Granularity) -> dict[str, Usage]:

@@ -12,9 +12,9 @@ from app.keys import store as keys
 from app.keys.key import ApiKey
 from app.keys.secret import class_of, cut
 from app.peppers import service as peppers
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import Workspace
 from app.verification.verify import Asked, Code, Gateway, HeldKey, judge, parse_address
-from app.workspaces import service as workspaces
-from app.workspaces.workspace import Workspace
 
 # Whoever may ask about a workspace's keys asks for all of its environments.
 _NO_GATEWAY = "preview"
@@ -56,7 +56,7 @@ class Answer:
 
 async def ask(actor: Actor, slug: str | None, question: Question) -> Answer:
     """The verdict now. A key of another workspace is NOT_FOUND, like one that does not exist."""
-    access = await workspaces.reading(actor, slug, Action.VERIFY_API_KEY)
+    access = await tenancy.reading(actor, slug, Action.VERIFY_API_KEY)
     asked = question.checked()
     if class_of(question.secret, catalogue.current().prefixes) is None:
         return Answer(Code.MALFORMED)

@@ -9,8 +9,8 @@ from typing import Final
 from app import catalogue, clock
 from app.audit.entry import Entry
 from app.keys.key import Reason
+from app.tenancy.workspace import DAYS
 from app.web.formats import REASONS, exact
-from app.workspaces.workspace import DAYS
 
 _TOLD: Final = {
     "key.created": "Created the API key {name}",

@@ -16,9 +16,9 @@ from app.access import policy
 from app.access.actor import Actor, Request
 from app.access.policy import Action
 from app.errors import NotAuthenticated, NotFound
+from app.tenancy.service import Access
 from app.web.form import Form
 from app.web.gate import Visitor, whose
-from app.workspaces.service import Access
 
 MAIN: Final = "main"
 

@@ -23,6 +23,7 @@ from app.errors import KeydeskError
 from app.notices import service as notices
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
+from app.tenancy import service as tenancy
 from app.web import (
     account,
     alerts,
@@ -47,7 +48,6 @@ from app.web.form import CONFIRMATION, Form, Unreadable
 from app.web.gate import SAFE_METHODS, Gate, Receive, Renewed, Scope, Send, Visitor, header, require_token
 from app.web.live import Live
 from app.web.page import Page
-from app.workspaces import service as workspaces
 
 # Forms that act for whom their own fields or their link prove, whether or not anybody is signed in.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
@@ -231,7 +231,7 @@ def _refuse_nul(page: Page) -> None:
 
 
 async def _enter(page: Page) -> None:
-    page.places = tuple(await workspaces.mine(page.actor))
+    page.places = tuple(await tenancy.mine(page.actor))
     if match := _PLACE.match(page.path):
         page.place = next((place for place in page.places if place.workspace.slug == match.group(1)), None)
     if page.place is not None and not page.is_fragment:

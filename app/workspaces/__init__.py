@@ -1,1 +1,1 @@
-"""Tenants: the workspace, who belongs to it, and the transaction in which anything of it changes."""
+"""What changes a workspace itself: its settings, its suspension, and where somebody was last."""

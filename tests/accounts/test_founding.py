@@ -14,7 +14,7 @@ from app.audit import service as audit
 from app.clock import MINUTE
 from app.errors import LinkExpired, NotAllowed, ValidationFailed
 from app.settings import Settings
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 from tests.conftest import Team
 from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, make_owner, sign_in, token_of
 
@@ -28,7 +28,7 @@ async def test_the_first_owner_comes_by_the_link_and_is_signed_in(db: None, sett
     signed_in = await accounts.set_up(REQUEST, token_of(link), **ANN)
     session = await accounts.session_of(signed_in.token)
     assert session and (session.user.email, session.user.name) == ("ann@example.org", "Ann")
-    ((place, role),) = [(access.workspace, access.role) for access in await workspaces.mine(session.actor(REQUEST))]
+    ((place, role),) = [(access.workspace, access.role) for access in await tenancy.mine(session.actor(REQUEST))]
     assert (place.slug, place.name, place.plan, role) == ("acme-inc", "Acme, Inc.", "free", Role.OWNER)
     (entry,) = await audit.page(session.actor(REQUEST), place.slug, limit=5)
     assert (entry.action, entry.actor.id, entry.request.address) == ("workspace.created", session.user.id, "203.0.113.9")
@@ -96,7 +96,7 @@ async def test_the_operator_founds_workspaces_and_a_known_owner_gets_one_more(db
     third = (await accounts.create_owner(Actor.operator(), email="ann@example.org", name="", password="x", workspace="ACME"))[1]
     assert again == user and [place.slug for place in (first, second, third)] == ["acme", "acme-2", "acme-3"]
     await sign_in()
-    assert len(await workspaces.mine(Actor.user(user.id, user.name))) == 3
+    assert len(await tenancy.mine(Actor.user(user.id, user.name))) == 3
 
 
 async def test_founders_at_once_get_slugs_of_their_own(db: None) -> None:

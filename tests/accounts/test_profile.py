@@ -12,7 +12,7 @@ from app.accounts import service as accounts
 from app.accounts.session import SignedIn
 from app.audit import store as audit_store
 from app.errors import LinkExpired, NotAllowed, NotAuthenticated, SignInFailed, TooManyAttempts, ValidationFailed
-from app.workspaces.service import SYSTEM_CHAIN
+from app.tenancy.service import SYSTEM_CHAIN
 from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, make_owner, sign_in, token_of
 from tests.support.smtp import Smtp
 

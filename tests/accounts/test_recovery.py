@@ -12,8 +12,8 @@ from app.accounts import service as accounts
 from app.audit import store as audit_store
 from app.clock import HOUR
 from app.errors import LinkExpired, NotAllowed, NotFound, SignInFailed, TooManyAttempts, ValidationFailed
-from app.workspaces import store as workspace_store
-from app.workspaces.service import SYSTEM_CHAIN
+from app.tenancy import store as workspace_store
+from app.tenancy.service import SYSTEM_CHAIN
 from tests.conftest import Team
 from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, coming_from, make_owner, sign_in, token_of
 from tests.support.smtp import Smtp

@@ -15,7 +15,7 @@ from app.audit import service as audit
 from app.audit import store as audit_store
 from app.clock import MINUTE
 from app.errors import NotAuthenticated, NotFound
-from app.workspaces.service import SYSTEM_CHAIN
+from app.tenancy.service import SYSTEM_CHAIN
 from tests.support.people import PASSWORD, REQUEST, coming_from, make_owner, sign_in
 
 

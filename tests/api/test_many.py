@@ -8,12 +8,12 @@ import pytest
 
 from app import database, ids
 from app.access.actor import Role, Scope
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import Member
 from app.verification.verify import Code
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import Member
 from tests.api.conftest import program
 from tests.conftest import Team, make_key, make_team
 from tests.support.graphql import Client

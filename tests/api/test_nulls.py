@@ -12,8 +12,8 @@ from app.api import schema as published
 from app.clock import DAY
 from app.keys import service as keys
 from app.keys.rules import KeyInput
+from app.tenancy.workspace import BusinessHours
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import BusinessHours
 from tests.conftest import Team
 from tests.support.graphql import Client
 

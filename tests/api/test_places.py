@@ -11,9 +11,9 @@ from app.api.documents import Documents
 from app.api.price import STATEMENTS
 from app.api.schema import core
 from app.rotations import service as rotations
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.service import Access
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.service import Access
 from tests.api.conftest import program
 from tests.conftest import Team, make_key, make_team
 from tests.support.callers import use
@@ -66,14 +66,14 @@ async def test_of_its_workspace_a_key_of_whatever_scope_reads_what_identifies_it
 async def test_a_workspace_that_is_refused_meanwhile_leaves_the_answer_around_it(
     owner: Client, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = workspaces.seen
+    original = tenancy.seen
 
     async def leaving(actor: Actor, slug: str | None, *, workspace_id: str | None = None) -> Access:
         async with database.transaction():
             await workspace_store.remove_member(team.workspace.id, team.owner.id)
         return await original(actor, slug, workspace_id=workspace_id)
 
-    monkeypatch.setattr(loaders.workspaces, "seen", leaving)
+    monkeypatch.setattr(loaders.tenancy, "seen", leaving)
     content = (await owner.send(CREATE % "slug", {"i": ASKED})).json()
     made = content["data"]["createApiKey"]
     assert made["secret"] and made["apiKey"] == {"name": "k", "workspace": None}

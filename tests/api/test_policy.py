@@ -28,7 +28,7 @@ from app.clock import DAY
 from app.management import service as management
 from app.management.key import Asked
 from app.rotations import service as rotations
-from app.workspaces import store as workspace_store
+from app.tenancy import store as workspace_store
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
 from tests.support.graphql import Client

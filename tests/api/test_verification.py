@@ -11,7 +11,7 @@ from app.clock import DAY
 from app.keys import secret as secrets
 from app.keys import service as keys
 from app.keys.key import Reason
-from app.workspaces import store as workspace_store
+from app.tenancy import store as workspace_store
 from tests.api.conftest import program
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
 from tests.support.graphql import Client

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from app import database
+from app import database, reconcile
 from app.access.actor import Actor
 from app.audit import service as audit
 from app.audit import store
 from app.gateways import service as gateways
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason
 from tests.conftest import KIND, Team, make_key, make_team
@@ -76,7 +76,7 @@ async def test_the_text_of_an_entry_is_kept_as_it_was_written(team: Team) -> Non
 
 
 async def anchored(chain: str) -> tuple[int, bytes]:
-    await journal.current().anchor()
+    await reconcile.anchor(journal.current())
     return (await journal.current().anchors())[chain]
 
 

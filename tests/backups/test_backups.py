@@ -14,7 +14,7 @@ from app.database import copying
 from app.errors import Conflict, StartRefused
 from app.gateways import service as gateways
 from app.gateways import store as gateway_store
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import Reason
@@ -23,10 +23,10 @@ from app.management import store as management_store
 from app.management.key import Asked
 from app.members import service as members
 from app.settings import Settings
+from app.tenancy import store as workspace_store
 from app.usage import service as usage
 from app.usage.usage import Granularity
 from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
 from tests.conftest import Team, make_key
 
 OPERATOR = Actor.operator()

@@ -10,7 +10,7 @@ import pytest
 from app import catalogue, database
 from app.audit import store as audit_store
 from app.keys.secret import KeyClass, class_of
-from app.workspaces.service import SYSTEM_CHAIN
+from app.tenancy.service import SYSTEM_CHAIN
 from tests.cli.conftest import Keydesk
 from tests.conftest import Team, make_key
 from tests.support.server import Server

@@ -18,7 +18,7 @@ from app.cli import reading
 from app.clock import DAY
 from app.errors import NotAllowed, NotFound
 from app.gateways import service as gateways
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.keys.secret import generate

@@ -6,8 +6,8 @@ import httpx
 
 from app.access.actor import Actor, Request
 from app.accounts import service as accounts
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
 from tests.cli.conftest import Keydesk
 from tests.support.people import sign_in
 from tests.support.server import Server
@@ -20,7 +20,7 @@ async def test_the_first_owner_can_sign_in_with_the_password_from_stdin(keydesk:
     assert keydesk("create-owner", *ANN, "--workspace", "Acme, Inc.", stdin=f"{PASSWORD}\n") == "acme-inc\n"
     user = (await sign_in(password=PASSWORD)).session.user
     assert (user.name, user.email) == ("Ann Bee", "ann@example.org")
-    (access,) = await workspaces.mine(Actor.user(user.id, "Ann Bee"))
+    (access,) = await tenancy.mine(Actor.user(user.id, "Ann Bee"))
     assert (access.workspace.slug, access.workspace.name, access.workspace.plan, access.role) == (
         "acme-inc", "Acme, Inc.", "free", "owner",
     )  # fmt: skip

@@ -27,9 +27,9 @@ from app.keys.service import KeyEdit
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.rotations.rotation import State
+from app.tenancy import store as workspace_store
 from app.usage import service as usage
 from app.usage.usage import Granularity
-from app.workspaces import store as workspace_store
 from tests.conftest import make_team
 from tests.support.people import sign_in, token_of
 

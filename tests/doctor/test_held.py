@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pytest
 
-from app import catalogue, database, runtime
+from app import catalogue, database, reconcile, runtime
 from app.access.actor import Actor
 from app.clock import DAY
 from app.doctor.finding import Finding, Level
@@ -17,7 +17,7 @@ from app.doctor.held import of_database
 from app.doctor.service import examine
 from app.errors import NotAllowed
 from app.gateways import service as gateways
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.peppers import service as peppers
@@ -124,7 +124,7 @@ async def test_a_journal_that_lacks_revocations_or_cannot_be_written_fails(
     written.path.unlink()
     assert await one(settings) == (Level.FAIL, "journal", f"{written.path} has 0 of 1 revocations: some are lacking")
     written.path.mkdir()
-    await written.catch_up()
+    await reconcile.catch_up(written)
     level, what, text = await one(settings)
     assert (level, what) == (Level.FAIL, "journal")
     assert text.startswith(f"cannot be written: {written.path}")

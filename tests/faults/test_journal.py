@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.audit import service as audit
-from app.keys import journal
+from app.journal import file as journal
 from tests.conftest import make_key
 from tests.faults.conftest import Desk, StartNodes, listening
 from tests.support.wire import Gateway, Program, Wire

@@ -22,7 +22,7 @@ import pytest
 
 from app import clock, database
 from app.audit import service as audit
-from app.keys import journal
+from app.journal import file as journal
 from app.settings import Settings
 from tests.conftest import empty, make_key
 from tests.faults.conftest import Desk, make_desk, started

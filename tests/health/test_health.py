@@ -13,8 +13,8 @@ from app import database, runtime
 from app.audit import service as audit
 from app.errors import Unavailable
 from app.health import Health
-from app.keys import journal
-from app.keys.journal import Journal
+from app.journal import file as journal
+from app.journal.file import Journal
 from app.metrics import REQUESTS, VERIFICATIONS, counting
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
@@ -62,7 +62,7 @@ async def test_a_journal_that_cannot_be_written_makes_a_node_unready(
     folder = tmp_path / "journal"
     folder.mkdir()
     runtime.put(Journal(folder))
-    await journal.current().append([("key_x", await database.now(), "OTHER")])
+    await journal.current().append([{"kind": "none"}])
     assert list((await client.get("/readyz")).json()["faults"]) == ["journal"]
 
 

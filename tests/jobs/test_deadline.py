@@ -13,7 +13,7 @@ from app import database
 from app.access.actor import ActorKind
 from app.audit import service as audit
 from app.clock import DAY, SECOND, rfc3339
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.management import service as management

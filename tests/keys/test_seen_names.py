@@ -15,7 +15,7 @@ from app.keys import service as keys
 from app.keys.listing import KeyFilter, Window
 from app.management import service as management
 from app.management.key import Asked
-from app.workspaces.rules import name_fault, plain_name
+from app.names import name_fault, plain_name
 from tests.conftest import Team, make_key
 
 NOBODY_SEES = ["\u200b", "\u2060\u200d", "\u3164", "\u115f\u1160", "\u2800", "\ufe0f", "\u0301", "\u00ad\u00a0", "\ue000", " \t "]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import clock, database, runtime
+from app import clock, database, reconcile, runtime
 from app.audit import service as audit
 from app.audit import store as audit_store
 from app.errors import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
 from app.keys.listing import KeyFilter, Order, Window, place_of
@@ -121,9 +121,9 @@ async def test_what_the_journal_lacks_is_added_from_the_database(team: Team, tmp
     path = tmp_path / "revocations.jsonl"
     path.write_text('{"key": "key_cut')
     fresh = journal.Journal(path)
-    assert await fresh.catch_up() == 1
+    assert await reconcile.catch_up(fresh) == 1
     assert made.key.id in journal.read(path)
-    assert await fresh.catch_up() == 0
+    assert await reconcile.catch_up(fresh) == 0
 
 
 async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_and_says_so(team: Team) -> None:
@@ -135,7 +135,7 @@ async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_a
     assert revoked.revocation is not None
     assert broken.failing is not None
     broken.path = path
-    assert await broken.catch_up() == 1
+    assert await reconcile.catch_up(broken) == 1
     assert broken.failing is None
 
 

@@ -19,7 +19,7 @@ from app.management import service
 from app.management.key import LONGEST_LIFE_DAYS, MOST_LIVING, Asked, ManagementKey, Status
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 from tests.conftest import Team, make_key
 
 REQUEST = Request("203.0.113.9", "ci/1", "req_x")
@@ -178,9 +178,9 @@ async def test_the_keys_of_who_leaves_are_taken_over_or_end(team: Team, other_te
     theirs, _ = await make(other_team)
     for foreign in (operators.id, theirs.id, "mgk_unknown"):
         with pytest.raises(ValidationFailed):
-            async with workspaces.changing(team.owner, team.slug, Action.REMOVE_MEMBER) as change:
+            async with tenancy.changing(team.owner, team.slug, Action.REMOVE_MEMBER) as change:
                 await service.settle(change, team.owner.id, team.editor, [kept.id, foreign])
-    async with workspaces.changing(team.owner, team.slug, Action.REMOVE_MEMBER) as change:
+    async with tenancy.changing(team.owner, team.slug, Action.REMOVE_MEMBER) as change:
         settled = await service.settle(change, team.owner.id, team.editor, [kept.id])
     assert ([key.id for key in settled.taken_over], [key.id for key in settled.revoked]) == ([kept.id], [ended.id])
     assert (await service.authenticate(kept_secret, REQUEST)).user_id == team.editor.id

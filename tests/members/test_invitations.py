@@ -18,8 +18,8 @@ from app.members import invitations
 from app.members import service as members
 from app.members.invitation import MOST_OPEN, InvitationView
 from app.settings import Settings
+from app.tenancy.service import SYSTEM_CHAIN
 from app.workspaces import service as workspaces
-from app.workspaces.service import SYSTEM_CHAIN
 from tests.conftest import Team
 from tests.support.people import PASSWORD, REQUEST, make_owner, sign_in, token_of
 from tests.support.smtp import Smtp

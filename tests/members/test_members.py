@@ -17,9 +17,10 @@ from app.errors import ConfirmationNeeded, Conflict, NotAllowed, NotAuthenticate
 from app.management import service as management
 from app.management.key import Asked, ManagementKey
 from app.members import service as members
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import Member, User
 from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import Member, User
 from tests.conftest import Team, make_key
 from tests.support.people import REQUEST, make_owner, sign_in, token_of
 
@@ -145,8 +146,8 @@ async def test_removing_ends_the_membership_and_settles_the_keys_the_member_made
     with pytest.raises(NotAuthenticated):
         await management.authenticate(ended_secret, Request())
     with pytest.raises(NotFound):
-        await workspaces.seen(leaver, team.slug)
-    assert await workspaces.mine(leaver) == []
+        await tenancy.seen(leaver, team.slug)
+    assert await tenancy.mine(leaver) == []
     assert sorted((await actions(team))[:3]) == ["management_key.revoked", "management_key.taken_over", "member.removed"]
     assert (await audit.about(team.owner, team.slug, api_key.id))[0].action == "key.created"
     assert await audit.first_broken(team.workspace.id) is None

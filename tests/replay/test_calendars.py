@@ -10,7 +10,7 @@ from app import database, replay
 from app.audit import service as audit
 from app.calendar import service as calendar
 from app.errors import NotFound
-from app.keys.journal import Journal
+from app.journal.file import Journal
 from tests.conftest import Team
 from tests.replay.test_replay import book
 

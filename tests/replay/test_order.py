@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from app import database, replay
+from app import database, reconcile, replay
 from app.clock import DAY
-from app.keys import journal
+from app.journal import file as journal
+from app.journal.lines import Taken, lacking
 from app.keys import service as keys
-from app.keys.journal_lines import Taken, lacking
 from tests.conftest import Team, make_key
 from tests.replay.test_replay import book, statuses
 
@@ -55,10 +55,10 @@ async def test_a_file_that_is_completed_says_last_what_was_said_last(book: journ
         other = book.path.with_name("other")
         other.write_text("".join(lines[number] for number in kept))
         other.rename(book.path)
-        await book.catch_up()
+        await reconcile.catch_up(book)
         assert list(journal.read_all(book.path).taken) == whole
         book.path.write_text("".join(lines))
-        await book.catch_up()
+        await reconcile.catch_up(book)
 
 
 def test_what_was_said_after_a_line_that_lacks_is_said_again() -> None:

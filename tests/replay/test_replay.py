@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app import database, replay, runtime
+from app import database, reconcile, replay, runtime
 from app.access.actor import Actor
 from app.audit import service as audit
 from app.doctor.finding import Finding, Level
 from app.doctor.held import of_database
 from app.gateways import service as gateways
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import Reason
@@ -149,20 +149,20 @@ async def test_a_journal_that_was_cut_replaced_or_removed_is_noticed_and_complet
     later = await database.now() + 3_600_000_000
     monkeypatch.setattr(database, "_frozen", later)
     await keys.revoke(team.owner, (await make_key(team, "D")).key.id, Reason.OTHER)
-    assert await book.catch_up() == 0
+    assert await reconcile.catch_up(book) == 0
     whole = journal.read_all(book.path)
     happen(book.path)  # type: ignore[operator]
     with caplog.at_level(logging.ERROR, "keydesk.journal"):
         with monkeypatch.context() as unwritable:
             unwritable.setattr(os, "write", no_room)
-            await book.catch_up()
+            await reconcile.catch_up(book)
             assert book.failing is not None
-        await book.catch_up()
+        await reconcile.catch_up(book)
     assert book.failing is None
     assert "cut, replaced or removed" in caplog.text
     found = journal.read_all(book.path)
     assert (found.keys.keys(), found.taken.keys()) == (whole.keys.keys(), whole.taken.keys())
-    assert await book.catch_up() == 0
+    assert await reconcile.catch_up(book) == 0
 
 
 def no_room(descriptor: int, data: bytes) -> int:
@@ -180,7 +180,7 @@ async def test_a_short_write_counts_as_a_failure_and_is_written_whole_afterwards
     assert revoked.revocation is not None
     assert book.failing is not None
     assert journal.read(book.path) == {}
-    assert await book.catch_up() == 1
+    assert await reconcile.catch_up(book) == 1
     assert book.failing is None
     assert set(journal.read(book.path)) == {key}
 
@@ -188,21 +188,21 @@ async def test_a_short_write_counts_as_a_failure_and_is_written_whole_afterwards
 async def test_a_round_reads_only_what_is_new(book: journal.Journal, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("A", "B", "C"):
         await keys.revoke(team.owner, (await make_key(team, name)).key.id, Reason.OTHER)
-    await book.catch_up()
+    await reconcile.catch_up(book)
     lines: list[bytes] = []
     whole = journal.Contents.read
     monkeypatch.setattr(journal.Contents, "read", lambda self, line: (lines.append(line), whole(self, line))[1])
     await keys.revoke(team.owner, (await make_key(team, "D")).key.id, Reason.OTHER)
-    await book.catch_up()
+    await reconcile.catch_up(book)
     assert len(lines) == 1
 
 
 async def test_a_journal_that_is_cut_gets_its_audit_anchors_again(book: journal.Journal, team: Team) -> None:
     await make_key(team)
-    await book.anchor()
+    await reconcile.anchor(book)
     known = await book.anchors()
     assert known[team.workspace.id][0] == 1
     book.path.write_text("")
-    await book.catch_up()
-    await book.anchor()
+    await reconcile.catch_up(book)
+    await reconcile.anchor(book)
     assert await book.anchors() == known

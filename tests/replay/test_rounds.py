@@ -8,7 +8,7 @@ import pytest
 
 from app import database, housekeeping, replay
 from app.audit import service as audit
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import Reason

@@ -9,7 +9,7 @@ import pytest
 from app import database
 from app.clock import DAY, HOUR, SECOND
 from app.errors import Conflict, ValidationFailed
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
 from app.keys.listing import Window

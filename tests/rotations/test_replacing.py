@@ -9,12 +9,12 @@ import pytest
 from app import clock, database
 from app.access.actor import Actor
 from app.errors import Conflict, NotAllowed
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
 from app.plans import service as plans
 from app.rotations import service as rotations
-from app.workspaces import service as workspaces
+from app.tenancy import service as tenancy
 from tests.conftest import Team, make_key, make_team
 
 
@@ -39,7 +39,7 @@ async def test_it_needs_no_free_slot_also_above_the_limit_of_a_smaller_plan(db: 
     await make_key(small)
     await plans.change_plan(Actor.operator(), small.slug, "free")
     await rotations.replace_unused(small.owner, first.id)
-    meter = await plans.meter((await workspaces.seen(small.owner, small.slug)).workspace)
+    meter = await plans.meter((await tenancy.seen(small.owner, small.slug)).workspace)
     assert (meter.limit, meter.used) == (1, 2)
 
 

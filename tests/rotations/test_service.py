@@ -14,7 +14,7 @@ from app.access.actor import Actor, ActorKind
 from app.audit import service as audit
 from app.clock import DAY, HOUR, MINUTE
 from app.errors import Conflict, NotAllowed, NotFound, RotationNotReady, ValidationFailed
-from app.keys import journal
+from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
 from app.keys.listing import Place, Window

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.access.actor import Actor, Request
 from app.accounts import service as accounts
 from app.accounts.session import SignedIn
-from app.workspaces.workspace import User, Workspace
+from app.tenancy.workspace import User, Workspace
 
 PASSWORD = "quite a long horse story 7"
 OTHER_PASSWORD = "nine purple umbrellas dancing"

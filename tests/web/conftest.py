@@ -15,9 +15,9 @@ from app.accounts import sessions
 from app.clock import MINUTE
 from app.main import Keydesk, create_app
 from app.settings import Settings
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
 from app.web.site import CONTROLLERS
-from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
 from tests.accounts.conftest import smtp  # a fixture of these tests too
 from tests.conftest import Team
 from tests.support.forms import Form, forms_of
@@ -125,7 +125,7 @@ async def signed_in(browser: Browser, actor: Actor) -> Browser:
     """With a session that has just begun."""
     user = await workspace_store.find_user(actor.id)
     assert user is not None
-    async with workspaces.changing_installation(actor) as change:
+    async with tenancy.changing_installation(actor) as change:
         browser.token = (await sessions.begin(change, user)).token
     return browser
 

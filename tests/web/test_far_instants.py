@@ -10,6 +10,7 @@ from app.clock import DAY
 from app.keys import service as keys
 from app.notices.letters import digest
 from app.notices.notice import Kind, Notice
+from app.tenancy import service as tenancy
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
 from tests.support.people import token_of
@@ -60,6 +61,6 @@ async def test_every_page_shows_a_key_that_has_such_an_end(owner: Browser, team:
 async def test_a_letter_about_such_an_end_is_written(team: Team, zone: str) -> None:
     key, now = (await make_key(team)).key, await database.now()
     await workspaces.update(team.owner, team.slug, timezone=zone)
-    place = (await workspaces.seen(team.owner, team.slug)).workspace
+    place = (await tenancy.seen(team.owner, team.slug)).workspace
     letter = digest(place, [Notice(key, Kind.EXPIRY, 7, BEYOND, now, True)], now)
     assert key.name in letter.text

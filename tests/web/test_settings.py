@@ -8,8 +8,9 @@ import pytest
 
 from app.access.actor import Actor
 from app.plans import service as plans
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import BusinessHours
 from app.workspaces import service as workspaces
-from app.workspaces.workspace import BusinessHours
 from tests.conftest import Team, make_key
 from tests.web.conftest import Browser, rows
 
@@ -19,7 +20,7 @@ LOG = "/w/acme/settings/audit-log"
 
 
 async def now_of(team: Team) -> workspaces.Workspace:
-    return (await workspaces.mine(team.owner))[0].workspace
+    return (await tenancy.mine(team.owner))[0].workspace
 
 
 async def test_a_smaller_plan_is_chosen_after_reading_what_it_means(owner: Browser, team: Team) -> None:

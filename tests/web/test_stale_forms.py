@@ -12,6 +12,7 @@ from app.management.key import Asked, Status
 from app.members import service as members
 from app.rotations import service as rotations
 from app.rotations.rotation import State
+from app.tenancy import service as tenancy
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
 from tests.support.callers import use
@@ -64,7 +65,7 @@ async def test_stale_settings_of_a_workspace_undo_nothing(owner: Browser, team: 
     answer = await owner.send(path, name="Renamed")
     assert answer.status_code == 409 and "Europe/Berlin" in answer.text
     assert dict(owner.form(path).values)["name"] == "Renamed"
-    place = (await workspaces.mine(team.owner))[0].workspace
+    place = (await tenancy.mine(team.owner))[0].workspace
     assert (place.name, place.timezone) == (team.workspace.name, "Europe/Berlin")
     assert (await owner.send(path, timezone="Europe/Berlin")).status_code == 303
 

@@ -10,6 +10,7 @@ from app.accounts.person import email_fault, person_fault
 from app.errors import ValidationFailed
 from app.keys import rules as key_rules
 from app.keys import service as keys
+from app.tenancy import service as tenancy
 from app.web.workspace import zones
 from app.workspaces import rules
 from app.workspaces import service as workspaces
@@ -41,7 +42,7 @@ async def test_a_name_that_turns_text_is_refused_and_changes_nothing(team: Team)
     with pytest.raises(ValidationFailed):
         await workspaces.update(team.owner, team.slug, name="a\u2069b")
     assert await keys.get(team.owner, key.id) == key and await keys.count(team.owner, team.slug) == 1
-    assert (await workspaces.seen(team.owner, team.slug)).workspace == team.workspace
+    assert (await tenancy.seen(team.owner, team.slug)).workspace == team.workspace
 
 
 @pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory"])

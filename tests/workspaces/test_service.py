@@ -11,9 +11,10 @@ from app import database
 from app.access.actor import Actor
 from app.audit import service as audit
 from app.errors import NotAllowed, NotFound, ValidationFailed
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.workspace import BusinessHours, slug_for
 from app.workspaces import service as workspaces
-from app.workspaces import store as workspace_store
-from app.workspaces.workspace import BusinessHours, slug_for
 from tests.conftest import Team, make_key
 from tests.support.people import make_owner
 
@@ -31,7 +32,7 @@ async def test_an_owner_changes_what_is_given_and_the_rest_stays(team: Team) -> 
     second = await workspaces.update(team.owner, team.slug, name="  Acme & Söhne ")
     assert second == replace(first, name="Acme & Söhne")
     third = await workspaces.update(team.owner, team.slug, business_hours=None)
-    assert third == replace(second, business_hours=None) == (await workspaces.seen(team.viewer, team.slug)).workspace
+    assert third == replace(second, business_hours=None) == (await tenancy.seen(team.viewer, team.slug)).workspace
 
 
 async def test_every_change_has_one_entry_with_what_it_was_and_no_change_has_none(team: Team) -> None:
@@ -65,7 +66,7 @@ async def test_every_fault_is_told_at_its_field_and_nothing_is_changed(
     with pytest.raises(ValidationFailed) as refusal:
         await workspaces.update(team.owner, team.slug, **change)
     assert [fault.field for fault in refusal.value.fields] == fields
-    assert (await workspaces.seen(team.owner, team.slug)).workspace == team.workspace and await entries(team) == []
+    assert (await tenancy.seen(team.owner, team.slug)).workspace == team.workspace and await entries(team) == []
 
 
 async def test_only_an_owner_changes_it(team: Team, other_team: Team) -> None:

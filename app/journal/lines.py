@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from app import clock
-from app.audit.entry import Entry
-from app.audit.store import TAKEN
 
 Revoked = tuple[str, int, str]
 # Everything before this line is no longer replayed: somebody wanted the old state.
@@ -19,6 +17,20 @@ FORGOTTEN: Final = "forgotten"
 # How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
 ANCHOR: Final = "audit"
 RESTORED: Final = "audit.restored"
+# Actions that take something away other than an API key, or give it back: what the revocation journal has to know.
+TAKEN: Final = (
+    "calendar_link.made",
+    "calendar_link.withdrawn",
+    "gateway_token.revoked",
+    "key.resumed",
+    "key.suspended",
+    "management_key.revoked",
+    "member.joined",
+    "member.removed",
+    "member.role_changed",
+    "workspace.resumed",
+    "workspace.suspended",
+)
 # What is said of one thing, of which the line that comes last in the file counts.
 SUBJECTS: Final = (
     ("key.suspended", "key.resumed"),
@@ -81,12 +93,6 @@ class Contents:
         """Each entry's MAC covers all before it, so the farthest one speaks for the others."""
         if length > self.anchors.get(chain, (0, b""))[0]:
             self.anchors[chain] = (length, head)
-
-
-def taken_of(entry: Entry) -> Taken:
-    """An entry of the audit log as the journal knows it."""
-    role = entry.detail.get("after") if entry.action == "member.role_changed" else None
-    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
 
 
 def subject(taken: Taken) -> Subject:

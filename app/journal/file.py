@@ -4,7 +4,7 @@ One JSON line each. A revoked API key is `{"key": "key_…", "revokedAt": "…Z"
 which is the audit log's action: `{"kind": "member.removed", "id": "usr_…", "chain": "wsp_…", "at": "…Z"}`. What is given back
 (`key.resumed`, `member.joined`) is written as well: the line that comes later in the file wins. Lines are fsynced before the
 change is answered.
-Several processes append to the file; what one of them could not write, `catch_up` adds later from the database.
+Several processes append to the file; what one of them could not write, `reconcile.catch_up` adds later from the database.
 """
 
 from __future__ import annotations
@@ -15,31 +15,13 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app import clock, database, runtime
-from app.audit import store as audit_store
-from app.audit.entry import Entry
-from app.audit.store import TAKEN
-from app.keys import store
-from app.keys.journal_lines import (
-    ANCHOR,
-    FORGOTTEN,
-    RESTORED,
-    Contents,
-    Revoked,
-    Taken,
-    key_line,
-    lacking,
-    line_of,
-    taken_of,
-)
+from app import runtime
+from app.journal.lines import FORGOTTEN, RESTORED, Contents
 
-_ANCHOR_EVERY: Final = clock.HOUR
-_OVERLAP = 10 * clock.MINUTE
 _TAIL_BYTES: Final = 64
 _log = logging.getLogger("keydesk.journal")
 
@@ -56,25 +38,26 @@ class _Place:
 class Journal:
     """`failing` is why the file could not be written the last time, or is not whole; None while all is well.
 
-    `asked` is the server that was last asked about all lines, and what it had never heard of among the newest ones.
+    `caught_up_to` and `anchored_at`: how far `reconcile` has come. `asked`: the server that was last asked about all lines,
+    and what it had never heard of among the newest ones.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failing: str | None = None
         self.asked: tuple[str, frozenset[str]] | None = None
-        self._caught_up_to = 0
-        self._anchored_at = 0
+        self.caught_up_to = 0
+        self.anchored_at = 0
         self._contents = Contents()
         self._place: _Place | None = None
 
-    async def append(self, revoked: list[Revoked]) -> None:
-        """Written and fsynced when this returns. A failure is remembered, not raised: the revocation stands."""
-        await self._append([key_line(entry) for entry in revoked])
-
-    async def write(self, taken: Iterable[Taken]) -> None:
-        """The same for what is no API key."""
-        await self._append([line_of(entry) for entry in taken])
+    async def append(self, lines: list[dict[str, Any]]) -> None:
+        """Written and fsynced when this returns. A failure is remembered, not raised: what was taken away stays taken away."""
+        try:
+            await asyncio.to_thread(_write, self.path, lines)
+            self.failing = None
+        except OSError as error:
+            self.fail(error)
 
     async def forget(self) -> None:
         """From here on nothing that the file said before is replayed. Raises OSError: then it would be, at the next start."""
@@ -87,61 +70,15 @@ class Journal:
         except OSError:
             return {}
 
-    async def anchor(self, chains: Container[str] | None = None) -> None:
-        """Writes down how long the audit chains are now (or those of them), where that is farther than the file knows."""
-        known, ends = await self.anchors(), await audit_store.ends()
-        farther = {chain: end for chain, end in ends.items() if end[0] > known.get(chain, (0, b""))[0]}
-        lines = [
-            {"kind": ANCHOR, "chain": chain, "length": length, "head": head.hex()}
-            for chain, (length, head) in farther.items()
-            if chains is None or chain in chains
-        ]
-        if lines:
-            await self._append(lines)
-
-    async def anchor_hourly(self) -> None:
-        now = await database.now()
-        if not 0 <= now - self._anchored_at < _ANCHOR_EVERY:
-            await self.anchor()
-            self._anchored_at = now
-
     async def begin_anew(self) -> None:
         """The audit chains are shorter with good reason: the database is new, or was put back from a backup."""
         if await self.anchors():
-            await self._append([{"kind": RESTORED}])
+            await self.append([{"kind": RESTORED}])
 
     async def contents(self) -> Contents:
         """All that the file says now. Raises OSError."""
         await asyncio.to_thread(self._look)
         return self._contents
-
-    async def catch_up(self) -> int:
-        """Adds what the file lacks of the database's; answers how many lines that were. Reads only what is new in the file.
-
-        A file that was cut, replaced or removed since the last time is `failing` until it is whole again.
-        """
-        try:
-            known = await self.contents()
-        except OSError as error:
-            self._fail(error)
-            return 0
-        since = max(0, self._caught_up_to - _OVERLAP)
-        revoked = await store.revoked_since(since)
-        taken = [taken_of(entry) for entry in await audit_store.taken_since(since)]
-        lines = [key_line(entry) for entry in revoked if entry[0] not in known.keys]
-        lines += [line_of(entry) for entry in lacking(taken, known.taken)]
-        # Also with nothing to add: a file that cannot be written is found before the revocation that needs it.
-        await self._append(lines)
-        if self.failing is None:
-            self._caught_up_to = max([self._caught_up_to, *(at for _, at, _ in revoked), *(entry.at for entry in taken)])
-        return len(lines)
-
-    async def _append(self, lines: list[dict[str, Any]]) -> None:
-        try:
-            await asyncio.to_thread(_write, self.path, lines)
-            self.failing = None
-        except OSError as error:
-            self._fail(error)
 
     def _look(self) -> None:
         """Reads what is new, or everything when this is not the file that was read before."""
@@ -157,7 +94,7 @@ class Journal:
             if descriptor is not None:
                 self._read(descriptor)
         if self._contents.forgotten != forgotten:
-            self._caught_up_to = 0
+            self.caught_up_to = 0
 
     def _read(self, descriptor: int) -> None:
         about = os.fstat(descriptor)
@@ -173,10 +110,11 @@ class Journal:
 
     def _lose(self) -> None:
         self.failing = f"{self.path}: it was cut, replaced or removed while it was in use"
-        self._place, self._contents, self._caught_up_to = None, Contents(), 0
+        self._place, self._contents, self.caught_up_to = None, Contents(), 0
         _log.error("the revocation journal is completed from the database: %s", self.failing)
 
-    def _fail(self, error: OSError) -> None:
+    def fail(self, error: OSError) -> None:
+        """Remembers why the file could not be read or written."""
         self.failing = f"{self.path}: {error.strerror}"
         _log.error("the revocation journal cannot be written: %s", self.failing)
 
@@ -193,12 +131,6 @@ def read_all(path: Path) -> Contents:
 def read(path: Path) -> dict[str, int]:
     """Key id → instant of revocation, of API keys."""
     return {key: at for key, (at, _) in read_all(path).keys.items()}
-
-
-async def written(entries: list[Entry]) -> None:
-    """Called after each commit with the audit entries that it made: what is taken away without being an API key is written."""
-    if taken := [taken_of(entry) for entry in entries if entry.action in TAKEN]:
-        await current().write(taken)
 
 
 def _goes_on(descriptor: int, place: _Place) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from app import database
 from app.access.actor import Role
-from app.workspaces.tables import InstallationRow, MemberRow, UserRow, WorkspaceRow
-from app.workspaces.workspace import BusinessHours, Member, User, Workspace
+from app.tenancy.tables import InstallationRow, MemberRow, UserRow, WorkspaceRow
+from app.tenancy.workspace import BusinessHours, Member, User, Workspace
 
 _MEMBER: Final = (
     "SELECT u.*, m.id AS member_id, m.workspace AS place, m.role AS member_role, m.created_at AS joined_at"

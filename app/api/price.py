@@ -82,13 +82,14 @@ READINGS: Final = {
     "Workspace.auditEvents": 4 * STATEMENTS,
     "ApiKey.callers": 300,
     "ApiKey.revocationImpact": 300,
-    "ApiKey.unusedPermissions": 10,
+    "ApiKey.unusedPermissions": 20,
 }
-# A step of a workspace's usage is a sum over all its keys; an hour of a key's is of more rows than a day.
-WORKSPACE_STEP: Final = 270
-KEY_HOUR: Final = 2
+# What reading each step of a usage costs; one of a workspace is a sum over all its keys.
+STEPS_READ: Final = {"ApiKey.usage": 2, "Workspace.usage": 270}
+# What each step costs beside its fields where a series shows it.
+POINT: Final = 2
 # A series has as many steps as the arguments of the field around it say.
-SPANS: Final = frozenset({"ApiKey.usage", "Workspace.usage"})
+SPANS: Final = frozenset(STEPS_READ)
 SERIES: Final = "Usage.series"
 NODE: Final = "Query.node"
 # Introspection resolves from memory, several times faster than data.
@@ -170,7 +171,7 @@ class _Walk:
     def _priced(self, parent: GraphQLCompositeType, node: FieldNode, definition: GraphQLField, inner: Bill) -> Bill:
         coordinate = f"{parent.name}.{node.name.value}"
         if coordinate == SERIES:
-            return replace(inner, cost=1, per_step=inner.cost)
+            return replace(inner, cost=1, per_step=inner.cost + POINT)
         if parent.name == "Mutation":
             given, names = self._given(definition, node, "input")
             changed = len(given.get("input", {}).get("ids", "1"))
@@ -178,7 +179,7 @@ class _Walk:
         if coordinate in SPANS:
             given, names = self._given(definition, node, "since", "until", "granularity")
             # Each step is read and added up also where no series shows it.
-            cost = 1 + inner.cost + steps(**given) * (max(inner.per_step, 1) + _reading(coordinate, given.get("granularity")))
+            cost = 1 + inner.cost + steps(**given) * (max(inner.per_step, 1) + STEPS_READ[coordinate])
             return Bill(cost=cost, variables=inner.variables | names)
         each = max(inner.cost, AT_LEAST.get(coordinate, 0))
         if is_connection(definition):
@@ -205,13 +206,6 @@ class _Walk:
 
     def _type(self, name: str) -> GraphQLCompositeType:
         return cast("GraphQLCompositeType", self._schema.type_map[name])
-
-
-def _reading(coordinate: str, granularity: Granularity | None) -> int:
-    """What reading a step costs beside its fields."""
-    if coordinate == "Workspace.usage":
-        return WORKSPACE_STEP
-    return KEY_HOUR - 1 if granularity is Granularity.HOUR else 0
 
 
 def is_connection(definition: GraphQLField) -> bool:

@@ -13,6 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ UNAVAILABLE = {
     # A statement that was stopped at its deadline.
     sqlite3.SQLITE_INTERRUPT,
 }
+# Piccolo wants each row as a dictionary, which Python makes one by one: its interpreter is busy with it while verification waits.
+AS_TUPLES: ContextVar[bool] = ContextVar("as_tuples", default=False)
 # SQLite says more about an error in its higher bits.
 _PRIMARY = 0xFF
 
@@ -195,21 +198,23 @@ class PersistentSQLiteEngine(SQLiteEngine):
         except TimeoutError:
             raise Unavailable(internal="no SQLite reader became free in time") from None
         try:
-            return await _rows(reader, query, args, deadline.until())
+            return await _rows(reader, query, args, deadline.until(), as_tuples=AS_TUPLES.get())
         finally:
             self._readers.put_nowait(reader)
 
     async def _run_in_existing_connection(
         self, connection: Any, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
     ) -> Any:
-        return await _rows(connection, query, args)
+        return await _rows(connection, query, args, as_tuples=AS_TUPLES.get())
 
 
-async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None, until: float | None = None) -> Any:
+async def _rows(
+    connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None, until: float | None = None, *, as_tuples: bool
+) -> Any:
     # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
     with _telling("asking"):
         try:
-            reading = connection._execute(_all, connection._conn, query, args or (), until)  # type: ignore[no-untyped-call]
+            reading = connection._execute(_all, connection._conn, query, args or (), until, as_tuples)  # type: ignore[no-untyped-call]
             return await asyncio.shield(asyncio.ensure_future(reading))
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):
@@ -217,14 +222,16 @@ async def _rows(connection: aiosqlite.Connection, query: str, args: Sequence[Any
             raise
 
 
-def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any], until: float | None) -> list[Any]:
+def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any], until: float | None, as_tuples: bool) -> list[Any]:
     """In the connection's thread, until its deadline. Closed also when a row cannot be read: a statement that is left half
     read would keep the connection at what the database was then."""
     if until is not None:
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
     try:
-        with contextlib.closing(connection.execute(query, args)) as cursor:
-            return cursor.fetchall()
+        with contextlib.closing(connection.cursor()) as cursor:
+            if as_tuples:
+                cursor.row_factory = None
+            return cursor.execute(query, args).fetchall()
     finally:
         if until is not None:
             connection.set_progress_handler(None, STEPS)

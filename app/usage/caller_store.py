@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from app import database
 from app.keys.listing import LAST_INSTANT
@@ -15,6 +15,9 @@ from app.usage.caller import FOLDED, UNKNOWN, Caller, caller_id
 from app.usage.counting import CROWD, Tally
 
 _NOTED = {"key_last_used": "last_used_at", "caller": "last_seen_at"}
+Row = Sequence[Any]
+_KEY: Final = itemgetter(0)
+_ID: Final = itemgetter(4)
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
 
 
@@ -23,12 +26,12 @@ async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
-    rows = await database.fetch(f"{_SELECT} WHERE key IN ({marks}) ORDER BY key, network, user_agent", *key_ids)
-    return {key: _callers(own) async for key, own in unhurried(groupby(rows, itemgetter("key")))}
+    rows = await database.tuples(f"{_SELECT} WHERE key IN ({marks}) ORDER BY key, network, user_agent", *key_ids)
+    return {key: _callers(own) async for key, own in unhurried(groupby(rows, _KEY))}
 
 
 async def find(caller_id: str) -> Caller | None:
-    found = _callers(await database.fetch(f"{_SELECT} WHERE id = {{}}", caller_id))
+    found = _callers(await database.tuples(f"{_SELECT} WHERE id = {{}}", caller_id))
     return found[0] if found else None
 
 
@@ -104,19 +107,17 @@ async def _drop(row: dict[str, Any], seen_at: int) -> list[dict[str, Any]]:
     )
 
 
-def _callers(rows: Iterable[dict[str, Any]]) -> list[Caller]:
-    found = [_caller(list(parts)) for _, parts in groupby(rows, itemgetter("id"))]
+def _callers(rows: Iterable[Row]) -> list[Caller]:
+    found = [_caller(list(parts)) for _, parts in groupby(rows, _ID)]
     return sorted(found, key=lambda caller: (-caller.last_seen_at, caller.id))
 
 
-def _caller(rows: list[dict[str, Any]]) -> Caller:
-    return Caller(
-        id=rows[0]["id"],
-        key_id=rows[0]["key"],
-        network=rows[0]["network"],
-        user_agent=rows[0]["user_agent"],
-        first_seen_at=min(row["first_seen_at"] for row in rows),
-        last_seen_at=max(row["last_seen_at"] for row in rows),
-        requests=sum(row["requests"] for row in rows),
-        permissions=tuple(sorted(row["permission"] for row in rows if row["permission"])),
-    )
+def _caller(rows: list[Row]) -> Caller:
+    """One of each permission, all of one network and family."""
+    key_id, network, user_agent, permission, caller_id, first_seen_at, last_seen_at, requests = rows[0]
+    permissions = [permission]
+    for _, _, _, other, _, first, last, more in rows[1:]:
+        permissions.append(other)
+        first_seen_at, last_seen_at, requests = min(first_seen_at, first), max(last_seen_at, last), requests + more
+    held = tuple(sorted(filter(None, permissions)))
+    return Caller(caller_id, key_id, network, user_agent, first_seen_at, last_seen_at, requests, held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from app import clock, database
@@ -13,6 +13,7 @@ from app.usage.counting import Tally
 from app.usage.usage import SUCCESSES, Counts, Part, PartOf
 
 _ROWS_PER_STATEMENT: Final = 200
+_PARTS: Final = {str(part): part for part in PartOf}
 _SUCCESSES: Final = ", ".join(f"'{outcome}'" for outcome in sorted(SUCCESSES))
 _SUCCESSFUL: Final = f"SUM(CASE WHEN u.outcome IN ({_SUCCESSES}) THEN u.requests ELSE 0 END)"
 
@@ -23,13 +24,13 @@ async def parts(key_ids: list[str], since: int, until: int, step: int) -> list[P
     if not key_ids:
         return []
     where = f"WHERE u.key IN ({_marks(key_ids)}) AND u.at >= {{}} AND u.at < {{}}"
-    return await _parts(await database.fetch(_split("u.key", where, step), step, *key_ids, since, until))
+    return await _parts(await database.tuples(_split("u.key", where, step), step, *key_ids, since, until))
 
 
 async def workspace_parts(workspace_id: str, since: int, until: int, step: int) -> list[Part]:
     """The same for all keys of a workspace together; `key_id` is empty."""
     where = "JOIN api_key k ON k.id = u.key WHERE k.workspace = {} AND u.at >= {} AND u.at < {}"
-    return await _parts(await database.fetch(_split("''", where, step), step, workspace_id, since, until))
+    return await _parts(await database.tuples(_split("''", where, step), step, workspace_id, since, until))
 
 
 async def permissions_used(key_ids: list[str], since: int, until: int) -> list[tuple[str, str]]:
@@ -170,10 +171,10 @@ def _split(key: str, where: str, step: int) -> str:
     )
 
 
-async def _parts(rows: list[dict[str, Any]]) -> list[Part]:
+async def _parts(rows: list[Sequence[Any]]) -> list[Part]:
     return [_part(row) async for row in unhurried(rows)]
 
 
-def _part(row: dict[str, Any]) -> Part:
-    counts = Counts(int(row["successful"]), int(row["total"]) - int(row["successful"]))
-    return Part(row["key"], PartOf(row["part"]), row["at"], row["name"], counts)
+def _part(row: Sequence[Any]) -> Part:
+    key_id, part, at, name, successful, total = row
+    return Part(key_id, _PARTS[part], at, name, Counts(int(successful), int(total) - int(successful)))

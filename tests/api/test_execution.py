@@ -60,7 +60,7 @@ async def test_the_dearest_query_leaves_the_event_loop_to_others_again_and_again
     for number in range(100):
         key = (await make_key(team, f"Key {number}")).key.id
         await use(key, now - now % HOUR)
-    owner, asked = Client(team.owner), {"first": 100, "since": rfc3339(now - 29 * DAY)}
+    owner, asked = Client(team.owner), {"first": 60, "since": rfc3339(now - 29 * DAY)}
     await owner.ask(EVERYTHING, **asked)
     with without_collector():
         whole = min([await computed(owner, **asked) for _ in range(3)])
@@ -79,7 +79,7 @@ async def test_of_a_tenants_dear_operations_one_runs_and_the_next_hears_to_come_
     owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
-    room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    room, asked = owner.endpoint._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
     assert owner.actor is not None
     async with room.for_one_of("somebody else", BUDGET):
         await owner.ask(EVERYTHING, **asked)
@@ -95,7 +95,7 @@ async def test_a_dear_operation_waits_for_those_of_others_and_is_never_refused_f
     owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "PATIENCE_SECONDS", 0)
-    room, asked = owner.endpoint._room, {"first": 100, "since": rfc3339(await database.now() - 29 * DAY)}
+    room, asked = owner.endpoint._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
     async with contextlib.AsyncExitStack() as stack:
         for number in range(execution.MOST_DEAR):
             await stack.enter_async_context(room.for_one_of(f"tenant {number}", BUDGET))

@@ -166,9 +166,9 @@ def test_a_variable_costs_what_it_is_coerced_to(documents: Documents) -> None:
 def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Documents) -> None:
     query = "query($key:ID!){node(id:$key){...on ApiKey{usage(since:%s,until:%s){%s}}}}"
     year = ('"2026-01-01T00:00:00Z"', '"2026-12-31T00:00:00Z"')
-    assert cost(documents, query % (*year, "totalRequests")) == 1 + 1 + 1 + 366
-    assert cost(documents, query % (*year, "totalRequests series{at}")) == 1 + 1 + 2 + 366
-    assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + 2 * 366
+    assert cost(documents, query % (*year, "totalRequests")) == 1 + 1 + 1 + 3 * 366
+    assert cost(documents, query % (*year, "totalRequests series{at}")) == 1 + 1 + 2 + (1 + 4) * 366
+    assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + (2 + 4) * 366
 
 
 def test_a_span_without_an_end_is_priced_anew_as_it_grows(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, Final, Generic, TypeVar
 
 SLICE_SECONDS: Final = 0.002
-# While keys are being verified: each verification waits for up to three slices.
+# While keys are being verified: each verification waits for up to three slices, and most of the time is left to them.
 SHORT_SECONDS: Final = 0.001
+LONG_REST_SECONDS: Final = 0.003
 # Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
 REST_SECONDS: Final = 0.001
 
@@ -36,7 +37,7 @@ class Pace:
             return
         async with self._line:
             if not self._lasts():
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(LONG_REST_SECONDS if self._urgent() else REST_SECONDS)
                 self._began = time.monotonic()
 
     async def after(self, result: Awaitable[T]) -> T:

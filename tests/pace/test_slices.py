@@ -18,12 +18,13 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        self.rests: list[float] = []
+        # When each began and ended.
+        self.rests: list[tuple[float, float]] = []
         patch.setattr(time, "monotonic", lambda: self.now)
         patch.setattr(pace.asyncio, "sleep", self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
-        self.rests.append(self.now)
+        self.rests.append((self.now, self.now + seconds))
         self.now += seconds
 
 
@@ -39,14 +40,17 @@ async def slices(clock: Clock, worker: Pace) -> list[float]:
     for _ in range(1_000):
         await worker.turn()
         clock.now += 0.0001
-    return [later - earlier - pace.REST_SECONDS for earlier, later in pairwise(clock.rests)]
+    return [begun - ended for (_, ended), (begun, _) in pairwise(clock.rests)]
 
 
 async def test_slices_are_short_while_keys_are_being_verified(clock: Clock) -> None:
     usual = max(await slices(clock, Pace()))
     urgent = max(await slices(clock, Pace(lambda: True)))
+    longest = max(ended - begun for begun, ended in clock.rests)
     assert usual == pytest.approx(SLICE_SECONDS, abs=0.0002)
     assert urgent == pytest.approx(SHORT_SECONDS, abs=0.0002)
+    # Most of the time is left to the verifications.
+    assert longest == pytest.approx(3 * SHORT_SECONDS)
 
 
 async def test_rows_are_read_with_rests_between_slices(clock: Clock) -> None:

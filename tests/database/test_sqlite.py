@@ -77,7 +77,8 @@ async def test_two_hundred_concurrent_read_then_write_transactions_all_succeed(d
     threads = threading.active_count()
     await asyncio.gather(*(add_one() for _ in range(200)))
     assert (await database.fetch("SELECT revision FROM installation WHERE id = 1"))[0]["revision"] == start + 200
-    assert threading.active_count() == threads
+    # Others may end meanwhile, such as those of applications of earlier tests.
+    assert threading.active_count() <= threads
 
 
 async def test_a_cancelled_transaction_writes_nothing_and_leaves_the_writer_free(db: None) -> None:

@@ -24,7 +24,10 @@ def in_one_line(text: str) -> bool:
 
 def plain_name(text: str) -> str:
     """As it is stored: in one normal form, without the marks that nobody sees and that make two names look alike."""
-    return without_unseen(unicodedata.normalize("NFC", without_unseen(text))).strip()
+    # What is left out at an edge can bring a blank there, or a mark that nothing carries any more.
+    while (plain := without_unseen(unicodedata.normalize("NFC", without_unseen(text))).strip()) != text:
+        text = plain
+    return text
 
 
 def _is_seen(text: str) -> bool:

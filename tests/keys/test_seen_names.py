@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import database
@@ -66,6 +66,8 @@ def test_what_is_never_seen_is_not_stored_and_what_means_something_is(typed: str
         max_size=8,
     )
 )
+@example(" \u200c\u094d")
+@example("\u200b \u200c\u094d ")
 def test_a_name_in_its_stored_form_stays_as_it_is(typed: str) -> None:
     assert plain_name(plain_name(typed)) == plain_name(typed)
 

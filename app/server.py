@@ -85,7 +85,7 @@ async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]
 
 
 def _be_prompt() -> None:
-    """What has been loaded stays for ever, and walking it again takes the garbage collector 80 ms each time; and the database's
+    """What has been loaded stays loaded, and walking it again takes the garbage collector 80 ms each time; and the database's
     threads need the interpreter for moments only, which they should not await for Python's usual 5 ms."""
     gc.collect()
     gc.freeze()

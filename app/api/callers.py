@@ -19,7 +19,7 @@ from app.usage import caller as noun
 RevocationVerdict = strawberry.enum(
     impact_noun.Verdict,
     name="RevocationVerdict",
-    description="QUIET: not used for 30 days, or over. BUSY: active, and used within the last hour: somebody is at it now.",
+    description="QUIET: not used for 30 days, revoked or expired. BUSY: active, and used within the last hour.",
 )
 
 

@@ -1,4 +1,4 @@
-"""The closed sets of the contract that are told by words of their own, and what each word means."""
+"""The enums of codes in the contract, and what each code means."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class FieldFault(StrEnum):
 
 
 WORDS: Final = {
-    "VerificationCode": "What a request with a key is told, in the order in which reasons are looked for.",
+    "VerificationCode": "The verdict on a request with a key, in the order in which the reasons are checked.",
     **{f"VerificationCode.{code.name}": message for code, message in MESSAGES.items()},
-    "UsageOutcome": "What became of a request with a key: what it was told, or what the service reported that it went on to serve.",
+    "UsageOutcome": "The outcome of a request with a key: its verdict, or what the service reported after serving it.",
     **{f"UsageOutcome.{code.name}": message for code, message in MESSAGES.items() if code.name in UsageOutcome.__members__},
     "UsageOutcome.SUCCEEDED": "It was served, and the service reported a status below 400.",
     "UsageOutcome.FAILED": "It was served, and the service reported another status.",

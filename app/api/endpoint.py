@@ -18,7 +18,7 @@ from app.access.actor import Actor, Request
 from app.api import http
 from app.api.context import Context
 from app.api.documents import ERRORS_TOLD, Document, Documents
-from app.api.errors import told
+from app.api.errors import formatted
 from app.api.execution import Executor, Room, executor
 from app.api.http import Body, Receive, Refused, Response, Scope, Send
 from app.api.price import Bill
@@ -90,7 +90,7 @@ class Endpoint:
             later = {"retry-after": str(failure.retry_after_seconds)}
             return Response(503, http.error("UNAVAILABLE", failure.message), headers=later)
         except Exception as failure:
-            return Response(500, {"errors": told([GraphQLError("", original_error=failure)], request.request_id)})
+            return Response(500, {"errors": formatted([GraphQLError("", original_error=failure)], request.request_id)})
 
     async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Response:
         if scope["method"] != "POST":
@@ -127,7 +127,7 @@ class Endpoint:
             document, operation, bill = await self._prepared(text, body, actor)
         except _Unfit as refusal:
             spent = self._rates.spend(actor, 0)
-            return {"errors": told(refusal.errors, request_id)}, spent
+            return {"errors": formatted(refusal.errors, request_id)}, spent
         spent = self._rates.spend(actor, bill.cost)
         context = Context(actor, self._pace)
         async with self._room.for_one_of(actor.workspace_id or actor.id, bill.cost):
@@ -189,7 +189,7 @@ def _content(result: ExecutionResult, request_id: str) -> dict[str, Any]:
     errors = result.errors or []
     # graphql-core answers `data: null` also for variables that it refused before executing anything.
     executed = result.data is not None or any(error.path is not None for error in errors)
-    content: dict[str, Any] = {"errors": told(errors, request_id)} if errors else {}
+    content: dict[str, Any] = {"errors": formatted(errors, request_id)} if errors else {}
     return content | ({"data": result.data} if executed else {})
 
 

@@ -72,12 +72,12 @@ HANDLERS: Final = (
 )
 
 
-def told(found: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+def formatted(found: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
     """The errors as the client reads them; what nobody expected is logged here and masked."""
-    return [_told(error, request_id) for error in found]
+    return [_formatted(error, request_id) for error in found]
 
 
-def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error

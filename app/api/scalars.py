@@ -5,7 +5,6 @@ Scope, LocalTime, TimeZone and Network are texts, and say which: what is none is
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
@@ -45,15 +44,17 @@ def parse_integer(value: Any) -> BigInt:
     return BigInt(value)
 
 
-def text_of(name: str) -> Callable[[Any], str]:
-    """What reads a scalar that is a text. Raises GraphQLError for anything else."""
+def _text(name: str, description: str, specified_by_url: str | None = None) -> ScalarDefinition:
+    """A scalar that is a text; anything else is refused with a GraphQLError."""
 
     def parse(value: Any) -> str:
         if not isinstance(value, str):
             raise GraphQLError(f"{name} is a text.")
         return value
 
-    return parse
+    return strawberry.scalar(
+        name=name, description=description, specified_by_url=specified_by_url, serialize=str, parse_value=parse
+    )
 
 
 def given(value: Value | None) -> Value | None:
@@ -66,7 +67,7 @@ def instant(value: int | None) -> Instant | None:
 
 
 SCOPES: Final = {
-    Scope.KEYS_READ: "read API keys and rotations, and ask what a key would be told",
+    Scope.KEYS_READ: "read API keys and rotations, and preview the verdict on a key",
     Scope.KEYS_WRITE: "make, change, rotate and revoke API keys",
     Scope.USAGE_READ: "read how keys and the workspace are used",
     Scope.AUDIT_READ: "read the audit log",
@@ -95,35 +96,25 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         serialize=int,
         parse_value=parse_integer,
     ),
-    ScopeName: strawberry.scalar(
-        name="Scope",
-        description="What a management key may be asked to do; writing includes reading.\n\n"
+    ScopeName: _text(
+        "Scope",
+        "What a management key may be asked to do; writing includes reading.\n\n"
         + "\n".join(f"- `{scope}`: {words}" for scope, words in SCOPES.items()),
-        serialize=str,
-        parse_value=text_of("Scope"),
     ),
-    LocalTime: strawberry.scalar(
-        name="LocalTime",
-        description="A time of day without a zone, in hours and minutes: `08:00`.",
-        specified_by_url="https://html.spec.whatwg.org/multipage/common-microsyntaxes.html#times",
-        serialize=str,
-        parse_value=text_of("LocalTime"),
+    LocalTime: _text(
+        "LocalTime",
+        "A time of day without a zone, in hours and minutes: `08:00`.",
+        "https://html.spec.whatwg.org/multipage/common-microsyntaxes.html#times",
     ),
-    TimeZone: strawberry.scalar(
-        name="TimeZone",
-        description="A name of the IANA time zone database: `Europe/Berlin`, `UTC`.",
-        specified_by_url="https://www.iana.org/time-zones",
-        serialize=str,
-        parse_value=text_of("TimeZone"),
+    TimeZone: _text(
+        "TimeZone",
+        "A name of the IANA time zone database: `Europe/Berlin`, `UTC`.",
+        "https://www.iana.org/time-zones",
     ),
-    Network: strawberry.scalar(
-        name="Network",
-        description=(
-            "An IPv4 or IPv6 network, `203.0.113.0/24`, `2001:db8:1::/48`. In inputs an address alone is the network that\n"
-            "holds it alone, and answers show it so: `203.0.113.9/32`."
-        ),
-        specified_by_url="https://www.rfc-editor.org/rfc/rfc4632#section-3.1",
-        serialize=str,
-        parse_value=text_of("Network"),
+    Network: _text(
+        "Network",
+        "An IPv4 or IPv6 network, `203.0.113.0/24`, `2001:db8:1::/48`. In inputs an address alone is the network that\n"
+        "holds it alone, and answers show it so: `203.0.113.9/32`.",
+        "https://www.rfc-editor.org/rfc/rfc4632#section-3.1",
     ),
 }

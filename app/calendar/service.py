@@ -38,7 +38,7 @@ async def find_link(actor: Actor, slug: str | None) -> CalendarLink | None:
 async def renew_link(actor: Actor, slug: str | None, *, idempotency_key: str | None = None) -> str:
     """The full address of the calendar, answered this once; the one before leads nowhere any more.
 
-    It works as long as whoever made it is an editor or owner. Raises Repeated for an idempotency key that made one before.
+    It works as long as its maker is an editor or owner. Raises Repeated for an idempotency key that made one before.
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with tenancy.changing(actor, slug, Action.SHARE_CALENDAR) as change:

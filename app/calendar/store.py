@@ -45,7 +45,7 @@ async def drop(workspace_id: str) -> bool:
 
 
 async def exists(workspace_id: str) -> bool:
-    """Whether there is one, also where whoever made it may have none any more."""
+    """Whether there is one, also where its maker may no longer have one."""
     return bool(await database.fetch("SELECT 1 AS found FROM calendar_link WHERE workspace = {}", workspace_id))
 
 

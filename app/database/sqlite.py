@@ -214,7 +214,7 @@ async def _rows(
     # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
     with _telling("asking"):
         try:
-            reading = connection._execute(_all, connection._conn, query, args or (), until, as_tuples)  # type: ignore[no-untyped-call]
+            reading = connection._execute(_all, connection._conn, query, args or (), until, as_tuples)  # type: ignore[no-untyped-call]  # aiosqlite has no types for it
             return await asyncio.shield(asyncio.ensure_future(reading))
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):

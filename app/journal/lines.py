@@ -17,20 +17,6 @@ FORGOTTEN: Final = "forgotten"
 # How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
 ANCHOR: Final = "audit"
 RESTORED: Final = "audit.restored"
-# Actions that take something away other than an API key, or give it back: what the revocation journal has to know.
-TAKEN: Final = (
-    "calendar_link.made",
-    "calendar_link.withdrawn",
-    "gateway_token.revoked",
-    "key.resumed",
-    "key.suspended",
-    "management_key.revoked",
-    "member.joined",
-    "member.removed",
-    "member.role_changed",
-    "workspace.resumed",
-    "workspace.suspended",
-)
 # What is said of one thing, of which the line that comes last in the file counts.
 SUBJECTS: Final = (
     ("key.suspended", "key.resumed"),
@@ -41,7 +27,9 @@ SUBJECTS: Final = (
     # A link that is made ends the one before.
     ("calendar_link.withdrawn", "calendar_link.made"),
 )
-# One of these, and the thing.
+# Actions of the audit log that take something away other than an API key, or give it back.
+TAKEN: Final = tuple(sorted(kind for kinds in SUBJECTS for kind in kinds))
+# The place in SUBJECTS, the thing, and its chain.
 Subject = tuple[int, str, str]
 
 

@@ -15,7 +15,7 @@ COPY static /opt/keydesk/static
 COPY templates /opt/keydesk/templates
 COPY migrations /opt/keydesk/migrations
 COPY --chmod=0755 deploy/container.sh /usr/local/bin/keydesk
-# Compiled now, because the file system is read-only later.
+# Compiled at build time, because the file system is read-only at run time.
 RUN /opt/keydesk/.venv/bin/python -m compileall -q /opt/keydesk/app /opt/keydesk/migrations
 ENV KEYDESK_HOST=0.0.0.0 \
     KEYDESK_DATABASE_URL=sqlite:////var/lib/keydesk/keydesk.db \

@@ -1,4 +1,4 @@
-# Every command sets up what it needs: a virtual environment from the locked requirements, with Keydesk and its client in it.
+# Every target first creates what it needs: a virtual environment from the locked requirements, with Keydesk and its client.
 .PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench wheel lock clean
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ export KEYDESK_DEV ?= 1
 
 install: $(READY)
 
-# The locks are complete, so pip resolves and builds nothing: what a registry publishes later changes no installation.
+# The locks are complete, so pip resolves and builds nothing: later releases of packages do not change an installation.
 LOCKED := --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
 $(READY): requirements-dev.txt pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Keydesk needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V`. Try: make PYTHON=python3.12 install"; exit 1; }
@@ -26,13 +26,14 @@ demo: install
 	$(BIN)/keydesk demo
 	exec $(BIN)/keydesk serve
 
-# The two databases are two runs, because tables are bound to one database per process; browser tests are a third,
-# because Playwright's own event loop does not let others run beside it.
+# The two databases need two runs, because tables are bound to one database per process. Browser tests are a third run,
+# because Playwright's event loop excludes others in its process.
 test: test-sqlite test-postgres test-browser
 
-# Each worker has a database, and a PostgreSQL server, of its own. Files stay whole, because their tests share servers.
+# Each worker has its own database and PostgreSQL server. One worker runs all tests of a file, because they share servers; the
+# order is that of tests/conftest.py, long files first, so that no worker waits for the other at the end.
 JOBS ?= auto
-PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore=tests/browser
+PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 
 test-sqlite: install
 	KEYDESK_TEST_DATABASE=sqlite $(PARALLEL)
@@ -40,12 +41,14 @@ test-sqlite: install
 test-postgres: install
 	KEYDESK_TEST_DATABASE=postgres $(PARALLEL)
 
-# What a change usually breaks, while it is being made: the product without other processes, on SQLite.
+# A subset for use during development, under a minute: unit and API tests on SQLite. CONTRIBUTING.md says what it leaves out.
+QUICK_WITHOUT := backups cli client database demo faults house web
 test-quick: install
-	KEYDESK_TEST_DATABASE=sqlite $(PARALLEL) -m "not slow" $(addprefix --ignore=tests/,backups cli client faults house)
+	KEYDESK_TEST_DATABASE=sqlite $(PARALLEL) -m "not slow" $(addprefix --ignore=tests/,$(QUICK_WITHOUT))
 
+# Each browser test has a node and a database of its own, so workers share the tests and not the files.
 test-browser: install
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal tests/browser
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -60,15 +63,20 @@ check: lint types test
 bench: install
 	$(BIN)/python bench/verify
 	$(BIN)/python bench/graphql
-	$(BIN)/python bench/beside
+	$(BIN)/python bench/mixed_load
 	$(BIN)/python bench/attack
+	$(BIN)/python bench/anomalies
+	$(BIN)/python bench/scan
+	$(BIN)/python bench/pages --days 90
+	$(BIN)/python bench/start
+	$(BIN)/python bench/memory
 
-# What production installs, beside requirements.txt.
+# Production installs this wheel and requirements.txt.
 wheel: install
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
 
-# Needs uv; the locks hold hashes and name no index. Production installs the first, development the second, which adds its tools.
+# Needs uv. The locks contain hashes and name no index. Production installs requirements.txt; requirements-dev.txt adds the tools.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 lock:

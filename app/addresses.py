@@ -1,7 +1,7 @@
-"""Addresses in settings, read so that what is taken can be used: of the database, the mail server, this server and its people.
+"""Validates addresses in settings, so that accepted ones work: of the database, the mail server, this server and its users.
 
-Each function answers the value, or raises ValueError with what it should be. Origins are spelled as browsers do in `Host` and
-`Origin`: `known_as` and `origin_of` say how.
+Each function returns the value, or raises ValueError with what is expected. Origins are written as browsers do in `Host` and
+`Origin`: see `known_as` and `origin_of`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 _LONGEST: Final = 253
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-# The older rules that Python knows spell these otherwise than browsers do.
+# Characters that Python's older IDNA rules encode differently from browsers.
 _DEVIATING: Final = frozenset("ßς\u200c\u200d")
-# What an address of PostgreSQL may ask for beside its host and database.
+# Parameters that a PostgreSQL URL may have.
 _PARAMETERS = frozenset(
     {
         *("host", "port", "user", "password", "passfile", "dbname", "database", "application_name", "search_path"),
@@ -47,7 +47,7 @@ def listening(text: str) -> str:
 
 
 def sender(text: str) -> str:
-    """One mail address, with or without a name before it."""
+    """One e-mail address, with or without a display name."""
     with contextlib.suppress(ValueError):
         if (found := _SENDER.fullmatch(text)) and known_as(found["domain"] or found["bare"]):
             return text
@@ -55,7 +55,7 @@ def sender(text: str) -> str:
 
 
 def database(text: str) -> str:
-    """The URL as it was given: of an SQLite file, or of PostgreSQL with parameters that are the connection's."""
+    """The URL unchanged: of an SQLite file, or of PostgreSQL with connection parameters."""
     if text.startswith("sqlite:"):
         path = text.removeprefix("sqlite:///")
         if path == text or path.endswith("/") or path == "" or re.search(r"[?#]|^:memory:$", path):
@@ -64,7 +64,7 @@ def database(text: str) -> str:
     url = _split(_url("sqlite", "postgresql", "postgres")(text))
     for host in url.netloc.rpartition("@")[2].split(","):
         _host_of_database(host)
-    # What asyncpg does not know it would send to the server as a setting of its own, and be refused.
+    # asyncpg would send unknown parameters to the server as settings, and the server would refuse them.
     for name, value in parse_qsl(url.query, keep_blank_values=True):
         if name not in _PARAMETERS:
             raise ValueError(f"the parameter {name!r} is not known here: leave it out")
@@ -79,7 +79,7 @@ def database(text: str) -> str:
 
 
 def _host_of_database(text: str) -> None:
-    """None, the folder of a socket, an address or a name; each with a port, perhaps."""
+    """None, the directory of a socket, an address or a name, each optionally with a port."""
     host = unquote(text)
     if ":" in host.rpartition("]")[2]:
         host, _, port = host.rpartition(":")
@@ -96,7 +96,7 @@ def _port_of(text: str) -> None:
 
 
 def smtp(text: str) -> str:
-    """The URL as it was given."""
+    """The URL unchanged."""
     if not (host := _split(_url("smtp", "smtps")(text)).hostname):
         raise ValueError("smtp:// or smtps:// and a host")
     known_as(host.removesuffix("."))
@@ -113,7 +113,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 
 def origin(text: str) -> str:
-    """Scheme, host and port, as browsers spell them."""
+    """Scheme, host and port, as browsers write them."""
     url = _split(_url("http", "https")(text.removesuffix("/")))
     if not url.hostname or "%" in url.hostname or url.path or url.query or url.fragment or "@" in url.netloc or url.port == 0:
         raise ValueError("scheme, host and port only, for example https://keys.example.com")
@@ -135,19 +135,19 @@ def _split(text: str) -> SplitResult:
 
 
 def known_as(host: str) -> str:
-    """An address in its short form or a name in lower case and ASCII (`xn--…`). Raises ValueError for what is neither."""
+    """An address in its short form or a name in lower case and ASCII (`xn--…`). Raises ValueError for anything else."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).compressed
     name = _in_ascii(host).lower()
     labels = name.split(".")
-    # A name that ends in a number is read as an address, which it was not.
+    # Browsers read a name that ends in a number as an IPv4 address, which it is not.
     if len(name) > _LONGEST or not all(map(_LABEL.fullmatch, labels)) or labels[-1].isdigit():
         raise ValueError("its host is no address and no name")
     return name
 
 
 def origin_of(scheme: str, host: str, port: int | None) -> str:
-    """As browsers spell it: an IPv6 address in brackets, the scheme's own port left out."""
+    """The origin as browsers write it: IPv6 addresses in brackets, without the scheme's default port."""
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}" if port in (None, _DEFAULT_PORTS[scheme]) else f"{scheme}://{shown}:{port}"
 

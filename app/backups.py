@@ -1,4 +1,4 @@
-"""A backup of the database, and putting one back without bringing to life what was taken away since."""
+"""Backs up the database, and restores a backup without undoing later revocations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import database, reconcile, replay, runtime
-from app.database import copying
+from app import database, nouns, reconcile, replay, runtime
+from app.database import copying, roles
 from app.errors import Conflict, StartRefused
 from app.journal import file as journal
 from app.peppers import service as peppers
@@ -17,39 +17,48 @@ from app.usage import store as usage
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Rows by table, and what was taken away again because the journal names it."""
+    """Rows by table, and what was revoked again because of the journal."""
 
     rows: dict[str, int]
     again: Counter[str]
 
 
 async def save(target: Path) -> dict[str, int]:
-    """Writes a backup while the server runs; the file is there whole or not at all. Answers the number of rows by table."""
-    return await copying.save(target)
+    """Writes a backup while the server runs; the file is complete or does not exist. Returns the number of rows by table."""
+    return await copying.save(target, without=nouns.UNSAVED)
 
 
 async def restore(settings: Settings, source: Path, *, replace: bool, with_journal: bool) -> Restored:
-    """Puts a backup in the place of what the database holds, and takes away again what the journal names: all in one
-    transaction, so nobody ever reads the one without the other.
+    """Replaces the contents of the database with a backup, and repeats the revocations of the journal in the same
+    transaction, so that the old state is never visible.
 
-    Raises StartRefused for a file that is no whole backup or belongs to another pepper, and Conflict, unless `replace`, for
+    Raises StartRefused for a file that is not a complete backup or belongs to another pepper, and Conflict, unless `replace`, for
     a database that is in use.
     """
     if not replace and await copying.is_served():
         raise Conflict("A server uses this database. Stop it first, or say --replace.")
     if not replace and not await copying.is_empty():
         raise Conflict("This database is not empty. Say --replace to put the backup in its place.")
-    given = peppers.read(settings)
+    configured = peppers.read(settings)
     with copying.reading(source) as backup:
-        async with database.transaction():
+        async with roles.as_owner(settings), database.transaction():
+            await _require_owner()
             async with usage.days_made_once():
-                rows = await copying.load(backup)
+                rows = await copying.load(backup, without=nouns.UNSAVED)
             if not rows.get("pepper") or not rows.get("installation"):
                 raise StartRefused(f"{source} is no whole backup of Keydesk: it has no installation.")
-            runtime.put(await peppers.recognise(given))
+            runtime.put(await peppers.identify(configured))
             again = await replay.replay() if with_journal else Counter()
     if not with_journal:
-        await journal.current().forget()
-    await journal.current().begin_anew()
+        await reconcile.forget(journal.current())
+    await reconcile.begin_anew(journal.current())
     await reconcile.catch_up(journal.current())
     return Restored(rows, again)
+
+
+async def _require_owner() -> None:
+    """Restoring removes audit entries, which a role that only serves cannot do."""
+    if not database.is_sqlite() and "ALTER" not in await roles.ways_to_change("audit_entry"):
+        raise StartRefused(
+            f"The role {await roles.role()} does not own the tables. Restore with KEYDESK_MIGRATION_DATABASE_URL, whose role does."
+        )

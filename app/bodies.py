@@ -1,35 +1,34 @@
-"""Bodies of requests: read whole, within a limit of bytes and of time, wherever they are read."""
+"""Reads whole request bodies, within limits of size and time."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-# A body has this long to arrive, from the first look at it to its last byte, however its pieces are spread.
+from app.asgi import Receive
+
+# The time for a whole body to arrive, from the first read to the last byte.
 BODY_SECONDS: Final = 10.0
-
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class BodyTooLarge(Exception):
-    """The body is larger than its limit, by its announcement or by what came."""
+    """The body exceeds its limit, by `Content-Length` or by the bytes received."""
 
 
 class BodyTimeout(Exception):
-    """The body was not complete in time. The connection is of no further use: what follows on it is the rest of the body."""
+    """The body was not complete in time. The connection cannot be reused: the rest of the body follows on it."""
 
 
 class ClientGone(Exception):
-    """The client hung up before its body was complete; nobody waits for an answer."""
+    """The client disconnected before its body was complete; no response is needed."""
 
 
 async def read_body(receive: Receive, announced: bytes | None, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is known to have more than `limit` bytes, BodyTimeout, ClientGone.
+    """Reads the whole body. Raises BodyTooLarge as soon as it is known to exceed `limit` bytes, BodyTimeout, ClientGone.
 
-    It is whole once it has its announced length: the server's word that nothing follows is not awaited, because it
-    costs as much as judging a verification.
+    It is complete once it has its announced length: the final empty message is not awaited, because that costs as
+    much as a verdict.
     """
     expected = int(announced[:20]) if announced is not None and announced.isdigit() else None
     if expected is not None and expected > limit:
@@ -45,7 +44,7 @@ async def read_body(receive: Receive, announced: bytes | None, limit: int) -> by
                 if len(body) > limit:
                     raise BodyTooLarge
                 if not message.get("more_body") or len(body) == expected:
-                    # A byte order mark is no part of JSON or of a form, and a reader may leave it out (RFC 8259 section 8.1).
+                    # A byte order mark is not part of JSON or of a form, and a parser may ignore it (RFC 8259 section 8.1).
                     return bytes(body).removeprefix(codecs.BOM_UTF8)
     except TimeoutError:
         raise BodyTimeout from None

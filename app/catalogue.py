@@ -1,4 +1,4 @@
-"""The catalogue: what this API's keys may do, where they run, and what the plans allow. One TOML file, checked at start."""
+"""The catalogue: the permissions, environments and plans of this API. One TOML file, validated at start."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _ENTRIES: Final = {"plans": _Plan, "environments": _Environment, "presets": _Pre
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`pdf.generate` and the sentence that explains it; `in_catalogue` is False once it was taken out of the file."""
+    """`pdf.generate` and the sentence that explains it; `in_catalogue` is False if it was removed from the file."""
 
     name: str
     description: str
@@ -70,7 +70,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`max_api_keys` is None for an unlimited plan; `rank` is its place in the file, small to large."""
+    """`max_api_keys` is None for an unlimited plan; `rank` is its position in the file, from small to large."""
 
     name: str
     title: str
@@ -85,7 +85,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a key runs; `prefix` is the key class, `live` or `test`."""
+    """An environment of keys; `prefix` is the key class, `live` or `test`."""
 
     name: str
     title: str
@@ -98,7 +98,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A ready-made choice in the create form."""
+    """A preset of the create form."""
 
     name: str
     title: str
@@ -108,7 +108,7 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything of the file, frozen; the mappings keep the file's order. `try_it` is a command with `{key}` in it."""
+    """The contents of the file, frozen; the mappings keep the file's order. `try_it` is a command with `{key}` in it."""
 
     key_prefix: str
     accepted_prefixes: tuple[str, ...]
@@ -119,15 +119,15 @@ class Catalogue:
     try_it: str = _TRY_IT
 
     def permission(self, name: str) -> Permission:
-        """A permission that left the catalogue stays readable while keys hold it."""
+        """The permission; one that was removed from the file stays readable, because keys may have it."""
         return self.permissions.get(name) or Permission(name, "No longer offered.", in_catalogue=False)
 
     def environment(self, name: str) -> Environment:
-        """An environment that left the catalogue stays readable while keys run there."""
+        """The environment; one that was removed from the file stays readable, because keys may be in it."""
         return self.environments.get(name) or Environment(name, name, "live", None, False, None, in_catalogue=False)
 
     def plan(self, name: str) -> Plan:
-        """The plan, or the smallest one for a name that left the catalogue: never more than was bought."""
+        """The plan, or the smallest one if it was removed from the file, so never more than was bought."""
         return self.plans.get(name) or next(iter(self.plans.values()))
 
     def plans_allowing(self, keys: int) -> tuple[Plan, ...]:
@@ -141,7 +141,7 @@ class Catalogue:
 
 
 def load(path: Path) -> Catalogue:
-    """Raises StartRefused with the file, the place and the reason for a file that is missing or wrong."""
+    """Reads the file. Raises StartRefused with path, line and reason for a file that is missing or wrong."""
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
@@ -157,7 +157,7 @@ def load(path: Path) -> Catalogue:
 
 
 def _check_entries(raw: dict[str, Any]) -> None:
-    """Each entry by itself first, because the converter names the field but not the entry it stands in."""
+    """Each entry by itself first, because the converter names the field but not its entry."""
     for section, kind in _ENTRIES.items():
         entries = raw.get(section, {})
         for name, entry in entries.items() if isinstance(entries, dict) else ():

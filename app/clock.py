@@ -18,7 +18,7 @@ TOLERATED: Final = MINUTE
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-# What anybody can mean, and far enough from the ends of the calendar for any time zone.
+# The range of plausible times, far enough from the limits of `datetime` for any time zone.
 FIRST: Final = 0
 LAST: Final = (datetime(9001, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 
@@ -28,7 +28,7 @@ class NotMeant(ValueError):
 
 
 def to_datetime(instant: int) -> datetime:
-    """The instant in UTC, exact to the microsecond; one beyond the calendar is its last or first."""
+    """The instant in UTC, exact to the microsecond; one out of range becomes the nearest valid one."""
     try:
         return _EPOCH + timedelta(microseconds=instant)
     except OverflowError:
@@ -36,19 +36,24 @@ def to_datetime(instant: int) -> datetime:
 
 
 def in_zone(instant: int, zone: str) -> datetime:
-    """The instant as clocks in a time zone show it; one outside the years 1970 to 9000 is the nearest of them."""
+    """The instant in a time zone; one outside the years 1970 to 9000 is the nearest of them."""
     return to_datetime(min(max(instant, FIRST), LAST)).astimezone(ZoneInfo(zone))
 
 
 def from_datetime(moment: datetime) -> int:
-    """Whole microseconds. ValueError for a moment without an offset, because nobody knows when it was; NotMeant for one
-    outside the years 1970 to 9000, because that is where mistakes lie."""
+    """Whole microseconds. Raises ValueError for a time without an offset, which is ambiguous, and NotMeant for one
+    outside the years 1970 to 9000, which is most likely a mistake."""
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset, for example 2027-01-31T12:00:00Z")
-    instant = (moment - _EPOCH) // _MICROSECOND
+    instant = microseconds(moment)
     if not is_meant(instant):
         raise NotMeant("a time lies in the years 1970 to 9000")
     return instant
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds of any time with an offset, also of one that is in no plausible year."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 # Stricter than ISO 8601: a full date, `T`, a full time, and always an offset; in either case (RFC 3339 section 5.6).
@@ -56,8 +61,8 @@ _RFC3339: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1
 
 
 def parse_rfc3339(text: str) -> int:
-    """The one reader of instants that others write; digits beyond the microsecond are dropped. ValueError for what is not RFC 3339
-    with an offset, NotMeant for a time outside the years 1970 to 9000."""
+    """Parses every instant in input; digits beyond the microsecond are dropped. Raises ValueError for anything but RFC 3339 with
+    an offset, and NotMeant for a time outside the years 1970 to 9000."""
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("an instant is RFC 3339 with an offset, for example 2027-01-31T12:00:00Z")

@@ -1,4 +1,4 @@
-"""How many connections a process may hold at once: bounded by its limit of open files, and known before it is reached."""
+"""Limits the connections of a process to what its limit of open files allows, before that limit is reached."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import socket
 from typing import Final
 
 MOST: Final = 16_384
-# The database, logs, the journal, pages' files, and what the interpreter opens.
+# Reserved for the database, logs, the journal, static files, and the interpreter.
 RESERVED_FILES: Final = 256
-# What was sent may wait so long for a client that reads none of it, and so many bytes of it in the kernel.
+# How long sent data may wait for a client that reads nothing, and how many bytes of it the kernel buffers.
 UNREAD_MILLISECONDS: Final = 30_000
 UNREAD_BYTES: Final = 256 * 1024
 
@@ -23,7 +23,7 @@ def most() -> int:
 
 
 def raise_limit() -> None:
-    """Raises the soft limit as far as it is of use. It is often 1,024, for programs that use `select`; this one does not."""
+    """Raises the soft limit as far as useful. It is often 1,024, for programs that use `select`; Keydesk does not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST + RESERVED_FILES
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -33,7 +33,7 @@ def raise_limit() -> None:
 
 
 def bound(listener: int) -> None:
-    """Every connection this listening socket accepts is closed when its client has read nothing for UNREAD_MILLISECONDS."""
+    """Makes this listening socket close accepted connections whose client has read nothing for UNREAD_MILLISECONDS."""
     with socket.socket(fileno=os.dup(listener)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; macOS, for development, is without

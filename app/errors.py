@@ -4,19 +4,19 @@
     ├── Problem                 what a caller can meet; `code` is stable, the text is free
     │   ├── ValidationFailed    bad input, message by message at its field
     │   ├── NotFound            no such thing, or not yours
-    │   ├── NotAllowed          you may see it, you may not do this
+    │   ├── NotAllowed          you may see it, but you may not do this
     │   │   └── ConfirmationNeeded  you may, once you have given your password again
-    │   ├── Conflict            it has changed, or was already done otherwise
+    │   ├── Conflict            it has changed, or another request was first
     │   ├── PlanLimitReached    the plan has no free slot
-    │   ├── RotationNotReady    completing now would cut somebody off
+    │   ├── RotationNotReady    completing now would cut callers off
     │   ├── LinkExpired         a one-time link that is used, too old, or never was one
-    │   ├── SignInFailed        the address or the password is wrong; which of them is never said
+    │   ├── SignInFailed        the address or the password is wrong; the message does not say which
     │   └── TooManyAttempts     wait `retry_after_seconds`
-    ├── NotAuthenticated        nobody, or no longer
+    ├── NotAuthenticated        no credential, or one that is no longer valid
     ├── Unavailable             the database cannot answer: neither yes nor no
     └── StartRefused            settings, catalogue or pepper are wrong: Keydesk does not start
 
-Transports map the tree in one place each: `api/errors.py`, `web/errors.py`, `verification/routes.py`, `cli/__init__.py`.
+Transports map the tree in one place each: `api/errors.py`, `web/framework/errors.py`, `verification/routes.py`, `cli/__init__.py`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-# Faults of one input that are told: who sends 100 wrong names needs no 100 sentences.
+# The maximum number of reported faults: for 100 invalid names no client needs 100 messages.
 MOST_FAULTS: Final = 20
-# What can be wrong with an input, for programs; and with what only the dashboard asks for, a person's account.
+# Codes of what can be wrong with an input. UserFault has those of a user's own e-mail address and password, which no API takes.
 Fault: TypeAlias = Literal[
     "INVALID", "IN_THE_PAST", "OUT_OF_RANGE", "REQUIRED", "TOO_EARLY", "TOO_LATE", "TOO_LONG", "TOO_MANY", "UNKNOWN"
 ]  # fmt: skip
-AccountFault: TypeAlias = Literal["SAME", "TAKEN", "TOO_COMMON", "TOO_SHORT", "TOO_SIMPLE", "WRONG"]
+UserFault: TypeAlias = Literal["SAME", "TAKEN", "TOO_COMMON", "TOO_SHORT", "TOO_SIMPLE", "WRONG"]
 
 
 class KeydeskError(Exception):
-    """`str(error)` is written for people and never holds a secret; `internal` is for the log alone."""
+    """`str(error)` is written for users and never contains a secret; `internal` is only for the log."""
 
     def __init__(self, message: str, *, internal: str | None = None) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class KeydeskError(Exception):
 
 
 class Problem(KeydeskError):
-    """An answer a caller can expect and act on."""
+    """An error that a caller can expect and handle."""
 
     code: ClassVar[str] = "PROBLEM"
 
@@ -52,11 +52,11 @@ class Problem(KeydeskError):
 class FieldProblem:
     """What is wrong with one field: `field` as the caller named it (camelCase), a stable code, a sentence.
 
-    `index`: which entry it is about, of a field that is a list; None: the whole of it.
+    `index`: the entry of a list field that it is about; None: the whole field.
     """
 
     field: str
-    code: Fault | AccountFault
+    code: Fault | UserFault
     message: str
     index: int | None = None
 
@@ -77,7 +77,7 @@ class ValidationFailed(Problem):
 
 
 class NotFound(Problem):
-    """The same for what does not exist and for what belongs to somebody else."""
+    """Raised both for what does not exist and for what the actor may not know of."""
 
     code = "NOT_FOUND"
 
@@ -99,7 +99,7 @@ class ConfirmationNeeded(NotAllowed):
 
 
 class Conflict(Problem):
-    """The request contradicts what is already so."""
+    """The request conflicts with the current state."""
 
     code = "CONFLICT"
 
@@ -116,7 +116,7 @@ class PlanLimitReached(Problem):
 
 
 class RotationNotReady(Problem):
-    """The evidence is not there yet: `callers` (of `rotations.rotation.Moving`) would be cut off; it may be nobody known."""
+    """Callers have not moved yet: `callers` (of `rotations.rotation.CallerStatus`) would be cut off; possibly empty."""
 
     code = "ROTATION_NOT_READY"
 
@@ -126,7 +126,7 @@ class RotationNotReady(Problem):
 
 
 class LinkExpired(Problem):
-    """The same for a link that was used, is too old, was replaced, or never existed."""
+    """Raised alike for a link that was used, has expired, was replaced, or never existed."""
 
     code = "LINK_EXPIRED"
 
@@ -135,7 +135,7 @@ class LinkExpired(Problem):
 
 
 class SignInFailed(Problem):
-    """The same for an address nobody has and for a wrong password."""
+    """Raised alike for an unknown address and for a wrong password."""
 
     code = "SIGN_IN_FAILED"
 
@@ -154,14 +154,14 @@ class TooManyAttempts(Problem):
 
 
 class NotAuthenticated(KeydeskError):
-    """Nobody is signed in, or the credential is unknown, expired or revoked (which of these is never said)."""
+    """There is no credential, or it is unknown, expired or revoked (the message does not say which)."""
 
     def __init__(self, message: str = "Please sign in.") -> None:
         super().__init__(message)
 
 
 class Unavailable(KeydeskError):
-    """The database cannot be asked right now; nothing is known and nothing was decided."""
+    """The database cannot be reached now; nothing is known and nothing was decided."""
 
     def __init__(self, *, internal: str | None = None, retry_after_seconds: int = 1) -> None:
         super().__init__("The service cannot answer right now. Please try again.", internal=internal)
@@ -169,4 +169,4 @@ class Unavailable(KeydeskError):
 
 
 class StartRefused(KeydeskError):
-    """Something in the installation is wrong; the message says what and how to mend it."""
+    """The installation has an error; the message says what it is and how to fix it."""

@@ -1,52 +1,50 @@
-"""What those who watch over a node ask: does it live, may it be sent requests, and how is it doing."""
+"""Health checks: whether a node is alive, whether it is ready for requests, and its metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from app import shared_metrics
+from app.asgi import NO_STORE, Receive, Scope, Send, send_content, send_text
 from app.database.migrate import missing
 from app.errors import Unavailable
 from app.journal import file as journal
 from app.peppers import service as peppers
 
 PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
-# A database that does not answer must not keep the balancer waiting for the answer that says so.
+# An unresponsive database must not delay the response to the load balancer.
 PATIENCE_SECONDS: Final = 1.0
 _log = logging.getLogger("keydesk.health")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 
 class Health:
-    """`verification` says what keeps the node from what it is for, if anything does. `draining`: the node is about to stop and
-    asks for no more requests, while it still answers those that come."""
+    """`verification` returns why the node cannot verify, or None. `starting`: parts of the node are still being built.
+    `draining`: it is about to stop. In both cases it is not ready for new requests, but answers them."""
 
     def __init__(self, verification: Callable[[], Awaitable[str | None]]) -> None:
-        self.draining = False
+        self.starting = self.draining = False
         self._verification = verification
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["path"]:
             case "/livez":
-                await _send(send, 200, "text/plain; charset=utf-8", b"alive\n")
+                await send_text(send, 200, "alive\n", NO_STORE)
             case "/readyz":
                 faults = await self.faults()
                 content = msgspec.json.encode({"ready": not faults, "faults": faults})
-                await _send(send, 503 if faults else 200, "application/json", content)
+                await send_content(send, 503 if faults else 200, b"application/json", content, NO_STORE)
             case _:
-                await _send(send, 200, CONTENT_TYPE_LATEST, generate_latest())
+                await send_content(send, 200, CONTENT_TYPE_LATEST.encode(), shared_metrics.latest(), NO_STORE)
 
     async def faults(self) -> dict[str, str]:
-        """What keeps the node from being ready, by part; empty if nothing does. Says nothing that a stranger must not read."""
-        faults = {"node": "stopping"} if self.draining else {}
+        """Why the node is not ready, by part; empty if it is. The texts are safe to publish."""
+        faults = {"node": "stopping"} if self.draining else {"node": "starting"} if self.starting else {}
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 if await missing():
@@ -61,9 +59,3 @@ class Health:
         if journal.current().failing:
             faults["journal"] = "the revocation journal cannot be written"
         return faults
-
-
-async def _send(send: Send, status: int, kind: str, body: bytes) -> None:
-    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

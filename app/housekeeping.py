@@ -11,37 +11,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from app import database, metrics, reconcile, replay
-from app.accounts import service as accounts
+from app import database, metrics, nouns, reconcile, replay
+from app.audit import checkpoints
 from app.clock import MINUTE, SECOND
-from app.database.facts import newest_instants
+from app.database.diagnostics import newest_instants
 from app.errors import Unavailable
-from app.jobs.job import Job
-from app.jobs.runner import run_for_ever
+from app.jobs.runner import run_forever
 from app.journal import file as journal
-from app.keys import service as keys
-from app.notices import service as notices
 from app.peppers import service as peppers
-from app.rotations import service as rotations
-from app.usage import callers, reports
 
 EVERY_SECONDS: Final = 60
 CLOCK_SECONDS: Final = 1.0
 _log = logging.getLogger("keydesk.housekeeping")
 
-JOBS: Final = (
-    Job("rotations.finish", 1, rotations.finish_due, wanted=rotations.anything_due),
-    Job("notices", 60, notices.run),
-    Job("callers.fold", 60, callers.fold_old),
-)
-
 
 @contextlib.asynccontextmanager
 async def housekeeping() -> AsyncIterator[None]:
-    """Runs while the block does. Several nodes may do it at once: each part changes nothing when done twice."""
+    """Runs during the block. Several nodes may run it at once: each part is idempotent."""
     tasks = [
-        asyncio.create_task(_for_ever(), name="housekeeping"),
-        asyncio.create_task(run_for_ever(JOBS), name="jobs"),
+        asyncio.create_task(_forever(), name="housekeeping"),
+        asyncio.create_task(run_forever(nouns.JOBS), name="jobs"),
         asyncio.create_task(watch_clock(), name="clock"),
         asyncio.create_task(_watch_server(), name="server"),
     ]
@@ -51,19 +40,17 @@ async def housekeeping() -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        await checkpoints.write_at_stop()
 
 
 async def tidy() -> None:
-    """One round; a part that fails is tried again in the next one and keeps no other part from its turn."""
+    """One round; a part that fails is tried again in the next one and does not affect the others."""
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         replay.keep_up,
         partial(reconcile.catch_up, journal.current()),
         partial(reconcile.anchor_hourly, journal.current()),
         peppers.watch,
-        keys.forget_old_repeats,
-        reports.forget_old,
-        accounts.forget_old,
-        callers.bring_back,
+        *nouns.PURGES,
         _measure_ahead,
     )
     for part in parts:
@@ -71,7 +58,7 @@ async def tidy() -> None:
 
 
 async def watch_clock() -> None:
-    """Logs and counts when the database's clock goes back by more than a minute against this machine's running time."""
+    """Logs and counts when the database's clock goes back by more than a minute relative to this machine's monotonic clock."""
     ahead: int | None = None
     while True:
         with contextlib.suppress(Unavailable):
@@ -84,7 +71,9 @@ async def watch_clock() -> None:
 
 
 async def _watch_server() -> None:
-    """A server that took over may lack the last commits: what was taken away with them is taken away again at once."""
+    """A promoted server may lack the last commits: revocations among them are repeated at once."""
+    if journal.current().checked is None:  # a worker: another process replayed the journal before it
+        await _try(replay.keep_up)
     while True:
         await asyncio.sleep(CLOCK_SECONDS)
         with contextlib.suppress(Unavailable):
@@ -106,7 +95,7 @@ async def _measure_ahead() -> None:
     metrics.NEWEST_AHEAD.set(max(0, *(at - now for at in (await newest_instants()).values())) / SECOND)
 
 
-async def _for_ever() -> None:
+async def _forever() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         await tidy()

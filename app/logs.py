@@ -1,19 +1,18 @@
-"""Logs: one JSON object a line on stderr, and no secret in any of them, whoever wrote the line and at whatever level."""
+"""Logging: one JSON object per line on stderr, with secrets redacted, at every level and for all loggers."""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Final
-
-import structlog
+from datetime import UTC, datetime
+from typing import Final
 
 from app.keys.secret import PATTERN
 
 _BLOTTED: Final = "[secret]"
-# Beside keys: what opens a session, a link or a connection, wherever it stands in a line or a traceback.
+# Besides keys: credentials of sessions, links and connections, anywhere in a line or a traceback.
 _SECRETS: Final = (
     (PATTERN, _BLOTTED),
     (re.compile(r"(?i)(bearer\s+)[^\s'\",]+"), rf"\1{_BLOTTED}"),
@@ -23,41 +22,43 @@ _SECRETS: Final = (
 )
 
 
-def set_up(level: str) -> None:
-    """Everything that this process logs goes through here, the libraries' lines too."""
+def set_up(level: str, *, worker: int | None = None) -> None:
+    """Configures all logging of this process, including that of libraries. `worker`: its number is in each line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _at],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _without_secrets,
-                structlog.processors.JSONRenderer(sort_keys=True),
-            ],
-        )
-    )
+    handler.setFormatter(_JsonLines(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Else a line that cannot be formatted or written is printed with its arguments as they are.
+    # Otherwise logging prints a record that it cannot format or write, with its unredacted arguments.
     logging.raiseExceptions = False
-    # At DEBUG these two write every statement and frame; what we need to know of them they say at INFO.
+    # At DEBUG these two log every statement and frame; INFO is enough.
     for chatty in ("aiosqlite", "asyncio", "piccolo"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, logging.getLevelName(level)))
 
 
-def blotted(text: str) -> str:
-    """The text without what could open anything."""
+class _JsonLines(logging.Formatter):
+    """Formats a record as one JSON object, redacted."""
+
+    def __init__(self, worker: int | None) -> None:
+        super().__init__()
+        self._fixed = {} if worker is None else {"worker": worker}
+
+    def format(self, record: logging.LogRecord) -> str:
+        texts = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            texts["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            texts["stack"] = record.stack_info
+        return json.dumps({name: redacted(text) for name, text in texts.items()} | self._fixed, sort_keys=True)
+
+
+def redacted(text: str) -> str:
+    """The text with all credentials redacted."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _at(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event["at"] = structlog.processors.TimeStamper(fmt="iso", utc=True)(logger, name, {})["timestamp"]
-    return event
-
-
-def _without_secrets(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: blotted(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -1,115 +1,83 @@
-"""Mail to people, and the addresses in it. Sent in the background: nobody's answer waits for it, fails or tells by it.
+"""Hands mails to the mail server, one attempt at a time; what waits for its attempt is in the outbox (`outbox/mails.py`).
 
-Without KEYDESK_SMTP_URL every mail is put into a folder that only this process's user may read, to be looked at there;
-links are passed on by hand. Neither a text nor a link is ever logged.
+Without KEYDESK_SMTP_URL every mail becomes a file in a directory that only this process's user may read; links are then
+passed on by hand. Neither texts nor links are ever logged.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
-from collections.abc import Coroutine
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
-from app import ids, runtime
+from app import clock, ids, runtime
 from app.settings import Settings
 
-PAUSES_SECONDS: Final = (1.0, 10.0, 60.0)
 TIMEOUT_SECONDS: Final = 20.0
-AT_ONCE: Final = 4
-LONGEST_QUEUE: Final = 1_000
-LAST_CHANCE_SECONDS: Final = 5.0
-# Of the mails in the folder so many are kept, the newest.
+# How many mails the directory keeps, the newest ones.
 MOST_KEPT: Final = 1_000
 _OURS: Final = re.compile(rf"\d{{8}}T\d{{12}}Z-[{ids.ALPHABET}]{{20}}\.eml")
 
-_log = logging.getLogger("keydesk.mail")
+
+@dataclass(frozen=True, slots=True)
+class EmailContent:
+    subject: str
+    text: str
+
+
+class Refused(Exception):
+    """The server will never take this mail, or nobody could ever send it."""
 
 
 class Mail:
-    """The mail of one process."""
+    """The outgoing mail of one process. `is_active`: whether this node sends at all; one that only verifies may have no way out."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = urlsplit(settings.smtp_url) if settings.smtp_url else None
         self._folder = settings.mail_path
         self._sender = settings.mail_from
         self._origin = settings.origin
-        self._jobs: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self.is_active = settings.role != "verify"
 
     @property
     def configured(self) -> bool:
-        """Whether mail reaches anybody."""
+        """Whether a mail server is configured."""
         return self._server is not None
 
     def link(self, path: str) -> str:
-        """The address of one of our pages as people open it: its host comes from the settings, never from a request."""
+        """The URL of one of our pages: its host comes from the settings, never from a request."""
         return self._origin + path
 
-    def send(self, to: str, subject: str, text: str) -> None:
-        """Queues one mail. It is tried four times within about a minute, then given up with a line in the log.
+    async def deliver(self, mail_id: str, at: int, to: str, content: EmailContent) -> None:
+        """One attempt; returns when the server, or the directory, has it. Raises Refused, SMTPException or OSError.
 
-        Without a server it becomes a file.
+        `mail_id` and `at`, the instant when it was written, are the same for every attempt: a mail that arrives twice has one
+        Message-ID, and one file.
         """
-        work = self._deliver(self._server, to, subject, text) if self._server is not None else self._keep(to, subject, text)
-        self.in_background(work)
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does what leads to a mail after the caller's answer; dropped, and logged, when too much waits already."""
-        if len(self._jobs) >= LONGEST_QUEUE:
-            work.close()
-            _log.error("a mail was dropped: %d are waiting already", LONGEST_QUEUE)
-            return
-        job = asyncio.get_running_loop().create_task(_logged(work))
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
-
-    async def drain(self) -> None:
-        """Until everything queued has been sent or given up."""
-        while self._jobs:
-            await asyncio.wait(self._jobs)
-
-    async def close(self) -> None:
-        """Gives what is queued a last chance; the rest is lost, and logged."""
         try:
-            async with asyncio.timeout(LAST_CHANCE_SECONDS):
-                await self.drain()
-        except TimeoutError:
-            _log.error("%d mails were not sent before the end", len(self._jobs))
-            for job in self._jobs:
-                job.cancel()
-
-    async def _deliver(self, server: SplitResult, to: str, subject: str, text: str) -> None:
-        message = _message(self._sender, to, subject, text)
-        for pause in PAUSES_SECONDS:
-            if await self._tried(server, message):
-                return
-            await asyncio.sleep(pause)
-        async with self._slots:
-            await _hand_over(server, message)
-
-    async def _keep(self, to: str, subject: str, text: str) -> None:
-        # Readable as it lies there, its links in one piece.
-        message = _message(self._sender, to, subject, text, encoding="8bit")
-        await asyncio.to_thread(_put, self._folder, message)
-
-    async def _tried(self, server: SplitResult, message: EmailMessage) -> bool:
-        """Whether the server took it; the pause before the next try keeps no other mail waiting."""
-        try:
-            async with self._slots:
-                await _hand_over(server, message)
-        except (aiosmtplib.SMTPException, OSError) as failure:
-            _log.warning("a mail could not be sent, it will be tried again: %s", type(failure).__name__)
-            return False
-        return True
+            # 8bit in a file, so that it is readable and its links are not wrapped.
+            message = _message(self._sender, mail_id, to, content, encoding=None if self._server else "8bit")
+            if self._server is None:
+                await asyncio.to_thread(_put, self._folder, _file_name(mail_id, at), message)
+            else:
+                await _hand_over(self._server, message)
+        except (ValueError, LookupError) as failure:
+            raise Refused(type(failure).__name__) from None
+        except aiosmtplib.SMTPResponseException as failure:
+            if 500 <= failure.code <= 599:
+                raise Refused(f"{type(failure).__name__} {failure.code}") from None
+            raise
+        except aiosmtplib.SMTPRecipientsRefused as failure:
+            if all(500 <= each.code <= 599 for each in failure.recipients):
+                raise Refused(type(failure).__name__) from None
+            raise
 
 
 def current() -> Mail:
@@ -117,29 +85,35 @@ def current() -> Mail:
     return runtime.current(Mail)
 
 
-def _message(sender: str, to: str, subject: str, text: str, *, encoding: str | None = None) -> EmailMessage:
+def _message(sender: str, mail_id: str, to: str, content: EmailContent, *, encoding: str | None) -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, to, subject
-    # Answering machines stay silent (RFC 3834).
+    message["From"], message["To"], message["Subject"] = sender, to, content.subject
+    message["Message-ID"] = f"<{mail_id}@{sender.rpartition('@')[2].strip('> ')}>"
+    # Prevents automatic replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text, cte=encoding)
+    message.set_content(content.text, cte=encoding)
     return message
 
 
-def _put(folder: Path, message: EmailMessage) -> None:
-    """A new file `‹time›-‹id›.eml`; what is too old to be kept goes. Only files with such names are ever touched."""
+def _file_name(mail_id: str, at: int) -> str:
+    return f"{clock.to_datetime(at):%Y%m%dT%H%M%S%fZ}-{mail_id.partition('_')[2]}.eml"
+
+
+def _put(folder: Path, name: str, message: EmailMessage) -> None:
+    """A file `‹time›-‹id›.eml`, complete or not there; the oldest ones beyond the limit are deleted, only files with such names."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{ids.new('eml').partition('_')[2]}.eml"
-    descriptor = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    part = folder / f".{name}.{os.getpid()}"
+    descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.as_bytes())
+    part.replace(folder / name)
     for old in sorted(path for path in folder.iterdir() if _OURS.fullmatch(path.name))[:-MOST_KEPT]:
         old.unlink(missing_ok=True)
 
 
 async def _hand_over(server: SplitResult, message: EmailMessage) -> None:
-    """One try. With a user name and password the connection must be encrypted; without them it is where the server can."""
+    """One try. With a user name and password the connection must be encrypted; without them it is if the server supports it."""
     await aiosmtplib.send(
         message,
         hostname=server.hostname or "localhost",
@@ -150,11 +124,3 @@ async def _hand_over(server: SplitResult, message: EmailMessage) -> None:
         start_tls=True if server.username and server.scheme == "smtp" else None,
         timeout=TIMEOUT_SECONDS,
     )
-
-
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
-    """Whatever goes wrong is told by its kind alone: an error's text may quote the mail or its address."""
-    try:
-        await work
-    except Exception as failure:
-        _log.error("a mail was given up: %s", type(failure).__name__)

@@ -1,16 +1,12 @@
-"""What `/metrics` tells (Prometheus). No label holds a tenant, a key or anything a caller chose."""
+"""The metrics of `/metrics` (Prometheus). No label contains a tenant, a key or input of a caller."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from app.asgi import App, Message, Receive, Scope, Send, at_start
 
 VERIFICATIONS: Final = Counter("keydesk_verifications", "Verifications answered, by verdict.", ["code"])
 UNANSWERED: Final = Counter("keydesk_verifications_unavailable", "Verifications answered 503, because nothing could be known.")
@@ -23,19 +19,20 @@ ADDRESSES_UNREADABLE: Final = Counter(
 )
 CLOCK_SET_BACK: Final = Counter("keydesk_clock_set_back", "Times the database's clock went back by more than a minute.")
 NEWEST_AHEAD: Final = Gauge(
-    "keydesk_newest_instant_ahead_seconds", "How far the newest instant in the database lies ahead of its clock; 0 is right."
+    "keydesk_newest_instant_ahead_seconds",
+    "How far the newest instant in the database lies ahead of its clock; 0 is right.",
+    multiprocess_mode="max",
 )
 
 
-def counting(face: str, app: App) -> App:
-    """The application with its answers counted."""
+def with_request_metrics(face: str, app: App) -> App:
+    """Wraps the application and counts its responses."""
+
+    def count(message: Message) -> Message:
+        REQUESTS.labels(face, str(message["status"])).inc()
+        return message
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_counted(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                REQUESTS.labels(face, str(message["status"])).inc()
-            await send(message)
-
-        await app(scope, receive, send_counted)
+        await app(scope, receive, at_start(send, count))
 
     return counted

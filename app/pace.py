@@ -1,30 +1,32 @@
-"""Taking turns: whatever is long or often asked for works in slices, so that verification keeps most of the event loop."""
+"""Cooperative scheduling: long or frequent work runs in slices, so that verification keeps most of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 SLICE_SECONDS: Final = 0.002
-# While keys are being verified: each verification waits for up to three slices, and most of the time is left to them.
+# While keys are being verified: each verification waits for at most three slices, and gets most of the time.
 SHORT_SECONDS: Final = 0.001
 LONG_REST_SECONDS: Final = 0.003
-# Not zero: between two slices the database's threads need the interpreter, and only a loop that sleeps lets go of it.
+# Not zero: between slices the database's threads need the interpreter, which only a sleeping loop releases.
 REST_SECONDS: Final = 0.001
 
-# For so long after a verification the next one is expected.
+# How long after a verification another one is expected.
 URGENT_SECONDS: Final = 0.1
-# What the server and the event loop do for a request before its first step and after its last.
+# The work of the server and the event loop for a request before its first step and after its last.
 AROUND_SECONDS: Final = 0.0001
 
 T = TypeVar("T")
 
 
 class Pace:
-    """Shared by all that is paced in a process: together it works for one slice, a shorter one while something is `urgent`,
-    then everybody else has a rest of theirs."""
+    """Shared by all paced work of a process: together it runs for one slice, a shorter one while something is `urgent`, then
+    rests while other tasks run."""
 
     def __init__(self, urgent: Callable[[], bool] = lambda: False) -> None:
         self._urgent = urgent
@@ -32,32 +34,47 @@ class Pace:
         self._began = 0.0
 
     async def turn(self) -> None:
-        """Returns at once while the slice lasts, otherwise in the next one that is free."""
-        if self._lasts():
+        """Returns at once during a slice or if the last one is long over, otherwise in the next free slice."""
+        if self._lasts() or self._is_rested():
             return
         async with self._line:
             if not self._lasts():
-                await asyncio.sleep(LONG_REST_SECONDS if self._urgent() else REST_SECONDS)
+                await asyncio.sleep(self._rest())
                 self._began = time.monotonic()
 
     async def after(self, result: Awaitable[T]) -> T:
-        """What was waited for, when it is its turn."""
+        """Awaits the value, then its turn."""
         found = await result
         await self.turn()
         return found
 
     async def through(self, items: Sequence[T]) -> AsyncIterator[T]:
-        """The items, each when it is its turn."""
+        """Yields the items, each in its turn."""
         for item in items:
-            await self.turn()
+            if not self._lasts():
+                await self.turn()
             yield item
 
     def _lasts(self) -> bool:
-        return time.monotonic() - self._began < (SHORT_SECONDS if self._urgent() else SLICE_SECONDS)
+        return time.monotonic() - self._began < self._slice()
+
+    def _is_rested(self) -> bool:
+        """Begins a slice if the last one is long over and no task waits for the next."""
+        now = time.monotonic()
+        if self._line.locked() or now - self._began < self._slice() + self._rest():
+            return False
+        self._began = now
+        return True
+
+    def _slice(self) -> float:
+        return SHORT_SECONDS if self._urgent() else SLICE_SECONDS
+
+    def _rest(self) -> float:
+        return LONG_REST_SECONDS if self._urgent() else REST_SECONDS
 
 
-async def unhurried(items: Iterable[T]) -> AsyncIterator[T]:
-    """The items, with a rest after each slice of work on them: for thousands of rows, which are read where no `Pace` is."""
+async def in_slices(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yields the items, with a rest after each slice of work: for thousands of rows, where there is no `Pace`."""
     began = time.monotonic()
     for item in items:
         yield item
@@ -66,51 +83,95 @@ async def unhurried(items: Iterable[T]) -> AsyncIterator[T]:
             began = time.monotonic()
 
 
-class Urgency:
-    """Whether anything goes on for which all else makes room: verification."""
+class RecentActivity:
+    """Whether urgent work (verification) is going on, to which other work yields."""
 
     def __init__(self) -> None:
         self._at = 0.0
 
     def note(self) -> None:
-        """It does, now."""
+        """Notes urgent work at this moment."""
         self._at = time.monotonic()
 
     def lasts(self) -> bool:
         return time.monotonic() - self._at < URGENT_SECONDS
 
 
+class FairQueue:
+    """A fair queue: one at a time; waiting askers take turns, so an asker's many requests only delay each other."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
+
+    def locked(self) -> bool:
+        return self._taken
+
+    @contextlib.asynccontextmanager
+    async def slot(self, asker: Hashable) -> AsyncIterator[None]:
+        if self._taken:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(asker, deque()).append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._next()
+                raise
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        """Skips cancelled waiters."""
+        while self._waiting:
+            asker = next(iter(self._waiting))
+            turns = self._waiting.pop(asker)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[asker] = turns
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._taken = False
+
+
 class Share:
     """Work of one kind, which together takes no more than its share of the event loop while it is `limited`.
 
-    A piece of work waits before it begins, in line with others of its kind, and never after that: it may hold a transaction
-    or a connection to the database by then, for which others would wait too.
+    A piece of work waits before it begins, in line with others of its kind, and never after that: it may then hold a transaction
+    or a database connection, for which others would wait, too.
     """
 
     def __init__(self, share: float, limited: Callable[[], bool] = lambda: True) -> None:
         self._rests, self._limited = 1 / share - 1, limited
-        self._line = asyncio.Lock()
-        # What was computed and has not been rested for, and what a piece of work usually computes.
+        self._line = FairQueue()
+        # Computing time not yet compensated by rest, and the usual computing time of a piece of work.
         self._owed, self._usual = 0.0, SLICE_SECONDS
 
-    async def of(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Does the work when it is its turn."""
-        await self._turn()
-        # Others begin meanwhile, so what it will probably compute is owed at once.
-        expected, steps = self._usual, _Steps(work())
-        self._owed += expected
+    async def of(self, work: Callable[[], Awaitable[T]], asker: Callable[[], Hashable] = lambda: None) -> T:
+        """Does the work in its turn; `asker` returns whose work it is, and is called only if the work has to wait."""
+        await self._turn(asker)
+        # Other work begins meanwhile, so the expected time is charged at once, and the excess as it is computed.
+        steps = _Steps(work(), self._owe, self._usual)
+        self._owe(self._usual)
         try:
             return await steps
         finally:
             computed = steps.seconds + AROUND_SECONDS
-            # Never less than nothing: a long wait that computed little lends the others no time.
-            self._owed = max(0.0, self._owed + computed - expected)
+            self._owe(computed - steps.owed)
             self._usual += (computed - self._usual) / 8
 
-    async def _turn(self) -> None:
+    def _owe(self, seconds: float) -> None:
+        # Never negative: work that computed less than expected gives others no credit.
+        self._owed = max(0.0, self._owed + seconds)
+
+    async def _turn(self, asker: Callable[[], Hashable]) -> None:
         if not self._line.locked() and self._owed < SLICE_SECONDS:
             return
-        async with self._line:
+        async with self._line.slot(asker()):
             while self._owed >= SLICE_SECONDS:
                 owed = self._owed
                 if self._limited():
@@ -119,13 +180,14 @@ class Share:
 
 
 class _Steps(Awaitable[T], Generic[T]):
-    """Awaits something, and adds up what it computes between one waiting and the next."""
+    """Awaits something, adds up its computing time between suspensions, and passes the excess over `owed` to `owe`."""
 
-    def __init__(self, work: Awaitable[T]) -> None:
-        self._work, self.seconds = work, 0.0
+    def __init__(self, work: Awaitable[T], owe: Callable[[float], None], owed: float) -> None:
+        self._work, self._owe = work, owe
+        self.seconds, self.owed = 0.0, owed
 
     def __await__(self) -> Generator[Any, Any, T]:
-        # Of a coroutine as of a future this has what a generator has.
+        # A coroutine and a future have the same methods as a generator here.
         steps: Any = self._work.__await__()
         thrown: BaseException | None = None
         while True:
@@ -135,11 +197,17 @@ class _Steps(Awaitable[T], Generic[T]):
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]  # what the work returns
             finally:
-                self.seconds += time.monotonic() - began
-                # It knows this place, and this place it: a ring that would keep the request, and so its connection, until
+                self._add(time.monotonic() - began)
+                # A reference cycle between it and this frame would keep the request, and so its connection, until
                 # garbage is collected.
                 thrown = None
             try:
                 yield waited
             except BaseException as error:
                 thrown = error
+
+    def _add(self, seconds: float) -> None:
+        self.seconds += seconds
+        if (more := self.seconds - self.owed) > 0:
+            self.owed = self.seconds
+            self._owe(more)

@@ -1,4 +1,4 @@
-"""Where the files that are not Python live: beside `app/` in a checkout, inside it in a wheel."""
+"""Directories of the files that are not Python: next to `app/` in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the revocation journal names as taken away and the database has living is taken away again.
+"""Repeats revocations that the revocation journal has and the database lacks.
 
-A database that was put back from a backup does not know what was taken away since, and everybody had been answered that it was.
-Whether the database knows a line is read from its audit log: an entry about the same thing, as late or later, means that what
-the database has now is the later truth.
+A database that was restored from a backup lacks later revocations, which had been confirmed to their callers. Whether the
+database knows a line is decided by its audit log: an entry about the same target, as late or later, means that the database
+has the newer state.
 """
 
 from __future__ import annotations
@@ -18,22 +18,27 @@ from app.access.actor import Actor, Role
 from app.access.policy import Action
 from app.audit import service as audit
 from app.audit import store as audit_store
+from app.calendar import events as calendar_events
 from app.calendar import store as calendar_store
-from app.gateways import store as gateway_store
+from app.gateway_tokens import events as gateway_events
+from app.gateway_tokens import store as gateway_store
 from app.journal import file as journal
-from app.journal.lines import SUBJECTS, Contents, Subject, Taken, subject
+from app.journal.lines import SUBJECTS, AccessChange, Contents, Subject, subject
+from app.keys import events as key_events
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import Reason
-from app.management import store as management_store
+from app.management_keys import events as management_events
+from app.management_keys import store as management_store
 from app.members import service as members
 from app.tenancy import service as tenancy
 from app.tenancy import store as workspace_store
 from app.tenancy.service import Change
+from app.workspaces import events as workspace_events
 
 SYSTEM: Final = Actor.system()
 _NEWEST: Final = 100
-# Beyond so many it is no dearer to ask about all.
+# Beyond this number, querying all ids costs no more.
 _MOST: Final = 1_000
 _SAID: Final = {
     "key.revoked": "API keys revoked",
@@ -49,160 +54,166 @@ _SAID: Final = {
 _log = logging.getLogger("keydesk.journal")
 
 
-async def pending(of: Collection[str] | None = None) -> list[Taken]:
-    """What the journal names as taken away and the database has living, `of` these ids or of all. Raises OSError when the file
-    cannot be read."""
-    return [said[-1] for said in await _pending(await journal.current().contents(), of)]
+async def pending(only: Collection[str] | None = None) -> list[AccessChange]:
+    """Revocations that the journal has and the database lacks: `only` these ids, or all. Raises OSError when the file cannot
+    be read."""
+    return [lines[-1] for lines in await _pending(await journal.current().contents(), only)]
 
 
-async def replay(of: Collection[str] | None = None) -> Counter[str]:
-    """Takes away again, each in a change of its own with its audit entry; answers how many of each kind.
+async def replay(only: Collection[str] | None = None) -> Counter[str]:
+    """Repeats pending revocations, each in a separate change with its audit entry; returns how many of each kind.
 
-    Called before anything listens. Killed in between, the next start does the rest. Raises OSError as `pending` does.
+    Called before the server listens. After a crash in between, the next start does the rest. Raises OSError as `pending` does.
     """
     contents = await journal.current().contents()
     done: Counter[str] = Counter()
-    for said in await _pending(contents, of):
-        done[said[-1].kind] += await _take(said, contents)
+    for lines in await _pending(contents, only):
+        done[lines[-1].kind] += await _revoke_again(lines, contents)
     if done.total():
-        _log.warning("taken away again, as the revocation journal says: %s", told(done))
+        _log.warning("taken away again, as the revocation journal says: %s", describe(done))
     return done
 
 
 async def keep_up() -> None:
-    """`replay` in a node that runs, since a database may be put back under it.
+    """`replay` in a running node, because its database may be restored meanwhile.
 
-    It is asked about what is new in the journal, and once more about the newest lines. A database that was put back lacks
-    these before any other, and is then asked about all; so is another server.
+    Checks new lines of the journal, and the newest lines again. A restored database lacks the newest first; then, and after
+    a change of server, all lines are checked.
     """
     book = journal.current()
-    # A file that cannot be read is told by `catch_up`, and by /readyz until it can.
+    # `catch_up` logs a file that cannot be read, and /readyz reports it.
     with contextlib.suppress(OSError):
         contents, server = await book.contents(), await database.server()
         recent = {*list(contents.fresh), *_newest(contents)}
         unknown = frozenset(recent - await audit_store.known(recent)) if len(recent) <= _MOST else None
-        is_known = book.asked is not None and server == book.asked[0] and unknown is not None and unknown <= book.asked[1]
+        is_known = book.checked is not None and server == book.checked[0] and unknown is not None and unknown <= book.checked[1]
         if not is_known or (await replay(recent)).total():
             await replay()
-        book.asked = server, unknown or frozenset()
+        book.checked = server, unknown or frozenset()
         for each in recent:
             contents.fresh.pop(each, None)
 
 
 async def is_elsewhere() -> bool:
-    """Whether another server answers than the one that was asked about all lines. Raises Unavailable."""
-    asked = journal.current().asked
-    return asked is not None and await database.server() != asked[0]
+    """Whether another server answers than the one for which all lines were checked. Raises Unavailable."""
+    checked = journal.current().checked
+    return checked is not None and await database.server() != checked[0]
 
 
-def told(counts: Counter[str]) -> str:
-    """`2 API keys revoked, 1 members removed`; what there is none of is left out."""
+def describe(counts: Counter[str]) -> str:
+    """`2 API keys revoked, 1 members removed`; kinds with a count of 0 are left out."""
     return ", ".join(f"{counts[kind]} {text}" for kind, text in _SAID.items() if counts[kind])
 
 
 def _newest(contents: Contents) -> Iterator[str]:
-    """The ids of the last lines of either kind."""
+    """The ids of the last lines of both kinds."""
     yield from list(contents.keys)[-_NEWEST:]
-    yield from (taken.id for taken in list(contents.taken)[-_NEWEST:])
+    yield from (change.id for change in list(contents.access_changes)[-_NEWEST:])
 
 
-async def _pending(contents: Contents, of: Collection[str] | None) -> list[Sequence[Taken]]:
-    """What was said of each thing that is pending; the last of it is what takes it away."""
-    named = dict(contents.keys) if of is None else {key: contents.keys[key] for key in of if key in contents.keys}
-    living = await key_store.unrevoked(None if of is None else named)
-    found: list[Sequence[Taken]] = [[Taken("key.revoked", key, living[key], at)] for key, (at, _) in named.items() if key in living]
-    return found + [said for said in _said(contents) if (of is None or said[-1].id in of) and await _lives(said)]
+async def _pending(contents: Contents, only: Collection[str] | None) -> list[Sequence[AccessChange]]:
+    """The lines about each pending subject; the last one is the revocation."""
+    named = dict(contents.keys) if only is None else {key: contents.keys[key] for key in only if key in contents.keys}
+    living = await key_store.unrevoked(None if only is None else named)
+    found: list[Sequence[AccessChange]] = [
+        [AccessChange("key.revoked", key, living[key], at)] for key, (at, _) in named.items() if key in living
+    ]
+    return found + [
+        lines for lines in _by_subject(contents) if (only is None or lines[-1].id in only) and await _lacks_revocation(lines)
+    ]
 
 
-def _said(contents: Contents) -> list[list[Taken]]:
-    """Of each thing what was said of it, in the order of the file: a clock that was ahead makes no line a later one."""
-    found: dict[Subject, list[Taken]] = {}
-    for taken in list(contents.taken):
-        found.setdefault(subject(taken), []).append(taken)
+def _by_subject(contents: Contents) -> list[list[AccessChange]]:
+    """The lines about each subject in file order, because a wrong clock must not reorder them."""
+    found: dict[Subject, list[AccessChange]] = {}
+    for change in list(contents.access_changes):
+        found.setdefault(subject(change), []).append(change)
     return list(found.values())
 
 
-async def _lives(said: Sequence[Taken]) -> bool:
-    """Whether the database has as living what the last of these lines takes away, without having heard of it: its audit log has
-    nothing about it that is as late or later, but what the lines before say."""
-    taken = said[-1]
-    match taken.kind:
+async def _lacks_revocation(lines: Sequence[AccessChange]) -> bool:
+    """Whether the database lacks the revocation in the last of these lines: what it revokes is alive, and the audit log has no
+    entry about it that is as late or later, except for the earlier lines."""
+    last = lines[-1]
+    match last.kind:
         case "management_key.revoked":
-            key = await management_store.find(taken.chain, taken.id)
+            key = await management_store.find(last.chain, last.id)
             return key is not None and key.revoked_at is None
         case "gateway_token.revoked":
-            return any(token.revoked_at is None for token in await gateway_store.find(taken.id) if token.id == taken.id)
+            return any(token.revoked_at is None for token in await gateway_store.find(last.id) if token.id == last.id)
         case "key.suspended":
-            api_key = await key_store.find(taken.chain, taken.id)
+            api_key = await key_store.find(last.chain, last.id)
             living = api_key is not None and api_key.revocation is None and api_key.suspended_at is None
         case "workspace.suspended":
-            workspace = await workspace_store.find(taken.id)
+            workspace = await workspace_store.find(last.id)
             living = workspace is not None and workspace.suspended_at is None
         case "calendar_link.withdrawn" | "calendar_link.made":
-            living = await calendar_store.exists(taken.id)
+            living = await calendar_store.exists(last.id)
         case "member.removed":
-            living = await workspace_store.find_member(taken.chain, taken.id) is not None
+            living = await workspace_store.find_member(last.chain, last.id) is not None
         case "member.role_changed":
-            member = await workspace_store.find_member(taken.chain, taken.id)
-            role = _role(taken)
+            member = await workspace_store.find_member(last.chain, last.id)
+            role = _role(last)
             living = member is not None and role is not None and member.role is not role and member.role.includes(role)
         case _:
             return False
     if not living:
         return False
-    heard = await audit_store.said_since(taken.chain, taken.id, SUBJECTS[subject(taken)[0]], taken.at)
-    return {audit.taken_of(entry) for entry in heard} <= {*said[:-1]}
+    later = await audit_store.entries_about(last.chain, last.id, SUBJECTS[subject(last)[0]], last.at)
+    return {audit.access_change_of(entry) for entry in later} <= {*lines[:-1]}
 
 
-async def _take(lines: Sequence[Taken], contents: Contents) -> int:
-    """1, or 0 where somebody else did it meanwhile."""
-    taken = lines[-1]
-    said = {"from": "the journal", "journal_at": clock.rfc3339(taken.at)}
-    if taken.kind == "gateway_token.revoked":
+async def _revoke_again(lines: Sequence[AccessChange], contents: Contents) -> int:
+    """1, or 0 if another process did it meanwhile."""
+    last = lines[-1]
+    detail = {"from": "the journal", "journal_at": clock.rfc3339(last.at)}
+    if last.kind == "gateway_token.revoked":
         async with tenancy.changing_installation(SYSTEM) as change:
-            await gateway_store.revoke(taken.id, taken.at)
-            await audit.record(change, taken.kind, taken.id, **said)
+            await gateway_store.revoke(last.id, last.at)
+            await audit.record(change, gateway_events.REVOKED, last.id, **detail)
         return 1
-    async with tenancy.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=taken.chain) as change:
-        # Asked again under the lock: what was taken before may have taken this along.
-        if taken.kind != "key.revoked" and not await _lives(lines):
+    async with tenancy.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=last.chain) as change:
+        # Checked again under the lock: an earlier revocation may have included this one.
+        if last.kind != "key.revoked" and not await _lacks_revocation(lines):
             return 0
-        return int(await _take_in(change, taken, contents, said))
+        return int(await _revoke_in(change, last, contents, detail))
 
 
-async def _take_in(change: Change, taken: Taken, contents: Contents, said: dict[str, str]) -> bool:
-    match taken.kind:
+async def _revoke_in(change: Change, last: AccessChange, contents: Contents, detail: dict[str, str]) -> bool:
+    match last.kind:
         case "key.revoked":
-            key = await key_store.find(taken.chain, taken.id)
+            key = await key_store.find(last.chain, last.id)
             if key is None or key.revocation is not None:
                 return False
-            await keys.revoke_in(change, key, _reason(contents.keys[taken.id][1]), None, at=taken.at, **said)
+            await keys.revoke_in(change, key, _reason(contents.keys[last.id][1]), None, at=last.at, **detail)
             return True
         case "member.removed" | "member.role_changed":
-            member, role = await workspace_store.find_member(taken.chain, taken.id), _role(taken)
+            member, role = await workspace_store.find_member(last.chain, last.id), _role(last)
             if member is None:
                 return False
-            if taken.kind == "member.removed":
-                await members.remove_in(change, member, **said)
+            if last.kind == "member.removed":
+                await members.remove_in(change, member, **detail)
             elif role is not None:
-                await members.set_role_in(change, member, role, **said)
+                await members.set_role_in(change, member, role, **detail)
             return True
         case "calendar_link.withdrawn" | "calendar_link.made":
-            await calendar_store.drop(taken.id)
-            await audit.record(change, "calendar_link.withdrawn", taken.id, **said)
+            await calendar_store.drop(last.id)
+            await audit.record(change, calendar_events.LINK_WITHDRAWN, last.id, **detail)
             return True
         case "management_key.revoked":
-            await management_store.revoke(taken.id, taken.at)
+            await management_store.revoke(last.id, last.at)
+            await audit.record(change, management_events.REVOKED, last.id, **detail)
         case "key.suspended":
-            await key_store.update(taken.id, {"suspended_at": taken.at})
+            await key_store.update(last.id, {"suspended_at": last.at})
+            await audit.record(change, key_events.SUSPENDED, last.id, **detail)
         case "workspace.suspended":
-            await workspace_store.update(taken.id, {"suspended_at": taken.at})
-    await audit.record(change, taken.kind, taken.id, **said)
+            await workspace_store.update(last.id, {"suspended_at": last.at})
+            await audit.record(change, workspace_events.SUSPENDED, last.id, **detail)
     return True
 
 
-def _role(taken: Taken) -> Role | None:
-    return Role(taken.role) if taken.role in {str(role) for role in Role} else None
+def _role(last: AccessChange) -> Role | None:
+    return Role(last.role) if last.role in {str(role) for role in Role} else None
 
 
 def _reason(text: str) -> Reason:

@@ -1,6 +1,6 @@
-"""What a process works with (its catalogue, database, mail, revocation journal and peppers) as one value, set as a whole.
+"""The runtime of a process (catalogue, database, mail, revocation journal and peppers) as one value, set as a whole.
 
-Modules ask for their part by its class: `runtime.current(Mail)`. It is opened once at a time and released at the end, after
+Modules get their part by its class: `runtime.current(Mail)`. It is opened once at a time and released at the end, after
 which the process can open another one.
 """
 
@@ -35,7 +35,7 @@ def require_closed() -> None:
 
 @contextlib.contextmanager
 def opened(*parts: object) -> Iterator[None]:
-    """Sets these parts and releases them, and what was put in their place, at the end. Raises StartRefused while another
+    """Sets these parts and releases them, or their replacements, at the end. Raises StartRefused while another
     runtime is open."""
     global _parts
     require_closed()
@@ -54,7 +54,7 @@ def put(*parts: object) -> None:
 
 @contextlib.contextmanager
 def replaced(*parts: object) -> Iterator[None]:
-    """The same for a while: what was there before is put back, parts that were put meanwhile included."""
+    """Replaces parts during the block; then the previous ones are restored, even if parts were put meanwhile."""
     global _parts
     before = _parts
     put(*parts)

@@ -1,8 +1,8 @@
-"""Granian inside this process: one process to start, to stop and, at worst, to kill.
+"""Runs Granian inside this process: one process to start, stop or kill.
 
-On SIGTERM a server alone would refuse new connections at once, while a balancer still sends them. Here the node first says
-on `/readyz` that it is stopping, goes on answering for `drain_seconds`, and then stops: no new connections, and a few
-seconds for what is under way. Ctrl-C leaves the draining out, and a second signal ends whatever is being waited for.
+On SIGTERM the server alone would refuse new connections at once, while a load balancer still sends them. Here `/readyz` first
+fails, requests are still answered for `drain_seconds`, and then the server stops: no new connections, and a few seconds for
+running requests. Ctrl-C skips the draining, and a second signal ends any waiting.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Final, NoReturn
+from dataclasses import dataclass, replace
+from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.net import SocketSpec  # type: ignore[attr-defined]  # it is there under this name
+from granian.net import SocketHolder, SocketSpec  # type: ignore[attr-defined]  # they are there under these names
 from granian.server.embed import Server
 
 from app import connections, database
@@ -30,11 +30,11 @@ from app.errors import StartRefused
 from app.main import Keydesk
 from app.settings import Settings
 
-# What is under way when the node stops has this long to get its answer.
+# The time for running requests to finish when the node stops.
 PATIENCE_SECONDS: Final = 2.5
 _SWITCH_SECONDS: Final = 0.0005
-# Python's own but for the last: the oldest objects are looked through a twentieth as often. A dear GraphQL operation makes so many
-# that all of them were walked during each, 20 ms in which nothing else is answered.
+# Python's defaults except for the last: the oldest generation is collected a twentieth as often. An expensive GraphQL operation
+# creates so many objects that each one caused a full collection, 20 ms in which nothing else is answered.
 COLLECTION: Final = (700, 10, 200)
 _LOOK_SECONDS: Final = 0.5
 # A request's headers have this long to arrive, and a connection that was used may stay idle for as long.
@@ -42,72 +42,137 @@ HEADER_MILLISECONDS: Final = 10_000
 _log = logging.getLogger("keydesk.server")
 
 
-def settled(settings: Settings) -> Settings:
-    """The same, with the port that port 0 was given. Raises StartRefused when the address cannot be had."""
+def with_actual_port(settings: Settings) -> Settings:
+    """The settings with the actual port for port 0. Raises StartRefused when the address is not available."""
+    with _bound(settings) as probe:
+        return replace(settings, port=probe.getsockname()[1])
+
+
+def shared_sockets(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker, all with this address; the kernel distributes connections among those that listen. Call
+    `with_actual_port` first: these do not notice another server. Raises StartRefused when the address is not available."""
+    return [_bound(settings, socket.SO_REUSEPORT) for _ in range(settings.workers)]
+
+
+def _bound(settings: Settings, *options: int) -> socket.socket:
     where = f"{settings.host} port {settings.port}"
     try:
         family, kind, number, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, number) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return replace(settings, port=probe.getsockname()[1])
+        found = socket.socket(family, kind, number)
+        try:
+            for option in (socket.SO_REUSEADDR, *options):
+                found.setsockopt(socket.SOL_SOCKET, option, 1)
+            found.bind(address)
+        except BaseException:
+            found.close()
+            raise
+        return found
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise StartRefused(f"Keydesk cannot listen on {where}: {why}. See KEYDESK_HOST and KEYDESK_PORT.") from None
 
 
-async def serve(app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]]) -> None:
-    """Until a signal ends it. Raises StartRefused when the address cannot be had.
+def _signals() -> asyncio.Queue[signal.Signals]:
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    return signals
 
-    `opened` is awaited when the database is there; what it answers is called when requests can come.
+
+def _print_refusal(why: str) -> None:
+    sys.stderr.write(f"Error: {why}\n")
+    sys.stderr.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a server has from its process: for a worker (`app/workers`) one of the sockets of the port, the signals that the parent
+    passes on, and a parent to which it says why it cannot go on."""
+
+    listener: socket.socket | None = None
+    signals: Callable[[], asyncio.Queue[signal.Signals]] = _signals
+    refuse: Callable[[str], None] = _print_refusal
+
+
+async def serve(
+    app: Keydesk, opened: Callable[[], Awaitable[Callable[[], None]]], surroundings: Surroundings = Surroundings()
+) -> None:
+    """Serves until a signal ends it. Raises StartRefused when the address is not available.
+
+    `opened` is awaited once the database is open; the function that it returns is called once the server accepts all requests.
     """
-    async with app.running():
+    async with app.verifying():
         listening = await opened()
-        _be_prompt()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         connections.raise_limit()
-        server = _server(app)
+        server = _server(app, surroundings.listener)
         serving = asyncio.create_task(server.serve(), name="serving")
+        completing = asyncio.create_task(_complete(app, server, listening))
         others = [
-            asyncio.create_task(_when_reachable(app.settings, listening)),
-            asyncio.create_task(_until_told(app, server, serving)),
+            asyncio.create_task(_until_signalled(app, server, serving, surroundings.signals())),
             asyncio.create_task(_until_replaced(app, server, serving)),
         ]
         try:
             await asyncio.wait([serving])
         finally:
-            for task in (serving, *others):
+            for task in (serving, completing, *others):
                 task.cancel()
         if database.was_replaced():
-            _end_at_once("The database's file, or its -wal or -shm, was replaced or removed while the node ran. Start it again.")
+            surroundings.refuse(
+                "The database's file, or its -wal or -shm, was replaced or removed, or the file overwritten: start it again."
+            )
+            # Without closing: SQLite's last connection would write its log into the file of that name, which is another one.
+            os._exit(1)
         if not serving.cancelled() and (failure := serving.exception()):
-            # It speaks of the operating system's refusal in its first line, and of its own insides in forty more.
+            # Its first line names the operating system's error; forty more are a traceback of its internals.
             raise StartRefused(f"Keydesk cannot listen: {str(failure).splitlines()[0]}")
+        if completing.done() and (failure := completing.exception()):
+            raise failure
 
 
-def _be_prompt() -> None:
-    """What has been loaded stays loaded, and walking it again takes the garbage collector 80 ms each time; and the database's
-    threads need the interpreter for moments only, which they should not await for Python's usual 5 ms."""
+async def _complete(app: Keydesk, server: Server, listening: Callable[[], None]) -> None:
+    """Builds the rest of the application once verifications can be answered. If that fails, the node ends."""
+    try:
+        await _until_reachable(app.settings)
+        await app.complete()
+        tune_for_latency()
+        listening()
+        await app.compile_templates()
+    except Exception:
+        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+        raise
+
+
+def tune_for_latency() -> None:
+    """Tunes Python for low latency: loaded modules are frozen, because collecting them again takes 80 ms each time; and the
+    database's threads need the interpreter only briefly, so they should not wait for Python's usual 5 ms."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTION)
+    gc.enable()
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class _Bounded(Server):
-    """Granian with a socket whose connections end when nobody reads what was sent to them."""
+    """Granian with a socket that closes connections whose client does not read: this one, or its own."""
+
+    inherited: socket.socket | None = None
 
     def _init_shared_socket(self) -> None:
-        listener = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        if self.inherited is None:
+            listener = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        else:
+            listener = SocketHolder(self.inherited.detach(), False, self.backlog)  # type: ignore[call-arg]  # its stub is without them
         connections.bound(listener.get_fd())
-        # As it does itself where it shares one socket among its workers.
+        # As Granian does itself when workers share one socket.
         self._ssp, self._shd, self._sfd = None, listener, listener.get_fd()  # type: ignore[assignment]  # it leaves them untyped
 
 
-def _server(app: Keydesk) -> Server:
+def _server(app: Keydesk, listener: socket.socket | None) -> Server:
     settings = app.settings
-    return _Bounded(
+    server = _Bounded(
         app,
-        # It wants a number where people write localhost.
+        # Granian needs an IP address, not `localhost`.
         address=str(socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]),
         port=settings.port,
         interface=Interfaces.ASGINL,
@@ -116,47 +181,47 @@ def _server(app: Keydesk) -> Server:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         backlog=1024,
-        # Its name in this server for how many connections may be open; more wait in the backlog until one ends.
+        # Granian's name for the maximum number of open connections; more wait in the backlog until one ends.
         backpressure=connections.most(),
         websockets=False,
         log_enabled=False,
     )
+    server.inherited = listener
+    return server
 
 
-async def _when_reachable(settings: Settings, listening: Callable[[], None]) -> None:
-    """The server does not tell when its port is open; so we knock."""
+async def _until_reachable(settings: Settings) -> None:
+    """Connects until the port is open, because Granian does not report that."""
     for attempt in itertools.count():
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(settings.host, settings.port)
             writer.close()
-            listening()
             return
         await asyncio.sleep(min(0.01 * attempt, 0.1))
 
 
-async def _until_told(app: Keydesk, server: Server, serving: asyncio.Task[None]) -> None:
-    """Drains, stops, and in the end lets go of whoever has not sent the rest of their request by then."""
-    told: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.put_nowait, number)
-    if await told.get() is signal.SIGTERM:
+async def _until_signalled(
+    app: Keydesk, server: Server, serving: asyncio.Task[None], signals: asyncio.Queue[signal.Signals]
+) -> None:
+    """Drains, stops, and finally drops clients that have not sent the rest of their request."""
+    if await signals.get() is signal.SIGTERM:
         app.health.draining = True
         _log.info("answering for another %g s, then stopping", app.settings.drain_seconds)
-        await _told_again(told, app.settings.drain_seconds)
+        await _wait_or_signal(signals, app.settings.drain_seconds)
     app.stopping.set()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
-    await _told_again(told, PATIENCE_SECONDS)
+    await _wait_or_signal(signals, PATIENCE_SECONDS)
     _log.warning("stopping with connections still open")
-    # The server's own complaints about being left would say nothing new.
+    # Granian's own errors about the abort would say nothing new.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     serving.cancel()
 
 
 async def _until_replaced(app: Keydesk, server: Server, serving: asyncio.Task[None]) -> None:
-    """Ends a node whose database is no longer the one at its path; the service manager starts it with the right one."""
+    """Ends a node whose database file was replaced; the service manager restarts it with the new one."""
     while not database.was_replaced():  # noqa: ASYNC110  # it is no event of ours
         await asyncio.sleep(_LOOK_SECONDS)
-    _log.error("the database's file was replaced or removed: stopping")
+    _log.error("the database's file was replaced or removed, or overwritten: stopping")
     app.health.draining = True
     app.stopping.set()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
@@ -164,15 +229,8 @@ async def _until_replaced(app: Keydesk, server: Server, serving: asyncio.Task[No
     serving.cancel()
 
 
-def _end_at_once(why: str) -> NoReturn:
-    """As if killed: whoever closes SQLite's last connection writes its log into the file of that name, which is another one."""
-    sys.stderr.write(f"Error: {why}\n")
-    sys.stderr.flush()
-    os._exit(1)
-
-
-async def _told_again(told: asyncio.Queue[signal.Signals], seconds: float) -> None:
+async def _wait_or_signal(signals: asyncio.Queue[signal.Signals], seconds: float) -> None:
     """Waits; a second signal ends the waiting."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await told.get()
+            await signals.get()

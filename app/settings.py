@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from app import addresses
+from app import addresses, cores
 from app.errors import StartRefused
 from app.paths import DEFAULT_CATALOGUE
 
@@ -19,8 +20,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PREFIX = "KEYDESK_"
 MINIMUM_SECRET_LENGTH = 32
 LONGEST_SHOWN = 80
-# White space around these has never been part of them, or is their own affair.
-_STRIPPED = frozenset({"KEYDESK_PEPPER", "KEYDESK_PEPPER_PREVIOUS", "KEYDESK_GATEWAY_TOKENS", "KEYDESK_TRUSTED_PROXIES"})
+MOST_WORKERS = 128
+# Settings whose surrounding white space is ignored, or handled by their own rules.
+_STRIPPED = frozenset(
+    {"KEYDESK_PEPPER", "KEYDESK_PEPPER_PREVIOUS", "KEYDESK_GATEWAY_TOKENS", "KEYDESK_TRUSTED_PROXIES", "KEYDESK_WEBHOOK_NETWORKS"}
+)
 ROLES = ("all", "verify", "control")
 # Read by the client and by `keydesk rotate` and `keydesk scan`, not by the server.
 CLIENT_VARIABLES = frozenset({"KEYDESK_SERVER", "KEYDESK_MANAGEMENT_KEY", "KEYDESK_URL", "KEYDESK_GATEWAY_TOKEN"})
@@ -51,9 +55,34 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
+def _postgres(text: str) -> str:
+    url = addresses.database(text)
+    if url.startswith("sqlite:"):
+        raise ValueError("it begins with postgresql://, because SQLite has no roles")
+    return url
+
+
 def _role(text: str) -> str:
     if text not in ROLES:
         raise ValueError(f"one of {', '.join(ROLES)}")
+    return text
+
+
+def _key_source(text: str) -> str:
+    """A URL or a file. Plain HTTP only from this machine: whoever can change the keys can revoke every key they know."""
+    if "://" not in text:
+        try:
+            exists = Path(text).is_file()
+        except OSError:  # a name that is too long
+            exists = False
+        if not exists:
+            raise ValueError("there is no such file")
+        return text
+    parts = urlsplit(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        raise ValueError("an https:// address, or the path of a file")
+    if not parts.hostname or "@" in parts.netloc:
+        raise ValueError("an address without a user name, with a host")
     return text
 
 
@@ -61,6 +90,15 @@ def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) > 300:
         raise ValueError("a number of seconds from 0 to 300")
     return float(text)
+
+
+def parse_workers(text: str) -> int:
+    """Raises ValueError. `auto` is one for each core."""
+    if text == "auto":
+        return min(cores.available(), MOST_WORKERS)
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST_WORKERS:
+        raise ValueError(f"a number from 1 to {MOST_WORKERS}, or auto")
+    return int(text)
 
 
 def _switch(text: str) -> bool:
@@ -76,7 +114,7 @@ def _level(text: str) -> str:
 
 
 def _clean(name: str, text: str) -> None:
-    """ValueError for what an editor or a copy left behind. Such a path would name another file, and make it."""
+    """Raises ValueError for stray characters of an editor or of copying. Such a path would name, and create, another file."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -86,7 +124,7 @@ def _clean(name: str, text: str) -> None:
 
 
 def _shown(text: str, *, secret: bool = False) -> str:
-    """The value for the refusal; of a secret one at most the scheme of its address."""
+    """The value for the error message; for a secret at most the scheme of its URL."""
     if secret:
         scheme = re.match(r"[A-Za-z0-9+.-]{1,20}://", text)
         return f"'{scheme[0]}…'" if scheme else "(not shown, it is a secret)"
@@ -99,9 +137,10 @@ def _setting(parse: Callable[[str], Any], default: Any, *, secret: bool = False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the operator chose. The field `database_url` is the variable `KEYDESK_DATABASE_URL`, and so on."""
+    """The settings chosen by the operator. The field `database_url` is the variable `KEYDESK_DATABASE_URL`, and so on."""
 
     database_url: str = _setting(addresses.database, "sqlite:///var/keydesk.db", secret=True)
+    migration_database_url: str | None = _setting(_postgres, None, secret=True)
     host: str = _setting(addresses.listening, "127.0.0.1")
     port: int = _setting(addresses.port, 8000)
     pepper: str | None = _setting(str, None, secret=True)
@@ -114,8 +153,12 @@ class Settings:
     smtp_url: str | None = _setting(addresses.smtp, None, secret=True)
     mail_from: str = _setting(addresses.sender, "Keydesk <keydesk@localhost>")
     mail_folder: Path | None = _setting(Path, None)
+    webhook_networks: tuple[Network, ...] = _setting(_networks, ())
     revocation_journal: Path | None = _setting(Path, None)
+    audit_checkpoints: Path | None = _setting(Path, None)
+    github_keys: str | None = _setting(_key_source, None)
     role: str = _setting(_role, "all")
+    workers: int = _setting(parse_workers, 1)
     log_level: str = _setting(_level, "INFO")
     drain_seconds: float = _setting(_seconds, 3.0)
     dev: bool = _setting(_switch, False)
@@ -156,7 +199,7 @@ class Settings:
 
     @property
     def journal_path(self) -> Path:
-        """Where revocations are written down outside the database (DESIGN promise 3)."""
+        """The file for revocations outside the database (DESIGN promise 3)."""
         if self.revocation_journal:
             return self.revocation_journal
         if self.sqlite_path:
@@ -164,13 +207,18 @@ class Settings:
         return Path("var/revocations.jsonl")
 
     @property
+    def checkpoints_path(self) -> Path:
+        """The file for signed checkpoints of the audit log."""
+        return self.audit_checkpoints or self.journal_path.with_name("audit-checkpoints.jsonl")
+
+    @property
     def mail_path(self) -> Path:
-        """Where mails are put as files while there is no mail server."""
+        """The directory for mails while no mail server is configured."""
         if self.mail_folder:
             return self.mail_folder
         return self.sqlite_path.with_name("mail") if self.sqlite_path else Path("var/mail")
 
     @property
     def origin(self) -> str:
-        """The address people use; links in e-mails and on the console begin with it."""
+        """The public base URL; links in e-mails and on the console begin with it."""
         return self.public_url or addresses.origin_of("http", self.host, self.port)

@@ -1,4 +1,4 @@
-"""Load from wrk: one thread, some connections, requests from a file; what it measured as data."""
+"""Generates load with wrk: one thread, several connections, requests from a file. Returns the measurements as data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from random import randrange
 from typing import Any
 
 SCRIPT = Path(__file__).with_name("load.lua")
-# Long enough for SQLite's write-ahead log to reach its size: a file that still grows makes every commit twice as dear.
+# Long enough for SQLite's write-ahead log to reach its final size: while the file grows, every commit costs twice as much.
 WARM_UP_SECONDS = 3
 _ENDLESS_SECONDS = 3_600
 HOST = "keydesk.test"
@@ -23,8 +23,8 @@ HOST = "keydesk.test"
 
 @dataclass(frozen=True)
 class Route:
-    """`requests` are complete HTTP requests; `refused` is the share of them that must not be answered with a 2xx;
-    `beside` is what else goes on while it is measured."""
+    """`requests` are complete HTTP requests; `refused` is the share of them whose answer must not be a 2xx;
+    `beside` runs other load during the measurement."""
 
     name: str
     requests: list[bytes]
@@ -34,7 +34,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Figures:
-    """Requests per second, milliseconds, and microseconds of the server's CPU for one request (None where nobody knows)."""
+    """Requests per second, latencies in milliseconds, and the server's CPU in microseconds per request (None if unknown)."""
 
     rate: float
     p50: float
@@ -49,7 +49,7 @@ class Figures:
 
 
 class Load:
-    """wrk against one server. Raises SystemExit with what to install if there is no wrk."""
+    """Runs wrk against one server. Raises SystemExit with installation instructions if wrk is missing."""
 
     def __init__(self, port: int, server: int, folder: Path, connections: int) -> None:
         self._wrk = shutil.which("wrk")
@@ -59,7 +59,7 @@ class Load:
         self._folder, self._connections = folder, connections
 
     def interleaved(self, routes: list[Route], rounds: int, seconds: int) -> dict[str, list[Figures]]:
-        """Every route once in every round, each round in another order, after each was warmed up."""
+        """Measures every route once per round, each round in another order, after a warm-up of all routes."""
         for route in routes:
             self._run(route, WARM_UP_SECONDS)
         found: dict[str, list[Figures]] = {route.name: [] for route in routes}
@@ -73,15 +73,15 @@ class Load:
     def _run(self, route: Route, seconds: int) -> Figures:
         command = self._command(route, seconds)
         before = _cpu_seconds(self._server)
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         used = _cpu_seconds(self._server) - before
-        result = _checked(route, json.loads(said.rpartition("RESULT ")[2]))
-        cpu = used / result["requests"] * 1e6 if used else None
+        result = _checked(route, json.loads(output.rpartition("RESULT ")[2]))
+        cpu = used / result["requests"] * 1e6 if used and result["requests"] else None
         return Figures(result["requests"] / result["seconds"], result["p50"], result["p99"], cpu)
 
     @contextlib.contextmanager
     def meanwhile(self, route: Route) -> Iterator[None]:
-        """These requests from connections of their own, until this is left; nobody measures them."""
+        """Sends these requests on separate connections until the context exits, without measuring them."""
         with subprocess.Popen(self._command(route, _ENDLESS_SECONDS), stdout=subprocess.DEVNULL) as process:
             try:
                 yield
@@ -109,7 +109,7 @@ def post(path: str, headers: dict[str, str], content: Any) -> bytes:
 
 
 def _cpu_seconds(process: int) -> float:
-    """What a process has used until now; 0 where there is no /proc."""
+    """The CPU time that a process has used so far; 0 on systems without /proc."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -118,7 +118,7 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _checked(route: Route, result: dict[str, Any]) -> dict[str, Any]:
-    """A benchmark that measured refusals by mistake, or a server that breaks down, is no measurement."""
+    """Raises SystemExit if unexpected refusals or errors make the measurement invalid."""
     share = result["refused"] / max(1, result["requests"])
     if result["broken"] or abs(share - route.refused) > 0.03:
         raise SystemExit(f"{route.name}: {share:.1%} refused where {route.refused:.0%} should be, {result['broken']} broken")

@@ -1,4 +1,4 @@
-"""What the server under load holds: two workspaces with many keys, a gateway token and a management key."""
+"""Sample data of the server under load: two workspaces with many keys, a gateway token and a management key."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any, Final
 
 from app import catalogue, clock, database, ids
 from app.access.actor import Actor, Request, Scope
-from app.accounts import founding
-from app.accounts import service as accounts
-from app.gateways import service as gateways
+from app.authentication import service as authentication
+from app.gateway_tokens import service as gateway_tokens
+from app.keys import service as keys
+from app.keys.key import API_KEY_ID
 from app.keys.secret import KeyClass, generate, prefix_of
-from app.management import service as management
-from app.management.key import Asked
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.peppers import service as peppers
 from app.rotations import service as rotations
 from app.tenancy.workspace import Workspace
 from app.usage import store as usage
-from app.usage.counting import Tally
+from app.usage.counters import CounterBatch
 from tests.support.usage import use
 
 PERMISSION: Final = "pdf.read"
@@ -25,15 +26,16 @@ _PERMISSIONS: Final = "pdf.generate pdf.read"
 _AT_ONCE: Final = 250
 _PASSWORD: Final = "nobody but a bench signs in here"
 _SESSIONS, _CALLERS = 4, 150
-# Keys with usage and callers, of which GraphQL reads a page.
+_MANY_CALLERS, _ENTRIES = 200, 20
+# The number of keys with usage and callers, of which GraphQL reads a page.
 _USED: Final = 200
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`keys` are API keys to ask about, every tenth of them bad: mistyped, unknown and revoked by turns.
+    """`keys` are API keys to verify; every tenth is invalid: mistyped, unknown and revoked in turn.
 
-    `watched` are addresses of rotations with many callers, each with the tokens of some sessions that may watch it.
+    `watched` contains paths of rotations with many callers, each with the tokens of sessions that may watch it.
     """
 
     gateway_token: str
@@ -46,64 +48,96 @@ class Sample:
         return asdict(self)
 
 
-async def fill(keys: int, watched: int = 0) -> Sample:
-    """A fresh database full of them, with so many rotations."""
-    place, small = await _workspace("bench"), await _workspace("page")
-    texts = [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(keys)]
-    for start in range(0, keys, _AT_ONCE):
-        await _add(place, texts[start : start + _AT_ONCE], start)
+async def fill(count: int, watched: int = 0) -> Sample:
+    """Fills a new database with `count` API keys and `watched` rotations."""
+    workspace, small = await _workspace("bench"), await _workspace("page")
+    texts = [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(count)]
+    for start in range(0, count, _AT_ONCE):
+        await _add(workspace, texts[start : start + _AT_ONCE], start)
     await _add(small, [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(_USED)], 0)
     rows = await database.fetch("SELECT id FROM api_key WHERE workspace = {}", small.id)
     await use([row["id"] for row in rows], days=30, callers=50, every=6)
-    await _revoke([texts[number] for number in range(0, keys, 30)])
-    token = (await gateways.create(Actor.operator(), "bench")).secret
-    asked = Asked("bench", (Scope.KEYS_READ, Scope.KEYS_WRITE, Scope.USAGE_READ), await database.now() + clock.DAY)
-    _, secret = await management.create(Actor.operator(), small.slug, asked)
+    await _revoke([texts[number] for number in range(0, count, 30)])
+    token = (await gateway_tokens.create(Actor.operator(), "bench")).secret
+    input = ManagementKeyInput("bench", (Scope.KEYS_READ, Scope.KEYS_WRITE, Scope.USAGE_READ), await database.now() + clock.DAY)
+    _, secret = await management_keys.create(Actor.operator(), small.slug, input)
     runs = [await _run(f"watched{number}") for number in range(watched)]
     return Sample(token, secret, small.slug, [_spoiled(text, number) for number, text in enumerate(texts)], runs)
 
 
+@dataclass(frozen=True)
+class LargeWorkspace:
+    """A workspace with long usage: the path of its list of keys, the path of a key's page, and a session's token."""
+
+    keys_path: str
+    key_path: str
+    session: str
+
+
+async def fill_large(count: int, days: int) -> LargeWorkspace:
+    """Adds a workspace of `count` keys, each with usage in every hour of `days` days and 200 callers. The key of `key_path` also
+    has as many entries in the audit log as its page shows."""
+    workspace = await _workspace("large")
+    await _add(workspace, [generate(catalogue.current().key_prefix, KeyClass.LIVE) for _ in range(count)], 0)
+    rows = await database.fetch("SELECT id FROM api_key WHERE workspace = {} ORDER BY created_at", workspace.id)
+    for row in rows:
+        # A transaction each, because PostgreSQL keeps every version of a counter until the commit.
+        await use([row["id"]], days=days, callers=_MANY_CALLERS)
+    async with database.transaction():
+        await database.fetch("UPDATE key_last_used SET last_used_at = {}, last_used_ip = '192.0.2.9'", await database.now())
+    for _ in range(_ENTRIES // 2):
+        await keys.suspend(Actor.operator(), rows[0]["id"])
+        await keys.resume(Actor.operator(), rows[0]["id"])
+    signed_in = await authentication.sign_in(_request(), "large@keydesk.example", _PASSWORD)
+    path = f"/w/{workspace.slug}/settings/api-keys"
+    return LargeWorkspace(path, f"{path}/{rows[0]['id']}", signed_in.token)
+
+
+def _request() -> Request:
+    return Request("192.0.2.1", "bench", ids.new(ids.REQUEST))
+
+
 async def _run(name: str) -> tuple[str, list[str]]:
-    """A rotation of a key with many callers, in a workspace of its own."""
-    place = await _workspace(name)
-    await _add(place, [generate(catalogue.current().key_prefix, KeyClass.LIVE)], 0)
-    (row,) = await database.fetch("SELECT id FROM api_key WHERE workspace = {}", place.id)
-    asking = Request("192.0.2.1", "bench", ids.new(ids.REQUEST))
-    signed_in = [await accounts.sign_in(asking, f"{name}@keydesk.example", _PASSWORD) for _ in range(_SESSIONS)]
+    """Starts a rotation of a key with many callers, in a separate workspace."""
+    workspace = await _workspace(name)
+    await _add(workspace, [generate(catalogue.current().key_prefix, KeyClass.LIVE)], 0)
+    (row,) = await database.fetch("SELECT id FROM api_key WHERE workspace = {}", workspace.id)
+    asking = _request()
+    signed_in = [await authentication.sign_in(asking, f"{name}@keydesk.example", _PASSWORD) for _ in range(_SESSIONS)]
     await rotations.start(signed_in[0].session.actor(asking), row["id"])
     now = await database.now()
-    tally = Tally()
+    tally = CounterBatch()
     for number in range(_CALLERS):
-        tally.meet(row["id"], (f"192.0.2.{number}", f"program-{number}"), PERMISSION, now - clock.DAY, now, 1)
+        tally.add_caller(row["id"], (f"192.0.2.{number}", f"program-{number}"), PERMISSION, now - clock.DAY, now, 1)
     async with database.transaction():
         await usage.add(tally)
-    return f"/w/{place.slug}/settings/api-keys/{row['id']}/rotation", [each.token for each in signed_in]
+    return f"/w/{workspace.slug}/settings/api-keys/{row['id']}/rotation", [each.token for each in signed_in]
 
 
 def _spoiled(text: str, number: int) -> str:
-    """Of thirty keys in turn the first is revoked, the tenth mistyped, the twentieth unknown."""
+    """Of every thirty keys the first is revoked, the eleventh mistyped, the twenty-first unknown."""
     if number % 30 == 10:
         return text[:-1] + ("0" if text[-1] != "0" else "1")
     return generate(catalogue.current().key_prefix, KeyClass.LIVE) if number % 30 == 20 else text
 
 
 async def _workspace(name: str) -> Workspace:
-    _, place = await founding.create_owner(
+    _, workspace = await authentication.create_owner(
         Actor.operator(), email=f"{name}@keydesk.example", name="Bench", password=_PASSWORD, workspace=name
     )
     async with database.transaction():
-        await database.fetch("UPDATE workspace SET plan = {} WHERE id = {}", "scale_enterprise", place.id)
-    return place
+        await database.fetch("UPDATE workspace SET plan = {} WHERE id = {}", "scale_enterprise", workspace.id)
+    return workspace
 
 
-async def _add(place: Workspace, texts: list[str], number: int) -> None:
-    """As `keys.service.create` makes them, in few statements and without an audit entry each."""
+async def _add(workspace: Workspace, texts: list[str], number: int) -> None:
+    """Adds keys as `keys.service.create` does, but in few statements and without audit entries."""
     now, pepper = await database.now(), peppers.current().current
     async with database.transaction():
-        made = [ids.new(ids.API_KEY) for _ in texts]
+        made = [ids.new(API_KEY_ID) for _ in texts]
         rows = [
-            (key, place.id, f"Key {number + index}", f"key {number + index}", prefix_of(text), pepper.digest(text), pepper.version,
-             "production", _PERMISSIONS, "", now + number + index, "OPERATOR", "", "Operator")
+            (key, workspace.id, f"Key {number + index}", f"key {number + index}", prefix_of(text), pepper.digest(text),
+             pepper.version, "production", _PERMISSIONS, "", now + number + index, "OPERATOR", "", "Operator")
             for index, (key, text) in enumerate(zip(made, texts, strict=True))
         ]  # fmt: skip
         columns = (

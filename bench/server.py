@@ -1,7 +1,7 @@
-"""The server under load, a process of its own on the first core: granian with uvloop as `keydesk serve` runs it.
+"""The server under load, a separate process on the first core: granian with uvloop, as `keydesk serve` runs it.
 
-`python -m bench.server KEYS FILE WATCHED` fills the database of `KEYDESK_DATABASE_URL`, writes the sample to FILE when it is
-about to listen, and ends with SIGTERM.
+`python -m bench.server KEYS FILE WATCHED` fills the database of `KEYDESK_DATABASE_URL`, writes the sample to FILE just before
+it listens, and exits on SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from app.api import rate
+from app.api.execution import rate
 from app.main import create_app
-from bench import cores, sample, yardsticks
+from app.server import tune_for_latency
+from bench import baselines, cores, sample
+from bench.graphql.floors import Floors
 
 
 def lift_rates() -> None:
-    """What is measured is how fast the server answers, not how much one caller may ask for."""
+    """Removes the rate limits, because the benchmark measures the server's speed and not a caller's quota."""
     for name in ("CALLER", "WORKSPACE"):
         setattr(rate, name, replace(getattr(rate, name), size=10**9, per_second=10**9))
 
@@ -32,9 +34,10 @@ async def serve(keys: int, file: Path, watched: int) -> None:
     lift_rates()
     product = create_app()
     async with product.running():
-        held = await sample.fill(keys, watched)
+        data = await sample.fill(keys, watched)
+        tune_for_latency()
         server = Server(
-            yardsticks.beside(product),
+            baselines.beside(product, await Floors.of(data)),
             address=product.settings.host,
             port=product.settings.port,
             interface=Interfaces.ASGINL,
@@ -44,11 +47,11 @@ async def serve(keys: int, file: Path, watched: int) -> None:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         half = file.with_suffix(".half")
-        half.write_text(json.dumps(held.as_json()))
+        half.write_text(json.dumps(data.as_json()))
         half.rename(file)
         await server.serve()
 
 
 if __name__ == "__main__":
-    cores.use(cores.SERVER)
+    cores.pin_to(cores.SERVER)
     uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

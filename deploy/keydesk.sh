@@ -1,5 +1,5 @@
 #!/bin/sh
-# The operator's commands with the service's settings and as its user, so that what they make belongs to it. Run by root.
+# Runs the operator's commands with the service's settings and as its user, so that it owns the files they create. Run as root.
 set -eu
 set -a
 . /etc/keydesk/keydesk.env

@@ -47,9 +47,7 @@ DESCRIPTION = "first tables"
 
 
 async def forwards():
-    manager = MigrationManager(
-        migration_id=ID, app_name="keydesk", description=DESCRIPTION
-    )
+    manager = MigrationManager(migration_id=ID, app_name="keydesk", description=DESCRIPTION)
 
     manager.add_table(
         class_name="UsageHourRow",
@@ -86,9 +84,7 @@ async def forwards():
         columns=None,
     )
 
-    manager.add_table(
-        class_name="LinkRow", tablename="link", schema=None, columns=None
-    )
+    manager.add_table(class_name="LinkRow", tablename="link", schema=None, columns=None)
 
     manager.add_table(
         class_name="IdempotencyRow",
@@ -97,9 +93,7 @@ async def forwards():
         columns=None,
     )
 
-    manager.add_table(
-        class_name="PepperRow", tablename="pepper", schema=None, columns=None
-    )
+    manager.add_table(class_name="PepperRow", tablename="pepper", schema=None, columns=None)
 
     manager.add_table(
         class_name="ManagementKeyRow",
@@ -108,17 +102,11 @@ async def forwards():
         columns=None,
     )
 
-    manager.add_table(
-        class_name="SessionRow", tablename="session", schema=None, columns=None
-    )
+    manager.add_table(class_name="SessionRow", tablename="session", schema=None, columns=None)
 
-    manager.add_table(
-        class_name="UserRow", tablename="account", schema=None, columns=None
-    )
+    manager.add_table(class_name="UserRow", tablename="account", schema=None, columns=None)
 
-    manager.add_table(
-        class_name="ThrottleRow", tablename="throttle", schema=None, columns=None
-    )
+    manager.add_table(class_name="ThrottleRow", tablename="throttle", schema=None, columns=None)
 
     manager.add_table(
         class_name="WorkspaceRow",
@@ -127,9 +115,7 @@ async def forwards():
         columns=None,
     )
 
-    manager.add_table(
-        class_name="ApiKeyRow", tablename="api_key", schema=None, columns=None
-    )
+    manager.add_table(class_name="ApiKeyRow", tablename="api_key", schema=None, columns=None)
 
     manager.add_table(
         class_name="AuditEntryRow",
@@ -138,9 +124,7 @@ async def forwards():
         columns=None,
     )
 
-    manager.add_table(
-        class_name="MemberRow", tablename="member", schema=None, columns=None
-    )
+    manager.add_table(class_name="MemberRow", tablename="member", schema=None, columns=None)
 
     manager.add_column(
         table_class_name="UsageHourRow",

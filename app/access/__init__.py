@@ -1,1 +1,1 @@
-"""Who asks, and who may what."""
+"""Actors, and the policy that says what each may do."""

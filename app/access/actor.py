@@ -1,5 +1,5 @@
-"""Who does something. Every use case takes an actor first; what the actor may do is decided by `policy` and by the
-membership the database holds now, never by anything carried in a cookie or a token."""
+"""Actors. Every use case takes an actor as its first argument; `policy` and the membership in the database at that
+moment decide what the actor may do, never anything in a cookie or a token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a management key may be asked to do, never more than its maker may."""
+    """What a management key is allowed to do; never more than the user who created it."""
 
     KEYS_READ = "keys.read"
     KEYS_WRITE = "keys.write"
@@ -31,7 +31,7 @@ class Scope(StrEnum):
 
     @property
     def implied(self) -> frozenset[Scope]:
-        """Who may write may also read what was written."""
+        """Permission to write includes permission to read the same data."""
         reading = {Scope.KEYS_WRITE: Scope.KEYS_READ, Scope.WORKSPACE_WRITE: Scope.WORKSPACE_READ}.get(self)
         return frozenset({self, reading} if reading else {self})
 
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ActorRef:
-    """The actor as history remembers it: kind, id and the name at that time."""
+    """The actor as the audit log stores it: kind, id and the name at that time."""
 
     kind: ActorKind
     id: str
@@ -63,10 +63,10 @@ class ActorRef:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`user_id` is the person whose membership counts: the user, or the maker of a management key.
+    """`user_id`: the user whose membership decides: the user themselves, or the one who created the management key.
 
-    A management key acts in one workspace only and within its scopes; operator and system stand above workspaces.
-    `authenticated_at`: when the person last gave their password, in microseconds; None where nobody is asked for one.
+    A management key acts in one workspace only and within its scopes; operator and system are not bound to a workspace.
+    `authenticated_at`: when the user last gave their password, in microseconds; None for an actor without one.
     """
 
     kind: ActorKind
@@ -80,17 +80,17 @@ class Actor:
 
     @classmethod
     def user(cls, user_id: str, name: str, request: Request | None = None, *, authenticated_at: int | None = None) -> Actor:
-        asked = request or Request()
-        return cls(ActorKind.USER, user_id, name, user_id=user_id, request=asked, authenticated_at=authenticated_at)
+        origin = request or Request()
+        return cls(ActorKind.USER, user_id, name, user_id=user_id, request=origin, authenticated_at=authenticated_at)
 
     @classmethod
     def operator(cls) -> Actor:
-        """Whoever can run the command line on the machine."""
+        """Anyone who can run commands on the machine."""
         return cls(ActorKind.OPERATOR, "operator", "Operator")
 
     @classmethod
     def system(cls) -> Actor:
-        """Keydesk itself, in its jobs."""
+        """Keydesk itself, in background jobs."""
         return cls(ActorKind.SYSTEM, "system", "Keydesk")
 
     @property

@@ -1,6 +1,6 @@
-"""The one table of who may what: the least role, and the scope that lets a management key do it (None: no key ever).
+"""The policy table: for each action the minimum role, and the scope that allows it to a management key (None: no key may).
 
-Use cases name an Action; whatever has no row here cannot be done by a member at all.
+Use cases name an Action; a member cannot do anything that has no row here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.access.actor import Actor, ActorKind, Role, Scope
 from app.clock import MINUTE
 from app.errors import ConfirmationNeeded, NotAllowed
 
-# How long a password that was just given counts for what a stolen session must not be able to do (OWASP ASVS 5.0, 7.5).
+# How long a password confirmation is valid for actions that a stolen session must not be able to do (OWASP ASVS 5.0, 7.5).
 RECENT: Final = 10 * MINUTE
 
 
@@ -30,12 +30,15 @@ class Action(StrEnum):
     SUSPEND_API_KEY = auto()
     RESUME_API_KEY = auto()
     REVOKE_API_KEY = auto()
+    READ_CHECKLIST = auto()
+    ATTEST_CHECKLIST_ITEM = auto()
     READ_ROTATIONS = auto()
     ROTATE_API_KEY = auto()
     COMPLETE_ROTATION = auto()
     CANCEL_ROTATION = auto()
     EXTEND_ROTATION = auto()
     DISMISS_CALLER = auto()
+    RESOLVE_ALERT = auto()
     SHARE_CALENDAR = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
@@ -45,11 +48,17 @@ class Action(StrEnum):
     LEAVE_WORKSPACE = auto()
     CREATE_MANAGEMENT_KEY = auto()
     REVOKE_MANAGEMENT_KEY = auto()
+    READ_WEBHOOKS = auto()
+    CREATE_WEBHOOK = auto()
+    UPDATE_WEBHOOK = auto()
+    DELETE_WEBHOOK = auto()
+    SEND_TO_WEBHOOK = auto()
+    READ_WEBHOOK_SECRET = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`while_suspended`: also in a workspace that the operator has suspended. `recent`: a person's password is asked again."""
+    """`while_suspended`: allowed in a suspended workspace, too. `recent`: users must have confirmed their password."""
 
     role: Role
     scope: Scope | None
@@ -71,12 +80,16 @@ RULES: Final[dict[Action, Rule]] = {
     Action.SUSPEND_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.RESUME_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.REVOKE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.READ_CHECKLIST: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
+    # A program cannot know what is confirmed here.
+    Action.ATTEST_CHECKLIST_ITEM: Rule(Role.EDITOR, None),
     Action.READ_ROTATIONS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
     Action.ROTATE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.COMPLETE_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.CANCEL_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.EXTEND_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
+    Action.RESOLVE_ALERT: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),
@@ -86,6 +99,14 @@ RULES: Final[dict[Action, Rule]] = {
     Action.LEAVE_WORKSPACE: Rule(Role.VIEWER, None, while_suspended=True, recent=True),
     Action.CREATE_MANAGEMENT_KEY: Rule(Role.OWNER, None, recent=True),
     Action.REVOKE_MANAGEMENT_KEY: Rule(Role.OWNER, None, while_suspended=True),
+    Action.READ_WEBHOOKS: Rule(Role.OWNER, Scope.WORKSPACE_READ, _READ),
+    # A webhook carries what happens here to another place, like a credential.
+    Action.CREATE_WEBHOOK: Rule(Role.OWNER, Scope.WORKSPACE_WRITE, recent=True),
+    Action.UPDATE_WEBHOOK: Rule(Role.OWNER, Scope.WORKSPACE_WRITE, recent=True),
+    Action.DELETE_WEBHOOK: Rule(Role.OWNER, Scope.WORKSPACE_WRITE, while_suspended=True),
+    Action.SEND_TO_WEBHOOK: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
+    # Creating one shows its secret to users only; a program never sees it.
+    Action.READ_WEBHOOK_SECRET: Rule(Role.OWNER, None, recent=True),
 }
 
 
@@ -103,7 +124,7 @@ class OperatorAction(StrEnum):
     MAKE_DEMO = auto()
 
 
-# What only the operator does, above all workspaces, and how a refusal names it.
+# Operator-only actions, and how an error message names them.
 OPERATOR: Final[dict[OperatorAction, str]] = {
     OperatorAction.CREATE_WORKSPACE: "create workspaces",
     OperatorAction.SUSPEND_WORKSPACE: "suspend and resume workspaces",
@@ -120,7 +141,7 @@ OPERATOR: Final[dict[OperatorAction, str]] = {
 
 
 def require_operator(actor: Actor, action: OperatorAction) -> None:
-    """Raises NotAllowed for everybody but the operator and the system."""
+    """Raises NotAllowed unless the actor is the operator or the system."""
     if actor.is_member:
         raise NotAllowed(f"Only the operator of Keydesk can {OPERATOR[action]}.")
 
@@ -146,31 +167,31 @@ def _called(role: Role | None) -> str:
 
 
 def require_scope(actor: Actor, action: Action) -> None:
-    """Raises NotAllowed for a management key without the scope of `action`; people have all scopes."""
+    """Raises NotAllowed for a management key without the scope of `action`; users have all scopes."""
     if actor.kind is not ActorKind.MANAGEMENT_KEY:
         return
     scope = RULES[action].scope
     if scope is None:
         raise NotAllowed("A management key cannot do this; sign in as an owner.")
-    if scope not in {implied for held in actor.scopes for implied in held.implied}:
+    if scope not in actor.scopes and not any(scope in held.implied for held in actor.scopes):
         raise NotAllowed(f"This needs a management key with the scope {scope}.")
 
 
 def effective_scopes(actor: Actor, role: Role | None, *, suspended: bool) -> list[Scope]:
-    """Of the scopes a management key holds or that those include, the ones with which it may do anything now."""
+    """The scopes of a management key, included ones too, that allow at least one action now."""
     held = {implied for scope in actor.scopes for implied in scope.implied}
     useful = {rule.scope for action, rule in RULES.items() if may(actor, role, action, suspended=suspended)}
     return [scope for scope in Scope if scope in held & useful]
 
 
 def require_recent(actor: Actor, action: Action, now: int) -> None:
-    """Raises ConfirmationNeeded when `action` wants a password given within RECENT and the actor's was given earlier."""
+    """Raises ConfirmationNeeded if `action` requires a password given within RECENT and the actor gave it earlier."""
     if RULES[action].recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
         raise ConfirmationNeeded
 
 
 def may(actor: Actor, role: Role | None, action: Action, *, suspended: bool = False) -> bool:
-    """The same as a question, for pages that leave out what the reader cannot do."""
+    """Like `require` but returns a bool, for pages that hide what the user cannot do."""
     try:
         require(actor, role, action, suspended=suspended)
     except NotAllowed:

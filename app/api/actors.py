@@ -1,16 +1,18 @@
-"""Who did something, as history remembers it."""
+"""The actor of a past change, as recorded at the time."""
 
 from __future__ import annotations
 
 import strawberry
 
 from app.access.actor import ActorKind, ActorRef
+from app.api.framework.authorization import ANYONE
+from app.api.framework.decorators import object_type
 
 strawberry.enum(ActorKind, name="ActorKind")
 
 
-# It has no `id`: a cache that stores objects by type and id would show one name for every change, though names change.
-@strawberry.type(description="Who did something, as history remembers it: a value, which no cache may merge with another.")
+# Without an `id`: a client's cache by type and id would show one name for all changes, though names change.
+@object_type("Who did something, as history remembers it: a value, which no cache may merge with another.", requires=ANYONE)
 class Actor:
     kind: ActorKind
     actor_id: strawberry.ID | None = strawberry.field(

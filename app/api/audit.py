@@ -1,4 +1,4 @@
-"""The audit log of a workspace, as its members read it."""
+"""The audit log of a workspace."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import cast
 import strawberry
 from strawberry.scalars import JSON
 
+from app.access.policy import Action
 from app.api.actors import Actor
-from app.api.connection import Connection, Node, page, read
-from app.api.context import Context
-from app.api.cursors import Cut
+from app.api.framework.connection import Connection, Node, page
+from app.api.framework.context import Context
+from app.api.framework.cursors import ConnectionArgs
+from app.api.framework.decorators import object_type
+from app.api.framework.nodes import found_by_id
+from app.api.framework.scalars import Instant, unset_to_none
 from app.api.keys import OrderDirection
-from app.api.scalars import Instant
 from app.audit import service
-from app.audit.entry import Entry, EntryFilter
-from app.tenancy.workspace import Workspace
+from app.audit.entry import AUDIT_ENTRY_ID, Entry, EntryFilter
+from app.tenancy.service import Access
 
 
-@strawberry.type(description="One change: who did what to which thing, from where.")
+@object_type("One change: who did what to which thing, from where.", requires=Action.READ_AUDIT)
 class AuditEvent(Node):
     at: Instant
     actor: Actor
@@ -44,24 +47,48 @@ class AuditEvent(Node):
         )
 
 
+@strawberry.input(description="Every condition given must hold.")
+class AuditEventFilter:
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Part of any text of the event: a name, an id, an address, the detail; at most 200 characters. ASCII letters match in\n"
+            "either case."
+        ),
+    )
+    actor: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Only what this `actorId` did: a user or a management key."
+    )
+    target: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Only what was done to this thing.")
+    action: str | None = strawberry.field(default=strawberry.UNSET, description="Only this, `key.revoked`; the whole word.")
+    since: Instant | None = strawberry.field(default=strawberry.UNSET, description="Only what was done then or later.")
+    until: Instant | None = strawberry.field(default=strawberry.UNSET, description="Only what was done earlier.")
+
+    def to_domain(self) -> EntryFilter:
+        return EntryFilter(
+            unset_to_none(self.target),
+            unset_to_none(self.action),
+            unset_to_none(self.actor),
+            unset_to_none(self.since),
+            unset_to_none(self.until),
+            unset_to_none(self.search) or "",
+        )
+
+
 async def audit_events(
-    context: Context, workspace: Workspace, cut: Cut, filter: EntryFilter, order: OrderDirection
+    context: Context, access: Access, args: ConnectionArgs, filter: AuditEventFilter | None, order: OrderDirection
 ) -> Connection[AuditEvent]:
     """A page of the log; its positions are those of the chain."""
-    oldest = order is OrderDirection.ASC
-    window = cut.of(f"{workspace.id} auditEvents {filter.target}{' oldest' if oldest else ''}")
-    after, before = (place[0] if place else None for place in (window.after, window.before))
-    rows = await service.between(
-        context.actor,
-        workspace.slug,
-        limit=window.limit + 1,
-        below=before if oldest else after,
-        above=after if oldest else before,
-        filter=filter,
-        oldest_first=oldest is not window.backwards,
-    )
+    oldest, wanted = order is OrderDirection.ASC, filter.to_domain() if filter else EntryFilter()
+    name = f"{access.workspace.id} auditEvents{' oldest' if oldest else ''}"
+    found = await service.between(access, args.of(name), wanted, oldest_first=oldest)
 
     async def count() -> int:
-        return await service.count(context.actor, workspace.slug, filter)
+        return await service.count(access, wanted)
 
-    return page(window, read(window, rows), node=AuditEvent.of, position=lambda entry: (entry.position,), count=count)
+    return page(name, found, node=AuditEvent.of, position=lambda entry: (entry.position,), count=count)
+
+
+@found_by_id(AUDIT_ENTRY_ID)
+async def _by_id(context: Context, entry_id: str) -> AuditEvent:
+    return AuditEvent.of(await service.get(context.actor, entry_id))

@@ -1,14 +1,15 @@
-"""What the catalogue offers: permissions, environments, plans. The same for everybody."""
+"""The catalogue's permissions, environments and plans. The same for all callers."""
 
 from __future__ import annotations
 
 import strawberry
 
 from app import catalogue
-from app.api.resolving import field
+from app.api.framework.authorization import ANYONE
+from app.api.framework.decorators import field, object_type
 
 
-@strawberry.type(description="Something a key can be allowed to do. Its name is what inputs take.")
+@object_type("Something a key can be allowed to do. Its name is what inputs take.", requires=ANYONE)
 class Permission:
     name: str
     description: str
@@ -23,7 +24,7 @@ class Permission:
         return cls.of(catalogue.current().permission(name))
 
 
-@strawberry.type(description="Where a key runs. Its name is what inputs take.")
+@object_type("Where a key runs. Its name is what inputs take.", requires=ANYONE)
 class Environment:
     name: str
     title: str
@@ -46,7 +47,7 @@ class Environment:
         )
 
 
-@strawberry.type(description="Its name is what inputs take.")
+@object_type("Its name is what inputs take.", requires=ANYONE)
 class Plan:
     name: str
     title: str
@@ -67,14 +68,14 @@ class Plan:
 
 @strawberry.type
 class CatalogueQuery:
-    @field("What keys can be allowed to do, in the catalogue's order.")
+    @field("What keys can be allowed to do, in the catalogue's order.", requires=ANYONE)
     def permissions(self) -> list[Permission]:
         return [Permission.of(permission) for permission in catalogue.current().permissions.values()]
 
-    @field("The plans, small to large.")
+    @field("The plans, small to large.", requires=ANYONE)
     def plans(self) -> list[Plan]:
         return [Plan.of(plan) for plan in catalogue.current().plans.values()]
 
-    @field("Where keys can run, in the catalogue's order.")
+    @field("Where keys can run, in the catalogue's order.", requires=ANYONE)
     def environments(self) -> list[Environment]:
         return [Environment.of(environment) for environment in catalogue.current().environments.values()]

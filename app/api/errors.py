@@ -1,6 +1,6 @@
 """The one place where errors become GraphQL: expected ones a member of the mutation's union, all others an entry of `errors`.
 
-An error nobody expected tells the client a request id and nothing else; the log has the rest, once.
+For an unexpected error the client gets only a request id; its details are logged once.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from strawberry.types.field import StrawberryField
 
 from app import errors, mail
 from app.api import problems
-from app.api.context import Info
-from app.keys.secret import cut
+from app.api.framework.context import Info
+from app.keys.secret import mask_secrets
 
-# Where the library repeats a value that it refuses: to the end of the message, and before the name of an enum.
+# Where graphql-core quotes a refused value: up to the end of the message, and before the name of an enum.
 _REFUSED_VALUE: Final = re.compile(r"(?:,? found|(cannot represent [^:]*)): .*|Value '.*'( does not exist in )", re.DOTALL)
 _REFUSED_STRING: Final = re.compile(r"((?:, found| Unexpected) (?:Block)?String) .*", re.DOTALL)
-# Where a person gives their password again; it leads back to the explorer.
+# The page on which a user confirms their password; it leads back to the explorer.
 CONFIRMATION: Final = "/account/confirm?next=/graphql"
 LONGEST_MESSAGE: Final = 500
 MOST_LOCATIONS: Final = 10
@@ -73,7 +73,7 @@ HANDLERS: Final = (
 
 
 def formatted(found: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
-    """The errors as the client reads them; what nobody expected is logged here and masked."""
+    """The errors for the client; logs and masks unexpected ones."""
     return [_formatted(error, request_id) for error in found]
 
 
@@ -83,9 +83,8 @@ def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         original = original.original_error
     entry: dict[str, Any] = {**error.formatted}
     if original is None:
-        # The library repeats what was sent, and programs write errors into their logs: values are left out, a key among what is
-        # left is cut to its prefix.
-        entry["message"] = cut(_plain(error.message))[:LONGEST_MESSAGE]
+        # graphql-core quotes input, and clients log errors: values are left out, and a key in the rest is cut to its prefix.
+        entry["message"] = mask_secrets(_plain(error.message))[:LONGEST_MESSAGE]
         if "locations" in entry:
             entry["locations"] = entry["locations"][:MOST_LOCATIONS]
         code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
@@ -102,7 +101,7 @@ def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 
 def _plain(message: str) -> str:
-    """Without the values that were sent, and in GraphQL's words: the library writes Python's `None` for null."""
+    """The message without input values, and with GraphQL's null where the library writes Python's `None`."""
     cleared = _REFUSED_STRING.sub(r"\1.", _REFUSED_VALUE.sub(_without_value, message))
     return cleared.replace("not to be None.", "not to be null.")
 

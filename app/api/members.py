@@ -1,134 +1,98 @@
-"""Inviting, changing roles and removing: each mutation parses, calls one use case, and renders."""
+"""Users, members and invitations: the types, and a workspace's pages of members and invitations."""
 
 from __future__ import annotations
-
-from typing import Annotated, TypeAlias
 
 import strawberry
 
 from app.access.actor import Role
-from app.api.context import Info
-from app.api.inputs import SLUG
-from app.api.management import ManagementKey
-from app.api.people import Invitation, Member
-from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
-from app.api.resolving import mutation
-from app.api.scalars import given
-from app.api.workspaces import Workspace
-from app.errors import NotFound as Missing
-from app.members import service
-from app.tenancy import service as tenancy
+from app.access.policy import Action
+from app.api.framework.authorization import ANYONE
+from app.api.framework.connection import Connection, Node, count_of, page
+from app.api.framework.context import Context
+from app.api.framework.cursors import ConnectionArgs
+from app.api.framework.decorators import object_type
+from app.api.framework.nodes import found_by_id
+from app.api.framework.scalars import Instant
+from app.members import invitation
+from app.members import service as members_service
+from app.members.invitation import INVITATION_ID
+from app.tenancy import workspace as noun
 from app.tenancy.service import Access
-from app.tenancy.workspace import Workspace as Place
+from app.tenancy.workspace import MEMBER_ID
+from app.users.user import User as UserData
+
+strawberry.enum(Role, name="Role", description="A VIEWER reads, an EDITOR makes and changes API keys, an OWNER does everything.")
 
 
-@strawberry.input
-class InviteMemberInput:
-    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+@object_type(requires=ANYONE)
+class User:
+    id: strawberry.ID
+    name: str
+    email: str
+
+    @classmethod
+    def of(cls, user: UserData) -> User:
+        return cls(id=strawberry.ID(user.id), name=user.name, email=user.email)
+
+
+@object_type("A user in a workspace.", requires=Action.READ_MEMBERS)
+class Member(Node):
+    user: User
+    role: Role
+    joined_at: Instant
+
+    @classmethod
+    def of(cls, member: noun.Member) -> Member:
+        return cls(id=strawberry.ID(member.id), user=User.of(member.user), role=member.role, joined_at=Instant(member.created_at))
+
+
+@object_type("An invitation to join that is still open.", requires=Action.READ_MEMBERS)
+class Invitation(Node):
     email: str
     role: Role
+    invited_at: Instant
+    expires_at: Instant
 
-
-@strawberry.type
-class InviteMemberPayload:
-    invitation: Invitation
-    link: str | None = strawberry.field(description="What the invited person opens; shown now and never again.")
-
-
-@strawberry.input
-class WithdrawInvitationInput:
-    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
-    id: strawberry.ID = strawberry.field(description="The id of the invitation, `inv_…`.")
-
-
-@strawberry.type
-class WithdrawInvitationPayload:
-    invitation: Invitation
-
-
-@strawberry.input
-class ChangeMemberRoleInput:
-    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
-    user: strawberry.ID = strawberry.field(description="The id of the user, `usr_…`.")
-    role: Role
-    expected_role: Role | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            "The role that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
-            "Left out or null: not looked at."
-        ),
-    )
-
-
-@strawberry.type
-class ChangeMemberRolePayload:
-    member: Member
-
-
-@strawberry.input
-class RemoveMemberInput:
-    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
-    user: strawberry.ID = strawberry.field(description="The id of the user, `usr_…`; one's own: to leave.")
-    take_over: list[strawberry.ID] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Ids of management keys the member made that the remover takes over; the member's other ones are revoked.",
-    )
-
-
-@strawberry.type
-class RemoveMemberPayload:
-    workspace: Workspace
-    taken_over: list[ManagementKey]
-    revoked: list[ManagementKey]
-
-
-InviteMemberResult: TypeAlias = Annotated[
-    InviteMemberPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("InviteMemberResult")
-]
-WithdrawInvitationResult: TypeAlias = Annotated[
-    WithdrawInvitationPayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("WithdrawInvitationResult")
-]
-ChangeMemberRoleResult: TypeAlias = Annotated[
-    ChangeMemberRolePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangeMemberRoleResult")
-]
-RemoveMemberResult: TypeAlias = Annotated[
-    RemoveMemberPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("RemoveMemberResult")
-]
-
-
-@strawberry.type
-class MemberMutation:
-    @mutation("Makes an invitation link, valid for 7 days and for one use; an earlier one for the same address is void.")
-    async def invite_member(self, info: Info, input: InviteMemberInput) -> InviteMemberResult | None:
-        invitation, link = await service.invite(info.context.actor, given(input.workspace), input.email, input.role)
-        return InviteMemberPayload(invitation=Invitation.of(invitation), link=link)
-
-    @mutation("The invitation's link opens nothing any more. `NotFound` for one that was accepted or is too old.")
-    async def withdraw_invitation(self, info: Info, input: WithdrawInvitationInput) -> WithdrawInvitationResult | None:
-        withdrawn = await service.withdraw_invitation(info.context.actor, given(input.workspace), input.id)
-        return WithdrawInvitationPayload(invitation=Invitation.of(withdrawn))
-
-    @mutation("The last owner stays owner.")
-    async def change_member_role(self, info: Info, input: ChangeMemberRoleInput) -> ChangeMemberRoleResult | None:
-        actor, slug, seen = info.context.actor, given(input.workspace), given(input.expected_role)
-        member = await service.change_role(actor, slug, input.user, input.role, seen=seen)
-        return ChangeMemberRolePayload(member=Member.of(member))
-
-    @mutation("Ends a membership. The management keys that person made are taken over or revoked in the same step.")
-    async def remove_member(self, info: Info, input: RemoveMemberInput) -> RemoveMemberResult | None:
-        actor, now = info.context.actor, await info.context.now()
-        removed = await service.remove(actor, given(input.workspace), input.user, given(input.take_over) or ())
-        return RemoveMemberPayload(
-            workspace=await _seen_last(info, removed.workspace),
-            taken_over=[ManagementKey.of(key, now) for key in removed.taken_over],
-            revoked=[ManagementKey.of(key, now) for key in removed.revoked],
+    @classmethod
+    def of(cls, found: invitation.Invitation) -> Invitation:
+        return cls(
+            id=strawberry.ID(found.id),
+            email=found.email,
+            role=found.role,
+            invited_at=Instant(found.invited_at),
+            expires_at=Instant(found.expires_at),
         )
 
 
-async def _seen_last(info: Info, place: Place) -> Workspace:
-    """As the caller sees it; who has just left sees it a last time."""
-    actor = info.context.actor
-    try:
-        return Workspace.of(await tenancy.seen(actor, None, workspace_id=place.id), actor)
-    except Missing:
-        return Workspace.of(Access(place, None), actor)
+async def members(context: Context, access: Access, args: ConnectionArgs) -> Connection[Member]:
+    """A page of a workspace's members, the longest-standing first."""
+    name = f"{access.workspace.id} members"
+    window = args.of(name)
+    rows = await members_service.members(access)
+
+    def position(member: noun.Member) -> tuple[int, str]:
+        return member.created_at, member.id
+
+    return page(name, window.page_of_all(rows, position), node=Member.of, position=position, count=count_of(rows))
+
+
+async def invitations(context: Context, access: Access, args: ConnectionArgs) -> Connection[Invitation]:
+    """A page of a workspace's open invitations, the oldest first."""
+    name = f"{access.workspace.id} invitations"
+    window = args.of(name)
+    rows = await members_service.invitations(access)
+
+    def position(found: invitation.Invitation) -> tuple[int, str]:
+        return found.invited_at, found.id
+
+    return page(name, window.page_of_all(rows, position), node=Invitation.of, position=position, count=count_of(rows))
+
+
+@found_by_id(MEMBER_ID)
+async def _member(context: Context, member_id: str) -> Member:
+    return Member.of(await members_service.get(context.actor, member_id))
+
+
+@found_by_id(INVITATION_ID)
+async def _invitation(context: Context, invitation_id: str) -> Invitation:
+    return Invitation.of(await members_service.get_invitation(context.actor, invitation_id))

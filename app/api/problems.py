@@ -1,4 +1,4 @@
-"""What a mutation can answer instead of its payload: the error tree of `app.errors` as GraphQL types."""
+"""The errors that a mutation can return instead of its payload: the error tree of `app.errors` as GraphQL types."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import strawberry
 from app import catalogue, errors
 from app.api.callers import Caller
 from app.api.catalogue import Plan
-from app.api.codes import FieldFault
+from app.api.framework.authorization import ANYONE
+from app.api.framework.codes import FieldFault
+from app.api.framework.decorators import interface, object_type
 
 CODE_AND_MESSAGE = "`code` is stable and for programs, `message` is for people."
 
 
-@strawberry.interface(description=f"What a mutation can answer instead of its payload. {CODE_AND_MESSAGE}")
+@interface(f"What a mutation can answer instead of its payload. {CODE_AND_MESSAGE}", requires=ANYONE)
 class Problem:
     code: str
     message: str
 
 
-@strawberry.type(description="What is wrong with one field of the input.")
+@object_type("What is wrong with one field of the input.", requires=ANYONE)
 class FieldProblem:
     field: str = strawberry.field(description="As in the input: `permissions`, `businessHours.opens`.")
     path: list[str] = strawberry.field(
@@ -28,7 +30,7 @@ class FieldProblem:
     message: str = strawberry.field(description="For people.")
 
 
-@strawberry.type(description="The input was refused and nothing was changed. `code` is `VALIDATION_FAILED`.")
+@object_type("The input was refused and nothing was changed. `code` is `VALIDATION_FAILED`.", requires=ANYONE)
 class ValidationFailed(Problem):
     fields: list[FieldProblem] = strawberry.field(description="At least one.")
 
@@ -41,28 +43,28 @@ class ValidationFailed(Problem):
         return cls(code=error.code, message=error.message, fields=fields)
 
 
-@strawberry.type(description="There is no such thing, or it is not yours. `code` is `NOT_FOUND`.")
+@object_type("The object does not exist, or the caller may not see it. `code` is `NOT_FOUND`.", requires=ANYONE)
 class NotFound(Problem):
     @classmethod
     def of(cls, error: errors.NotFound) -> NotFound:
         return cls(code=error.code, message=error.message)
 
 
-@strawberry.type(description="The caller's role or scopes do not include this. `code` is `NOT_ALLOWED`.")
+@object_type("The caller's role or scopes do not include this. `code` is `NOT_ALLOWED`.", requires=ANYONE)
 class NotAllowed(Problem):
     @classmethod
     def of(cls, error: errors.NotAllowed) -> NotAllowed:
         return cls(code=error.code, message=error.message)
 
 
-@strawberry.type(description="The request contradicts what is already so; the message says what. `code` is `CONFLICT`.")
+@object_type("The request contradicts what is already so; the message says what. `code` is `CONFLICT`.", requires=ANYONE)
 class Conflict(Problem):
     @classmethod
     def of(cls, error: errors.Conflict) -> Conflict:
         return cls(code=error.code, message=error.message)
 
 
-@strawberry.type(description="The plan has no free slot. `code` is `PLAN_LIMIT_REACHED`.")
+@object_type("The plan has no free slot. `code` is `PLAN_LIMIT_REACHED`.", requires=ANYONE)
 class PlanLimitReached(Problem):
     plan: Plan
     limit: int
@@ -82,8 +84,9 @@ class PlanLimitReached(Problem):
         )
 
 
-@strawberry.type(
-    description="Completing now would cut somebody off, or nobody knows yet that it would not. `code` is `ROTATION_NOT_READY`."
+@object_type(
+    "Completing now would cut off callers, or it is not yet known that it would not. `code` is `ROTATION_NOT_READY`.",
+    requires=ANYONE,
 )
 class RotationNotReady(Problem):
     callers: list[Caller] = strawberry.field(description="Who would be cut off, as far as is known; empty: see the message.")

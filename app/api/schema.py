@@ -1,4 +1,4 @@
-"""The schema: every noun's part joined, and its text as it is published."""
+"""The schema, composed of every noun's part, and its published SDL."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from graphql import (
     GraphQLNamedType,
     GraphQLSchema,
     build_schema,
-    is_input_object_type,
     is_introspection_type,
     is_specified_scalar_type,
     print_type,
 )
 from strawberry.schema.config import StrawberryConfig
 
-from app.access import fields
-from app.api import descriptions, nodes
+from app.access.policy import Action
+from app.api.alerts import AlertMutation
 from app.api.catalogue import CatalogueQuery
-from app.api.connection import Node
-from app.api.context import Info
+from app.api.checklist import ChecklistMutation
 from app.api.errors import HANDLERS
-from app.api.key_changes import ApiKeyMutation
-from app.api.management import ManagementKeyMutation
-from app.api.members import MemberMutation
-from app.api.resolving import field
-from app.api.rotation_changes import RotationMutation
-from app.api.scalars import SCALARS, given
+from app.api.framework import authorization, descriptions, nodes
+from app.api.framework.authorization import ANYONE
+from app.api.framework.connection import Node
+from app.api.framework.context import Info
+from app.api.framework.decorators import field
+from app.api.framework.scalars import SCALARS, unset_to_none
+from app.api.key_mutations import ApiKeyMutation
+from app.api.management_keys import ManagementKeyMutation
+from app.api.member_mutations import MemberMutation
+from app.api.rotation_mutations import RotationMutation
 from app.api.verification import VerificationMutation
 from app.api.viewer import Viewer
-from app.api.workspace_changes import WorkspaceMutation
+from app.api.webhook_mutations import WebhookMutation
+from app.api.webhooks import WebhookQuery
+from app.api.workspace_mutations import WorkspaceMutation
 from app.api.workspaces import Workspace
 from app.errors import NotFound, ValidationFailed
 from app.tenancy import service as tenancy
@@ -38,30 +42,32 @@ from app.tenancy import service as tenancy
 
 @strawberry.type
 class RootQuery:
-    @field("Who is asking, and where they may act.")
+    @field("Who is asking, and where they may act.", requires=ANYONE)
     def viewer(self, info: Info) -> Viewer:
         return Viewer.of(info.context.actor)
 
     @field(
         "A workspace by its slug; left out, the caller's only one. Null when there is no such workspace, or the slug was left\n"
-        "out by a caller who has several."
+        "out by a caller who has several.",
+        requires=ANYONE,
     )
     async def workspace(self, info: Info, slug: str | None = strawberry.UNSET) -> Workspace | None:
         try:
-            return Workspace.of(await tenancy.seen(info.context.actor, given(slug)), info.context.actor)
+            return Workspace.of(await tenancy.seen(info.context.actor, unset_to_none(slug)))
         except (NotFound, ValidationFailed):
             return None
 
     @field(
-        "Anything that has an id: `key_…`, `rot_…`, `cal_…`, `wsp_…`, `mgk_…`, `mem_…`, `inv_…`, `aud_…`. Null when\n"
-        "there is no such thing."
+        "Anything that has an id: `key_…`, `rot_…`, `cal_…`, `alr_…`, `wsp_…`, `mgk_…`, `mem_…`, `inv_…`, `aud_…`, `whk_…`,\n"
+        "`whd_…`. Null when there is no such thing.",
+        requires=ANYONE,
     )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await nodes.find(info.context, id)
 
 
 @strawberry.type(description="Reads. An id that belongs to somebody else answers exactly as one that does not exist.")
-class Query(RootQuery, CatalogueQuery):
+class Query(RootQuery, CatalogueQuery, WebhookQuery):
     pass
 
 
@@ -71,34 +77,38 @@ class Query(RootQuery, CatalogueQuery):
         "the server failed, which `errors` then says; what other mutations of the same document did stands."
     )
 )
-class Mutation(ApiKeyMutation, RotationMutation, VerificationMutation, WorkspaceMutation, MemberMutation, ManagementKeyMutation):
+class Mutation(
+    ApiKeyMutation,
+    RotationMutation,
+    AlertMutation,
+    VerificationMutation,
+    WorkspaceMutation,
+    ChecklistMutation,
+    MemberMutation,
+    ManagementKeyMutation,
+    WebhookMutation,
+):
     pass
 
 
 # One schema per process. Never `sort_schema=True`: it breaks every union that is returned.
 SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS), exception_handlers=HANDLERS)
+# The action that each field requires, by `Type.field`; None: anyone.
+ACTIONS: Final[dict[str, Action | None]] = authorization.actions_of(SCHEMA._schema)
 descriptions.describe(SCHEMA._schema)
+authorization.describe(SCHEMA._schema, ACTIONS)
 
 
 def core() -> GraphQLSchema:
-    """The schema that graphql-core executes. RuntimeError if it has a field without a row in the table of fields."""
+    """The schema that graphql-core executes. RuntimeError if a field does not declare what it requires."""
     schema = SCHEMA._schema
-    if open_fields := without_row(schema):
-        raise RuntimeError(f"not in app/access/fields.py: {', '.join(open_fields)}")
+    if missing := authorization.undeclared(schema, ACTIONS):
+        raise RuntimeError(f"without `requires`, at the field or at its type: {', '.join(missing)}")
     return schema
 
 
-def without_row(schema: GraphQLSchema) -> list[str]:
-    """Every `Type.field` that the policy does not know."""
-    kinds = [kind for kind in schema.type_map.values() if not is_introspection_type(kind)]
-    coordinates = [
-        f"{kind.name}.{name}" for kind in kinds for name in getattr(kind, "fields", {}) if not is_input_object_type(kind)
-    ]
-    return [coordinate for coordinate in coordinates if coordinate not in fields.FIELDS]
-
-
 def sdl() -> str:
-    """The published text: Query and Mutation, then all types by name, fields in the order in which they are read best."""
+    """The published SDL: Query and Mutation, then all types by name, with fields in the order of their declaration."""
     schema = build_schema(SCHEMA.as_str())
     kinds = [kind for kind in schema.type_map.values() if not (is_introspection_type(kind) or is_specified_scalar_type(kind))]
     return "\n\n".join(print_type(kind) for kind in sorted(kinds, key=_rank)) + "\n"

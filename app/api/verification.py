@@ -1,4 +1,4 @@
-"""Asking what a key would be told."""
+"""Previews the answer that a verification of a key would get."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from app.access.policy import Action
 from app.api.catalogue import Permission
-from app.api.context import Info
-from app.api.inputs import SLUG
-from app.api.keys import ApiKey
+from app.api.framework.authorization import ANYONE
+from app.api.framework.context import Info
+from app.api.framework.decorators import mutation, object_type
+from app.api.framework.inputs import SLUG
+from app.api.framework.scalars import unset_to_none
+from app.api.key_types import ApiKey
 from app.api.problems import NotAllowed, NotFound, ValidationFailed
-from app.api.resolving import mutation
-from app.api.scalars import given
 from app.verification import preview
-from app.verification.verify import MESSAGES, Code
+from app.verification.verdict import MESSAGES, Code
 
 
 @strawberry.input
@@ -30,7 +32,7 @@ class VerifyApiKeyInput:
     )
 
 
-@strawberry.type
+@object_type(requires=ANYONE)
 class VerifyApiKeyPayload:
     valid: bool
     verdict: Code = strawberry.field(description="As at the gateway, the first that applies.")
@@ -49,10 +51,14 @@ VerifyApiKeyResult: TypeAlias = Annotated[
 
 @strawberry.type
 class VerificationMutation:
-    @mutation("What a request with this key would be told now. Counts nothing and leaves no trace of use.")
+    @mutation(
+        "The answer that a request with this key would get now. Counts nothing and records no use.", requires=Action.VERIFY_API_KEY
+    )
     async def verify_api_key(self, info: Info, input: VerifyApiKeyInput) -> VerifyApiKeyResult | None:
-        question = preview.Question(input.key, given(input.permission), given(input.environment), given(input.ip))
-        answer = await preview.ask(info.context.actor, given(input.workspace), question)
+        question = preview.PreviewRequest(
+            input.key, unset_to_none(input.permission), unset_to_none(input.environment), unset_to_none(input.ip)
+        )
+        answer = await preview.ask(info.context.actor, unset_to_none(input.workspace), question)
         missing = answer.missing_permission
         return VerifyApiKeyPayload(
             valid=answer.code is Code.VALID,

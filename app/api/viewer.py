@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""The viewer: the actor of a request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import strawberry
 
 from app.access import policy
 from app.access.actor import Actor, Scope
-from app.api.context import Info
-from app.api.management import ManagementKey
-from app.api.people import User
-from app.api.resolving import field
-from app.api.scalars import ScopeName
+from app.api.framework.authorization import ANYONE
+from app.api.framework.context import Info
+from app.api.framework.decorators import field, object_type
+from app.api.framework.scalars import ScopeName
+from app.api.management_keys import ManagementKey
+from app.api.members import User
 from app.api.workspaces import Workspace
-from app.management import service as management
+from app.management_keys import service as management_keys
 from app.tenancy import service as tenancy
 
 
@@ -24,7 +25,7 @@ class ViewerKind(StrEnum):
     MANAGEMENT_KEY = "MANAGEMENT_KEY"
 
 
-@strawberry.type(description="Who is asking.")
+@object_type("Who is asking.", requires=ANYONE)
 class Viewer:
     kind: ViewerKind
     scopes: list[ScopeName] = strawberry.field(
@@ -56,8 +57,8 @@ class Viewer:
     async def management_key(self, info: Info) -> ManagementKey | None:
         if self.kind is ViewerKind.USER:
             return None
-        return ManagementKey.of(await management.get(self.actor, self.actor.id), await info.context.now())
+        return ManagementKey.of(await management_keys.get(self.actor, self.actor.id), await info.context.now())
 
     @field("Where the caller may act; a management key has one.")
     async def workspaces(self) -> list[Workspace]:
-        return [Workspace.of(access, self.actor) for access in await tenancy.mine(self.actor)]
+        return [Workspace.of(access) for access in await tenancy.mine(self.actor)]

@@ -1,1 +1,1 @@
-"""One entry for every change, in its transaction, in a chain that shows when somebody altered it."""
+"""One entry for every change, in its transaction, in a hash chain that reveals tampering."""

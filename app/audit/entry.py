@@ -1,4 +1,4 @@
-"""An audit entry and the chain that binds it: each entry's MAC covers the one before, under a key only Keydesk can unwrap."""
+"""An audit entry and its hash chain: each entry's MAC covers the previous one, under a key that only Keydesk can unwrap."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.access.actor import ActorRef, Request
+
+AUDIT_ENTRY_ID: Final = "aud"
+LONGEST_SEARCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,28 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """An entry with the MAC of the one before it, so that it can be checked without that one."""
+
+    entry: Entry
+    previous: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """What entries must have; None: anything. `actor` is an id; `since` is included and `until` is not, in microseconds."""
+    """Conditions on entries; None: no condition. `actor` is an id; `since` is inclusive, `until` exclusive, in microseconds.
+
+    `search`: part of a name, an id, an address or any other text of the entry; ASCII letters match in either case.
+    """
 
     target: str | None = None
     action: str | None = None
     actor: str | None = None
     since: int | None = None
     until: int | None = None
+    search: str = ""
 
 
 def new_key() -> bytes:
-    """A random key for one chain; stored wrapped by the pepper."""
+    """A random key for one chain; it is stored wrapped by the pepper."""
     return secrets.token_bytes(32)

@@ -1,46 +1,56 @@
-"""Writing the audit log inside a change, reading it, and checking its chains."""
+"""Writing the audit log inside a change, reading it, and exporting it. `checking` verifies its chains."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Mapping
+import hmac
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from app import ids
-from app.access import policy
-from app.access.actor import Actor, Request
-from app.access.policy import Action, OperatorAction
+from app.access.actor import Actor, ActorRef, Request
+from app.access.policy import Action
 from app.audit import store
-from app.audit.entry import Entry, EntryFilter, new_key
-from app.errors import NotFound, Unavailable
-from app.journal.lines import TAKEN, Taken, line_of
+from app.audit.checking import Fault as Fault
+from app.audit.checking import checked as checked
+from app.audit.checking import find_fault as find_fault
+from app.audit.checking import first_broken as first_broken
+from app.audit.entry import AUDIT_ENTRY_ID, LONGEST_SEARCH, Entry, EntryFilter, new_key
+from app.audit.export import CsvWriter, JsonLinesWriter, Writer, heading
+from app.downloads import Format
+from app.errors import FieldProblem, NotFound, ValidationFailed
+from app.journal.lines import ACCESS_EVENTS, AccessChange, line_of
+from app.names import plain_name
+from app.noun import Event
+from app.pace import in_slices
+from app.paging import Page, Window
 from app.peppers import service as peppers
-from app.peppers.pepper import GoneOn
 from app.tenancy import service as tenancy
-from app.tenancy.service import SYSTEM_CHAIN, Change
+from app.tenancy.publication import publish
+from app.tenancy.service import SYSTEM_CHAIN, Access, Change
+from app.tenancy.store import Head
 
-# A length that a chain had, and its head then.
-Anchor = tuple[int, bytes]
-_PAGE = 500
-_LONGEST_USER_AGENT = 400
+# So many entries of an export are read in about a millisecond.
+_PIECE: Final = 50
+_LONGEST_USER_AGENT: Final = 400
 
 
 def wrapped_key(chain: str) -> bytes:
-    """A fresh key for a new chain, as it may be stored."""
+    """A fresh key for a new chain, wrapped for storage."""
     return peppers.current().wrap(new_key(), chain)
 
 
-async def record(change: Change, action: str, target: str, **detail: Any) -> None:
-    """Appends one entry to the change's chain, in the change's transaction: neither is there without the other."""
-    head = await store.head(change.chain)
+async def record(change: Change, event: Event, target: str, **detail: Any) -> None:
+    """Appends one entry to the change's chain, in the change's transaction: both are committed or neither. So is what webhooks
+    are sent of it."""
+    head = change.known.get(Head) or await store.head(change.chain)
     entry = Entry(
-        ids.new(ids.AUDIT_ENTRY),
+        ids.new(AUDIT_ENTRY_ID),
         change.chain,
         head.length + 1,
         change.now,
         change.actor.ref,
-        action,
+        event.name,
         target,
         detail,
         _shortened(change.actor.request),
@@ -48,51 +58,56 @@ async def record(change: Change, action: str, target: str, **detail: Any) -> Non
     mac = entry.expected_mac(head.mac, peppers.current().unwrap(head.wrapped_key, change.chain))
     await store.add(replace(entry, mac=mac))
     await store.move_head(change.chain, entry.position, mac)
-    if action in TAKEN:
-        change.journal.append(line_of(taken_of(entry)))
+    change.known[Head] = Head(entry.position, mac, head.wrapped_key)
+    await publish(change, event, target, **detail)
+    if event.name in ACCESS_EVENTS:
+        change.journal.append(line_of(access_change_of(entry)))
 
 
-def taken_of(entry: Entry) -> Taken:
-    """An entry as the revocation journal knows it."""
+async def derived_key(of: Change | Access, purpose: str) -> bytes:
+    """32 secret bytes of a workspace for another purpose than its chain. They stay the same when the pepper is changed."""
+    chain = of.workspace.id
+    head = (of.known.get(Head) if isinstance(of, Change) else None) or await store.head(chain)
+    if isinstance(of, Change):
+        of.known[Head] = head
+    return hmac.digest(peppers.current().unwrap(head.wrapped_key, chain), b"keydesk purpose\x00" + purpose.encode(), "sha256")
+
+
+def access_change_of(entry: Entry) -> AccessChange:
+    """An entry in the form the revocation journal uses."""
     role = entry.detail.get("after") if entry.action == "member.role_changed" else None
-    return Taken(entry.action, entry.target, entry.chain, entry.at, role)
+    return AccessChange(entry.action, entry.target, entry.chain, entry.at, role)
 
 
-async def times(change: Change, action: str, target: str) -> int:
-    """How often this was done to this thing before; for rules that bound it."""
-    return await store.times(change.chain, action, target)
+async def times(change: Change, event: Event, target: str) -> int:
+    """How often this action was done to this target before; for rules that limit it."""
+    return await store.times(change.chain, event.name, target)
 
 
-async def last_changes(targets: Collection[str]) -> dict[str, int]:
-    """When keys and workspaces that the caller has already been let into were last changed; without those that never were."""
-    return await store.last_at(targets) if targets else {}
+async def last_changes(access: Access, targets: Collection[str]) -> dict[str, int]:
+    """When the workspace and its keys were last changed; never-changed ones are left out. It does not show what changed, so
+    membership is enough."""
+    return await store.last_at(access.workspace.id, targets) if targets else {}
 
 
-async def about(actor: Actor, slug: str, target: str, *, limit: int = 50) -> list[Entry]:
+async def about(access: Access, target: str, *, limit: int = 50) -> list[Entry]:
     """The newest entries about one thing of a workspace."""
-    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
+    access.require(Action.READ_AUDIT)
     return await store.newest(access.workspace.id, limit=limit, target=target)
 
 
-async def page(actor: Actor, slug: str, *, limit: int, before: int | None = None) -> list[Entry]:
-    """The newest entries of a workspace, those before a position."""
-    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
+async def page(access: Access, *, limit: int, before: int | None = None) -> list[Entry]:
+    """The newest entries of a workspace before a position."""
+    access.require(Action.READ_AUDIT)
     return await store.newest(access.workspace.id, limit=limit, before=before)
 
 
 async def between(
-    actor: Actor,
-    slug: str,
-    *,
-    limit: int,
-    below: int | None = None,
-    above: int | None = None,
-    filter: EntryFilter = EntryFilter(),
-    oldest_first: bool = False,
-) -> list[Entry]:
-    """A workspace's entries between two positions that the filter leaves, from either end."""
-    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
-    return await store.between(access.workspace.id, filter, limit=limit, below=below, above=above, oldest_first=oldest_first)
+    access: Access, window: Window, filter: EntryFilter = EntryFilter(), *, oldest_first: bool = False
+) -> Page[Entry]:
+    """A page of a workspace's entries that match the filter, newest or oldest first."""
+    access.require(Action.READ_AUDIT)
+    return await store.page(access.workspace.id, _checked(filter), window, oldest_first=oldest_first)
 
 
 async def get(actor: Actor, entry_id: str) -> Entry:
@@ -104,79 +119,59 @@ async def get(actor: Actor, entry_id: str) -> Entry:
     return entry
 
 
-async def count(actor: Actor, slug: str, filter: EntryFilter = EntryFilter()) -> int:
-    """How many entries of a workspace the filter leaves."""
-    access = await tenancy.reading(actor, slug, Action.READ_AUDIT)
-    return await store.count(access.workspace.id, filter)
+async def actors(access: Access) -> list[ActorRef]:
+    """Everybody who has changed something in a workspace, by name."""
+    access.require(Action.READ_AUDIT)
+    return sorted(await store.actors(access.workspace.id), key=lambda actor: (actor.name.casefold(), actor.id))
 
 
-async def checked(actor: Actor, anchors: Mapping[str, Anchor] | None = None) -> dict[str, int | None]:
-    """Every chain with its `first_broken`, the system's first, and those of which only an anchor is left. Operator only."""
-    policy.require_operator(actor, OperatorAction.CHECK_AUDIT_LOG)
-    anchors = anchors or {}
-    there = await store.chains()
-    found = {chain: await first_broken(chain, anchors.get(chain)) for chain in there}
-    return found | {chain: 1 for chain in anchors if chain not in found}
+async def actions(access: Access) -> list[str]:
+    """What has been done in a workspace, each action once."""
+    access.require(Action.READ_AUDIT)
+    return sorted(await store.actions(access.workspace.id))
 
 
-async def first_broken(chain: str, anchor: Anchor | None = None) -> int | None:
-    """The position of the first entry that was edited, removed, inserted or moved, or cannot be read; None for a sound chain.
-
-    `anchor`: a length that the chain once had and its head then, kept outside the database; an end that was cut off together
-    with the head is noticed by it alone. Raises Unavailable; whatever else is wrong is the chain's own fault.
-
-    What is written meanwhile is no fault: the head is read before the entries, so an end that is reached is the head's.
-    """
-    try:
-        key = peppers.current().unwrap((await store.head(chain)).wrapped_key, chain)
-    except GoneOn:
-        return 1
-    except Unavailable:
-        raise
-    except Exception:
-        return 1
-    length, anchored = anchor or (0, b"")
-    position, mac = 0, b""
-    while True:
-        head = await store.head(chain)
-        entries = await _readable(chain, position)
-        for entry in entries:
-            if entry.position != position + 1 or not _fits(entry, mac, key):
-                return position + 1
-            position, mac = entry.position, entry.mac
-            if position == length and mac != anchored:
-                return position
-        if not entries:
-            return None if (position, mac) == (head.length, head.mac) and position >= length else position + 1
+async def export(access: Access, form: Format, filter: EntryFilter = EntryFilter()) -> AsyncIterator[str]:
+    """The text of a file with all entries that match and exist now, oldest first, in pieces, with rests for other work."""
+    access.require(Action.READ_AUDIT)
+    filter, workspace = _checked(filter), access.workspace
+    head = await store.head(workspace.id)
+    writer = _writer(form, access, filter, head)
+    yield writer.begin()
+    after = 0
+    while found := await store.linked(workspace.id, filter, after=after, until=head.length, limit=_PIECE):
+        yield "".join([writer.line(each) async for each in in_slices(found)])
+        after = found[-1].entry.position
+    yield writer.end()
 
 
-async def _readable(chain: str, after: int) -> list[Entry]:
-    """The next entries, up to one that the database itself cannot hand out; none if that is the next."""
-    try:
-        return await store.oldest(chain, limit=_PAGE, after=after)
-    except Unavailable:
-        raise
-    except Exception:
-        with contextlib.suppress(Exception):
-            return await store.oldest(chain, limit=1, after=after)
-        return []
-
-
-def _fits(entry: Entry, previous: bytes, key: bytes) -> bool:
-    """Whether the MAC is the entry's; a row that holds what no entry can hold has none."""
-    try:
-        return entry.mac == entry.expected_mac(previous, key)
-    except (TypeError, ValueError, RecursionError):
-        return False
+async def count(access: Access, filter: EntryFilter = EntryFilter()) -> int:
+    """How many entries of a workspace match the filter."""
+    access.require(Action.READ_AUDIT)
+    return await store.count(access.workspace.id, _checked(filter))
 
 
 async def rewrap_keys() -> None:
-    """Hides every chain's key under the current pepper; called at start, inside a transaction."""
+    """Wraps every chain's key with the current pepper; called at start, inside a transaction."""
     known = peppers.current()
     for chain in await store.chains():
         wrapped = (await store.head(chain)).wrapped_key
         if not known.is_current(wrapped):
             await store.set_key(chain, known.wrap(known.unwrap(wrapped, chain), chain))
+
+
+def _checked(filter: EntryFilter) -> EntryFilter:
+    if len(filter.search) > LONGEST_SEARCH:
+        raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
+    return replace(filter, search=plain_name(filter.search))
+
+
+def _writer(form: Format, access: Access, filter: EntryFilter, head: Head) -> Writer:
+    if form is Format.CSV:
+        return CsvWriter()
+    workspace = access.workspace
+    about = heading(workspace.id, workspace.slug, access.now, filter, head.length, head.mac, head.wrapped_key)
+    return JsonLinesWriter(peppers.current().unwrap(head.wrapped_key, workspace.id), about)
 
 
 def _shortened(request: Request) -> Request:

@@ -1,1 +1,1 @@
-"""The dates of a workspace's keys as a feed that calendar programs subscribe to by a private link."""
+"""A workspace's key dates as a feed that calendar applications subscribe to through a private link."""

@@ -1,4 +1,4 @@
-"""Dates as iCalendar (RFC 5545): lines that end in CRLF and are folded at 75 octets, texts escaped, ids that stay."""
+"""Dates as iCalendar (RFC 5545): CRLF line ends, lines folded at 75 octets, escaped text, stable ids."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ESCAPED: Final = {"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`at` in microseconds. With `all_day` it stands at that instant's day in the calendar's zone, else at the instant itself.
+    """`at` in microseconds. `all_day`: an event on that day in the calendar's time zone; otherwise at that instant.
 
-    `uid` is the same at every reading, so that a date that moves is moved, not doubled.
+    `uid` is stable across reads, so that a changed date moves the event instead of duplicating it.
     """
 
     uid: str
@@ -29,7 +29,7 @@ class Event:
 
 
 def render(name: str, zone: str, events: Iterable[Event], now: int) -> bytes:
-    """A whole calendar as it is at `now`; no alarms, which are the reader's to set."""
+    """The complete calendar at `now`, without alarms, which subscribers set themselves."""
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -53,7 +53,7 @@ def _event(event: Event, zone: str, now: int) -> list[str]:
         f"SUMMARY:{_text(event.summary)}",
         f"DESCRIPTION:{_text(event.description)}",
         f"URL:{event.url}",
-        # Nobody is busy because a key expires.
+        # An expiring key does not make anyone busy.
         "TRANSP:TRANSPARENT",
         "END:VEVENT",
     ]
@@ -66,7 +66,7 @@ def _start(event: Event, zone: str) -> str:
 
 
 def _instant(instant: int) -> str:
-    """In UTC, so that no calendar needs a table of time zones."""
+    """In UTC, so that no VTIMEZONE is needed."""
     return f"{clock.to_datetime(instant):%Y%m%dT%H%M%SZ}"
 
 
@@ -76,7 +76,7 @@ def _text(text: str) -> str:
 
 
 def _folded(line: str) -> bytes:
-    """At most 75 octets a line, no character broken in two; what is folded goes on after a space."""
+    """At most 75 octets per line, never splitting a character; continuation lines begin with a space."""
     parts, part = [], b""
     for character in line:
         octets = character.encode()

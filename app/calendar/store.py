@@ -10,7 +10,7 @@ from app.access.actor import Role
 from app.tenancy.store import workspace_of
 from app.tenancy.workspace import Workspace
 
-# Whoever is no editor any more may remember the link: it ends with their right to have one.
+# Former editors may still know the link, so it stops working when its creator loses that role.
 _STANDS: Final = (
     " JOIN member m ON m.workspace = c.workspace AND m.account = c.created_by"
     f" AND m.role IN ({', '.join(repr(str(role)) for role in Role if role.includes(Role.EDITOR))})"
@@ -19,14 +19,14 @@ _STANDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class CalendarLink:
-    """That there is a link, and since when; not the link."""
+    """Metadata of a link; not the link itself."""
 
     created_at: int
     created_by_name: str
 
 
 async def put(workspace_id: str, digest: bytes, now: int, user_id: str, name: str) -> None:
-    """The workspace's only link from now on."""
+    """Stores the workspace's only link, replacing any earlier one."""
     await database.fetch(
         "INSERT INTO calendar_link (workspace, digest, created_at, created_by, created_by_name) VALUES ({}, {}, {}, {}, {})"
         " ON CONFLICT (workspace) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at,"
@@ -40,12 +40,12 @@ async def put(workspace_id: str, digest: bytes, now: int, user_id: str, name: st
 
 
 async def drop(workspace_id: str) -> bool:
-    """Whether there was one."""
+    """Deletes the link; returns whether there was one."""
     return bool(await database.fetch("DELETE FROM calendar_link WHERE workspace = {} RETURNING workspace", workspace_id))
 
 
 async def exists(workspace_id: str) -> bool:
-    """Whether there is one, also where its maker may no longer have one."""
+    """Whether there is a link, active or not."""
     return bool(await database.fetch("SELECT 1 AS found FROM calendar_link WHERE workspace = {}", workspace_id))
 
 
@@ -56,8 +56,8 @@ async def find(workspace_id: str) -> CalendarLink | None:
     return CalendarLink(rows[0]["created_at"], rows[0]["created_by_name"]) if rows else None
 
 
-async def find_place(digest: bytes) -> Workspace | None:
-    """The workspace whose link this is."""
+async def find_workspace(digest: bytes) -> Workspace | None:
+    """The workspace of this link."""
     rows = await database.fetch(
         f"SELECT w.* FROM calendar_link c{_STANDS} JOIN workspace w ON w.id = c.workspace WHERE c.digest = {{}}", digest
     )

@@ -1,4 +1,4 @@
-"""The link of a workspace's calendar, one at most."""
+"""Calendar links, at most one per workspace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.tenancy.tables import WorkspaceRow
 
 
 class CalendarLinkRow(Table, tablename="calendar_link"):
-    """`digest` is the SHA-256 of the token, which is nowhere but in the link. `created_by` is whose word the link counts on."""
+    """`digest` is the SHA-256 of the token, which only the link contains. `created_by`: the user whose role the link depends on."""
 
     workspace = ForeignKey(WorkspaceRow, primary_key=True, null=False, on_delete=OnDelete.restrict)
     digest = Bytea(unique=True)

@@ -1,36 +1,43 @@
-"""The operator's command line, for whoever can run it on the machine. `docs/cli.md` describes every command.
+"""The operator's command line, for anyone who can run it on the machine. `docs/cli.md` describes every command.
 
-A command parses, calls one use case and says what it answered; `frame.py` does what all of them share.
+A command parses its arguments, calls one use case and prints the result; `runner.py` contains what all commands share.
 """
 
 from __future__ import annotations
 
-from app.cli import accounts, audit, backups, database, demo, doctor, gateways, leaks, management, rotate, server, workspaces
-from app.cli.frame import Desk
+from typing import Final
 
-main = Desk(
+from app.cli.runner import CommandGroup
+
+# Each command with the module that declares it, and its name there, in the order of `keydesk --help`.
+_COMMANDS: Final = {
+    "serve": ("server", "serve"),
+    "migrate": ("database", "migrate"),
+    "demo": ("demo", "demo"),
+    "doctor": ("doctor", "doctor"),
+    "create-owner": ("users", "create_owner"),
+    "password-reset": ("users", "password_reset"),
+    "set-plan": ("workspaces", "set_plan"),
+    "suspend-workspace": ("workspaces", "suspend"),
+    "resume-workspace": ("workspaces", "resume"),
+    "gateway-token": ("gateway_tokens", "gateway_token"),
+    "management-key": ("management_keys", "management_key"),
+    "rotate": ("rotate", "rotate"),
+    "scan": ("scan", "scan"),
+    "pattern": ("pattern", "pattern"),
+    "find": ("leaked_keys", "find"),
+    "revoke": ("leaked_keys", "revoke"),
+    "audit": ("audit", "audit_group"),
+    "backup": ("backups", "backup"),
+    "restore": ("backups", "restore"),
+    "schema": ("database", "schema"),
+}
+
+
+main = CommandGroup(
     name="keydesk",
     help="The front desk of an API: its keys, made, verified, counted and revoked.\n\n"
     "Settings are KEYDESK_* variables (docs/settings.md). Secrets are read from stdin or asked for, never from the command line.",
     context_settings={"max_content_width": 100},
-    commands=[
-        server.serve,
-        database.migrate,
-        demo.demo,
-        doctor.doctor,
-        accounts.create_owner,
-        accounts.password_reset,
-        workspaces.set_plan,
-        workspaces.suspend,
-        workspaces.resume,
-        gateways.gateway_token,
-        management.management_key,
-        rotate.rotate,
-        leaks.find,
-        leaks.revoke,
-        audit.audit_group,
-        backups.backup,
-        backups.restore,
-        database.schema,
-    ],
+    on_demand={name: (f"app.cli.{module}", attribute) for name, (module, attribute) in _COMMANDS.items()},
 )

@@ -1,4 +1,4 @@
-"""Backing the database up and putting a backup back."""
+"""Backing up and restoring the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from app import backups, logs, replay, start
-from app.cli.frame import Said, command, say, settings, with_json
+from app.cli.runner import Result, command, emit, settings, with_json
 from app.database import copying
 from app.errors import Conflict
 from app.settings import Settings
@@ -18,7 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @command("backup")
 @click.argument("file", type=_FILE)
-async def backup(file: Path) -> Said:
+async def backup(file: Path) -> Result:
     """Write all rows into a file, while the server runs.
 
     One moment of all tables, SQLite or PostgreSQL, mode 0600. FILE is there whole or not at all, and never replaced. The
@@ -26,7 +26,7 @@ async def backup(file: Path) -> Said:
     """
     rows = await backups.save(file)
     lines = (f"{file}: {sum(rows.values())} rows, {rows['api_key']} of them API keys.",)
-    return Said({"file": str(file), "rows": rows}, lines)
+    return Result({"file": str(file), "rows": rows}, lines)
 
 
 @with_json
@@ -41,10 +41,10 @@ def restore(file: Path, as_json: bool, replace: bool, without_journal: bool) -> 
     living, is taken away again, in the same transaction: it is all done, or nothing was. People sign in anew; invitations
     and links that were mailed are void.
     """
-    say(asyncio.run(_restore(settings(), file, replace=replace, with_journal=not without_journal)), as_json)
+    emit(asyncio.run(_restore(settings(), file, replace=replace, with_journal=not without_journal)), as_json)
 
 
-async def _restore(chosen: Settings, file: Path, *, replace: bool, with_journal: bool) -> Said:
+async def _restore(chosen: Settings, file: Path, *, replace: bool, with_journal: bool) -> Result:
     logs.set_up("ERROR")
     with copying.reading(file):
         pass
@@ -52,6 +52,6 @@ async def _restore(chosen: Settings, file: Path, *, replace: bool, with_journal:
         raise Conflict("A server uses this database. Stop it first, or say --replace.")
     async with start.opened(chosen, make=True):
         done = await backups.restore(chosen, file, replace=replace, with_journal=with_journal)
-    again = replay.told(done.again) or ("nothing to take away again" if with_journal else "the journal was left aside")
+    again = replay.describe(done.again) or ("nothing to take away again" if with_journal else "the journal was left aside")
     lines = (f"{sum(done.rows.values())} rows restored, {done.rows['api_key']} of them API keys.", f"From the journal: {again}.")
-    return Said({"rows": done.rows, "fromJournal": dict(done.again)}, lines)
+    return Result({"rows": done.rows, "fromJournal": dict(done.again)}, lines)

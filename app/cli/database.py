@@ -1,21 +1,21 @@
-"""The database's tables and GraphQL's schema: what other programs rely on."""
+"""Migrates the database's tables and prints the GraphQL schema."""
 
 from __future__ import annotations
 
 import click
 
-from app.cli.frame import Said, command, say, with_json
+from app.cli.runner import Result, command, emit, with_json
 from app.database.migrate import known_migrations
 
 
 @command("migrate", make=True)
-async def migrate() -> Said:
+async def migrate() -> Result:
     """Make the database, or bring it to this version.
 
     One process does it while others wait, in one transaction: it is done, or nothing was. serve does the same at its start.
     """
     migrations = sorted(known_migrations())
-    return Said({"migrations": migrations}, (f"The database is at this version: {len(migrations)} migrations.",))
+    return Result({"migrations": migrations}, (f"The database is at this version: {len(migrations)} migrations.",))
 
 
 @with_json
@@ -25,4 +25,4 @@ def schema(as_json: bool) -> None:
     # Imported here, because no other command needs GraphQL.
     from app.api.schema import sdl
 
-    say(Said({"schema": sdl()}, (sdl().rstrip("\n"),)), as_json)
+    emit(Result({"schema": sdl()}, (sdl().rstrip("\n"),)), as_json)

@@ -1,4 +1,4 @@
-"""Is this installation as it should be?"""
+"""Examines the installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from app import catalogue
-from app.cli.frame import OPERATOR, Said, columns, command, settings
+from app.cli.runner import OPERATOR, Result, columns, command, settings
 from app.doctor.finding import Finding, Level
 from app.doctor.preview import preview
 from app.doctor.service import examine
@@ -18,7 +18,7 @@ from app.doctor.service import examine
 @click.option(
     "--catalogue", "file", type=click.Path(path_type=Path), help="Say instead what this file would mean to the keys that there are."
 )
-async def doctor(file: Path | None) -> Said:
+async def doctor(file: Path | None) -> Result:
     """Look for what is wrong; print what matters.
 
     Every setting that bears on security, and what the database says of itself: ok, warn or fail on each line, exit code 1
@@ -26,7 +26,7 @@ async def doctor(file: Path | None) -> Said:
     """
     findings = await (preview(OPERATOR, catalogue.load(file)) if file else examine(OPERATOR, settings()))
     failed = any(finding.level is Level.FAIL for finding in findings)
-    return Said([asdict(finding) for finding in findings], columns([_row(each) for each in findings]), exit_code=int(failed))
+    return Result([asdict(finding) for finding in findings], columns([_row(each) for each in findings]), exit_code=int(failed))
 
 
 def _row(finding: Finding) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Kinds of option values that click does not have."""
+"""Parameter types that click does not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _EXAMPLES: Final = {"hd": "a number of days or hours, like 30d or 12h", "smhd": "a number with its unit, like 90s, 30m, 12h or 7d"}
 
 
-class Words(click.ParamType[tuple[str, ...]]):
+class CommaSeparated(click.ParamType[tuple[str, ...]]):
     """`a,b` as a tuple."""
 
     name = "a,b"
@@ -22,7 +22,7 @@ class Words(click.ParamType[tuple[str, ...]]):
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
 
 
-class Period(click.ParamType[int]):
+class Duration(click.ParamType[int]):
     """`30d` or `12h` in microseconds; with the units `smhd` also `30m` and `90s`."""
 
     name = "30d"

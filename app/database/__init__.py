@@ -5,37 +5,67 @@ Piccolo's tables belong to one database at a time, so a process has one; a secon
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, Protocol
 
 from piccolo.engine.base import BaseTransaction
 from piccolo.querystring import QueryString
-from piccolo.table import TABLE_REGISTRY
+from piccolo.table import TABLE_REGISTRY, Table
 
 from app import runtime
+from app.database.deadline import left as time_left
 from app.database.deadline import within as within
 from app.database.postgres import PooledPostgresEngine
 from app.database.sqlite import AS_TUPLES, PersistentSQLiteEngine
+from app.errors import Unavailable
 from app.settings import Settings
 
 Engine = PersistentSQLiteEngine | PooledPostgresEngine
 
+_CLOCK: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_READ: Final = re.compile(r"\b(?:FROM|JOIN) +(\w+)")
+# As long as a change waits for SQLite's lock.
+SETTLE_SECONDS: Final = 5.0
 _frozen: int | None = None
+
+
+class Log(Protocol):
+    """A log whose content must be in `tables` before these are read."""
+
+    tables: frozenset[str]
+
+    async def settle(self) -> None:
+        """Moves what was appended before the call. Raises Unavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database of a runtime; its connections are opened by `open_pools`."""
+    """The database of a runtime; its connections are opened by `open_pools`. `log` is settled before its tables are read."""
 
     engine: Engine
+    log: Log | None = None
 
-    @classmethod
-    def of(cls, settings: Settings) -> Database:
-        path = settings.sqlite_path
-        return cls(PersistentSQLiteEngine(path) if path else PooledPostgresEngine(settings.database_url))
+
+class Statement(QueryString):
+    """SQL with values as its arguments, and no columns or parts of SQL: its text is compiled once for each template."""
+
+    def process_args(self, args: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        return args, ()
+
+    def compile_string(self, engine_type: str = "postgres") -> tuple[str, list[Any]]:
+        return _compiled(self.template, len(self.args), engine_type), [*self.args]
+
+
+def engine_of(settings: Settings) -> Engine:
+    path = settings.sqlite_path
+    return PersistentSQLiteEngine(path) if path else PooledPostgresEngine(settings.database_url)
 
 
 def engine() -> Engine:
@@ -48,7 +78,7 @@ def is_sqlite() -> bool:
 
 
 def was_replaced() -> bool:
-    """Whether SQLite's file, or one of the two beside it, was replaced or removed while this process had it open.
+    """Whether SQLite's file, or one of the two beside it, was replaced, removed or overwritten while this process had it open.
 
     The process can only end, and without closing the database: SQLite would write what the old log holds into the new file.
     """
@@ -57,7 +87,7 @@ def was_replaced() -> bool:
 
 
 async def open_pools() -> None:
-    """Raises Unavailable when SQLite's file cannot be opened; PostgreSQL is first asked when it is first needed."""
+    """Raises Unavailable when SQLite's file cannot be opened; PostgreSQL is contacted at the first statement."""
     # Piccolo's tables look their engine up through this module when they are first used.
     os.environ["PICCOLO_CONF"] = "app.database.piccolo_conf"
     await engine().start_connection_pool()
@@ -66,66 +96,112 @@ async def open_pools() -> None:
 async def close_pools() -> None:
     await engine().close_connection_pool()
     for table in TABLE_REGISTRY:
-        # Piccolo remembers it for good; the next runtime has another one.
+        # Piccolo caches the engine permanently; the next runtime has another one.
         table._meta._db = None
 
 
 def transaction() -> BaseTransaction:
-    """`async with transaction():` everything inside is written at once or not at all; inner uses join the outer one.
+    """`async with transaction():` everything inside is committed together or not at all; nested uses join the outer one.
 
     Writes happen only in here. SQLite begins IMMEDIATE under the process's writer lock, PostgreSQL is READ COMMITTED.
-    Raises Unavailable when the database cannot be asked or others hold its lock for too long.
+    Raises Unavailable when the database cannot be reached or its lock is held too long by others.
     """
     return engine().transaction()
 
 
 def in_transaction() -> bool:
-    """Whether this task is inside a transaction already, so that another one would join it."""
+    """Whether this task is already inside a transaction, which another `transaction()` would join."""
     return engine().transaction_exists()
 
 
+async def settle() -> None:
+    """Moves what the log contains into its tables; not inside a transaction. Raises Unavailable if that takes too long."""
+    log = runtime.current(Database).log
+    if log is None or in_transaction():
+        return
+    left = time_left()
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS if left is None else min(left, SETTLE_SECONDS)):
+            await log.settle()
+    except TimeoutError:
+        raise Unavailable(internal="the usage log could not be counted in time") from None
+
+
 async def fetch(template: str, *arguments: Any) -> list[dict[str, Any]]:
-    """Rows of one SQL statement; `{}` stands for an argument, as in Piccolo's querystrings."""
-    rows = await engine().run_querystring(QueryString(template, *arguments))
-    # SQLite's are dictionaries already, and copying thousands of them would hold up the event loop.
+    """Rows of one SQL statement; `{}` stands for an argument, as in Piccolo's querystrings. If it reads tables of the log, that is
+    settled first."""
+    if _tables_read(template) & _logged_tables():
+        await settle()
+    rows = await engine().run_querystring(Statement(template, *arguments))
+    # SQLite's rows are dictionaries already, and copying thousands of them would hold up the event loop.
     return [row if type(row) is dict else dict(row) for row in rows or ()]
 
 
+async def insert(table: type[Table], row: Mapping[str, Any]) -> None:
+    """Inserts a row, given by column name. Piccolo's own insert takes longer to build its statement than the database to run it."""
+    names, marks = ", ".join(row), ", ".join(["{}"] * len(row))
+    await fetch(f"INSERT INTO {table._meta.tablename} ({names}) VALUES ({marks})", *row.values())
+
+
 async def tuples(template: str, *arguments: Any) -> list[Sequence[Any]]:
-    """The same with each row as the values of its columns, in their order: for statements that answer thousands of rows."""
+    """Like `fetch`, with each row as a tuple of its columns in order: for statements that return thousands of rows."""
+    if _tables_read(template) & _logged_tables():
+        await settle()
     token = AS_TUPLES.set(True)
     try:
-        rows: list[Sequence[Any]] = await engine().run_querystring(QueryString(template, *arguments))
+        rows: list[Sequence[Any]] = await engine().run_querystring(Statement(template, *arguments))
     finally:
         AS_TUPLES.reset(token)
     return rows or []
 
 
 async def now() -> int:
-    """The database's clock, in microseconds; inside a transaction it goes on, it is not the transaction's start."""
+    """The database's clock, in microseconds; inside a transaction it is the current time, not the transaction's start."""
     if _frozen is not None:
         return _frozen
     if is_sqlite():
         return time.time_ns() // 1000
-    rows = await fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
+    rows = await fetch(f"SELECT {_CLOCK} AS now")
     return int(rows[0]["now"])
 
 
+def clock() -> tuple[str, tuple[int, ...]]:
+    """`now` as an SQL expression with its arguments, for statements that return the time with their rows."""
+    if _frozen is None and not is_sqlite():
+        return _CLOCK, ()
+    return "CAST({} AS bigint)", (time.time_ns() // 1000 if _frozen is None else _frozen,)
+
+
 async def server() -> str:
-    """Another text once another PostgreSQL server answers: a standby that took over, or one that was put back to an earlier
-    time. On SQLite always the same."""
+    """An identifier that changes when another PostgreSQL server answers: a promoted standby, or one restored to an earlier
+    time. Constant on SQLite."""
     if is_sqlite():
         return ""
-    # Either has begun at a moment of its own, to the microsecond.
+    # Each server has its own start time, exact to the microsecond.
     return str((await fetch("SELECT pg_postmaster_start_time()::text AS began"))[0]["began"])
 
 
 def freeze(instant: int | None) -> None:
-    """For tests, and for the demo's past: `now()` answers this until it is called with None."""
+    """For tests and for the demo's history: `now()` returns this until `freeze(None)` is called."""
     global _frozen
     _frozen = instant
 
 
 def frozen() -> int | None:
-    """What `freeze` set: the parameter that verification binds in its statements."""
+    """The instant set by `freeze`, which verification binds as a parameter of its statements."""
     return _frozen
+
+
+def _logged_tables() -> frozenset[str]:
+    log = runtime.current(Database).log
+    return frozenset() if log is None else log.tables
+
+
+@lru_cache(maxsize=2_048)
+def _tables_read(template: str) -> frozenset[str]:
+    return frozenset(_READ.findall(template))
+
+
+@lru_cache(maxsize=512)
+def _compiled(template: str, arguments: int, engine_type: str) -> str:
+    return QueryString(template, *[None] * arguments).compile_string(engine_type)[0]

@@ -1,4 +1,4 @@
-"""All rows of a database in one file, and back: the same file for SQLite and PostgreSQL, made while the server runs.
+"""Saves all rows of a database to one file and loads them; one format for SQLite and PostgreSQL, made while the server runs.
 
 The file is an SQLite database with one table for each of ours and one that says how many rows each has. It is there whole or
 not at all. What lasts minutes is left out: sessions, links that were mailed, throttles and leases; so no restore signs anybody
@@ -14,44 +14,45 @@ import glob
 import os
 import sqlite3
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from piccolo.columns import Serial
 from piccolo.table import sort_table_classes
 
 from app import database
 from app.database.migrate import known_migrations, missing
+from app.database.piccolo_conf import APP_REGISTRY
 from app.database.postgres import PooledPostgresEngine, acquire
 from app.errors import StartRefused
-from app.piccolo_app import APP_CONFIG
 
-FLEETING: Final = frozenset({"session", "link", "throttle", "job"})
 _ABOUT: Final = "keydesk_backup"
 _PAGE: Final = 1_000
 _PARAMETERS: Final = 20_000
-# Where SQLite holds a shared lock in the -shm file for as long as any process has the database open.
+# The byte of the -shm file that SQLite locks (shared) while any process has the database open.
 _OPEN_BYTE: Final = 128
 _LOCK: Final = "hhqqi"
 
 
 def tables() -> dict[str, list[str]]:
-    """The columns of every table, those first that others refer to."""
+    """The columns of every table; referenced tables come first."""
     return {
         table._meta.tablename: [column._meta.db_column_name for column in table._meta.columns]
-        for table in sort_table_classes(list(APP_CONFIG.table_classes))
+        for table in sort_table_classes(APP_REGISTRY.get_table_classes("keydesk"))
     }
 
 
-async def save(target: Path) -> dict[str, int]:
-    """Writes all rows, as they are at one moment, into a new file of mode 0600; answers how many by table.
+async def save(target: Path, *, without: Collection[str]) -> dict[str, int]:
+    """Writes all rows but those of the tables `without`, as they are at one moment, into a new file of mode 0600; answers how many
+    by table.
 
     Raises FileExistsError, other OSErrors, Unavailable.
     """
     half = _begun(target)
     try:
         with contextlib.closing(sqlite3.connect(half, isolation_level=None)) as into:
-            counts = await _save_all(into)
+            counts = await _save_all(into, without)
         _sync(half)
         # Linked into place whole; an existing file is never replaced.
         os.link(half, target)
@@ -65,7 +66,7 @@ async def save(target: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def reading(source: Path) -> Iterator[sqlite3.Connection]:
-    """A backup that is whole and that this version understands. Raises StartRefused."""
+    """Opens a backup. Raises StartRefused if it is incomplete or this version does not understand it."""
     if not source.is_file():
         raise StartRefused(f"There is no backup at {source}.")
     try:
@@ -76,17 +77,21 @@ def reading(source: Path) -> Iterator[sqlite3.Connection]:
         raise StartRefused(f"{source} is no whole backup of Keydesk: {error}.") from None
 
 
-async def load(backup: sqlite3.Connection) -> dict[str, int]:
-    """Puts the backup's rows in the place of all that there are; call inside a transaction. Answers how many by table."""
+async def load(backup: sqlite3.Connection, *, without: Collection[str]) -> dict[str, int]:
+    """Replaces all rows with those of the backup, and empties the tables `without`; call inside a transaction. Returns the
+    number of rows by table."""
     if not database.is_sqlite():
         await database.fetch("SET LOCAL statement_timeout = 0")
     for table in reversed(tables()):
         await database.fetch(f'DELETE FROM "{table}"')
-    return {table: await _load_table(backup, table) for table in tables() if table not in FLEETING}
+    counts = {table: await _load_table(backup, table) for table in tables() if table not in without}
+    if not database.is_sqlite():
+        await _continue_numbering()
+    return counts
 
 
 def is_open_elsewhere(path: Path) -> bool:
-    """Whether another process has this SQLite file open. To be asked before this one does: closing the file here would free
+    """Whether another process has this SQLite file open. Call it before this process opens the file: closing it here would release
     locks that SQLite holds for this process."""
     shared = path.with_name(f"{path.name}-shm")
     if not shared.exists():
@@ -112,19 +117,21 @@ async def is_served() -> bool:
 
 
 async def is_empty() -> bool:
-    """Whether nobody has used this database yet."""
+    """Whether this database has not been used yet."""
     return not await database.fetch("SELECT id FROM workspace UNION ALL SELECT id FROM account LIMIT 1")
 
 
-async def _save_all(into: sqlite3.Connection) -> dict[str, int]:
+async def _save_all(into: sqlite3.Connection, without: Collection[str]) -> dict[str, int]:
     if await missing():
         raise StartRefused("The database belongs to another version. `keydesk migrate` brings it to this one.")
     counts: dict[str, int] = {}
     into.execute("PRAGMA synchronous = OFF")
+    # Nothing is rolled back: a file that is not whole is deleted, and a killed run must leave no second one beside it.
+    into.execute("PRAGMA journal_mode = OFF")
     into.execute("BEGIN")
     async with _snapshot() as rows_of:
         for table, columns in tables().items():
-            if table in FLEETING:
+            if table in without:
                 continue
             names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join("?" for _ in columns)
             into.execute(f'CREATE TABLE "{table}" ({names})')
@@ -141,7 +148,7 @@ async def _save_all(into: sqlite3.Connection) -> dict[str, int]:
 
 @contextlib.asynccontextmanager
 async def _snapshot() -> AsyncIterator[Any]:
-    """A function that reads rows in pages, all of them as they were at the same moment."""
+    """A function that reads rows in pages from one consistent snapshot."""
     engine = database.engine()
     if isinstance(engine, PooledPostgresEngine):
         connection = await acquire(engine)
@@ -171,7 +178,7 @@ async def _sqlite_pages(source: sqlite3.Connection, statement: str) -> AsyncIter
 
 
 def _begun(target: Path) -> Path:
-    """The file beside the target that it is made of; those of runs that were killed are cleared away."""
+    """The temporary file next to the target; leftovers of killed runs are deleted."""
     if target.exists():
         raise FileExistsError(errno.EEXIST, "there is a file of this name already", str(target))
     for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
@@ -192,7 +199,7 @@ def _check(backup: sqlite3.Connection, source: Path) -> None:
 
 
 async def _load_table(backup: sqlite3.Connection, table: str) -> int:
-    """An older backup lacks tables and columns that came later; they are as the migrations make them."""
+    """An older backup lacks tables and columns that were added later; they get the defaults of the migrations."""
     there = {row[1] for row in backup.execute(f'PRAGMA table_info("{table}")')}
     columns = [name for name in tables()[table] if name in there]
     if not columns:
@@ -204,6 +211,16 @@ async def _load_table(backup: sqlite3.Connection, table: str) -> int:
         await database.fetch(f'INSERT INTO "{table}" ({names}) VALUES {marks}', *(value for row in page for value in row))
         count += len(page)
     return count
+
+
+async def _continue_numbering() -> None:
+    """New rows of numbered tables get higher ids than the loaded ones."""
+    for table in APP_REGISTRY.get_table_classes("keydesk"):
+        if isinstance(table._meta.primary_key, Serial):
+            name = table._meta.tablename
+            await database.fetch(
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM {name}), false)"
+            )
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Until when reads may go on: what answers one request sets it, and both engines stop a statement that takes longer."""
+"""Deadlines for reads: the code that handles a request sets one, and both engines stop a statement that exceeds it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _until: ContextVar[float | None] = ContextVar("until", default=None)
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Whatever is read in here, outside transactions, has so long altogether; then it raises Unavailable."""
+    """All reads inside the block, outside transactions, share this time limit; after it they raise Unavailable."""
     token = _until.set(time.monotonic() + seconds)
     try:
         yield
@@ -21,11 +21,11 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def until() -> float | None:
-    """By `time.monotonic`; None: there is no deadline."""
+    """The deadline by `time.monotonic`, or None."""
     return _until.get()
 
 
 def left() -> float | None:
-    """Seconds, at least 0."""
+    """Seconds until the deadline, at least 0."""
     until = _until.get()
     return None if until is None else max(until - time.monotonic(), 0.0)

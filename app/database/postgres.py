@@ -1,4 +1,4 @@
-"""PostgreSQL for Piccolo: a pool that says Unavailable when the server cannot be asked."""
+"""PostgreSQL for Piccolo: a pool that raises Unavailable when the server cannot be reached."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from app.errors import Unavailable
 
 POOL_SIZE = 10
 ACQUIRE_SECONDS = 2.0
+CLOSE_SECONDS = 5.0
 # asyncpg's own errors for a connection that is gone, a server that is starting or stopping, and a pool that is closed.
-# InternalClientError is what it says of a connection that the server ended between two statements.
+# It raises InternalClientError for a connection that the server closed between two statements.
 GONE = (
     OSError,
     TimeoutError,
@@ -27,14 +28,14 @@ GONE = (
     asyncpg.CannotConnectNowError,
 )
 GIVEN_UP = (asyncpg.AdminShutdownError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.TooManyConnectionsError)
-# A database that was dropped or renamed, a password that was changed.
+# The database was dropped or renamed, or the password was changed.
 REFUSED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidSchemaNameError, asyncpg.InvalidAuthorizationSpecificationError)
 READ_ONLY = asyncpg.ReadOnlySQLTransactionError
 UNAVAILABLE = (*GONE, *GIVEN_UP, *REFUSED, asyncpg.DeadlockDetectedError, READ_ONLY)
-# Whoever gives up waiting lets the connection go: a server that has fallen silent answers neither a ROLLBACK nor a request to
-# cancel, and would be waited for. One that lives rolls back as soon as the connection is gone.
+# A caller that gives up closes the connection: an unresponsive server would answer neither a ROLLBACK nor a cancel
+# request. A responsive one rolls back as soon as the connection is gone.
 GIVING_UP = (asyncio.CancelledError, TimeoutError)
-# What a connection has to hold, set once it is there: poolers refuse most of it as start-up parameters, or drop it.
+# Required settings of a connection, set after connecting: poolers refuse or drop most of them as start-up parameters.
 SESSION_SETTINGS = {
     "default_transaction_isolation": "read committed",
     "lock_timeout": "5s",
@@ -42,17 +43,17 @@ SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
     "timezone": "UTC",
 }
-# The server looks this often whether the client of a running statement is still there (PostgreSQL 14 and newer).
+# How often the server checks that the client of a running statement is still connected (PostgreSQL 14 and newer).
 CHECK_INTERVAL = ("client_connection_check_interval", "1s")
-# A connection that has not been asked for so long is asked again whether its server still takes writes.
+# A connection idle for this long is asked again whether its server still accepts writes.
 TRUSTED_SECONDS = 1.0
-# Named statements that another client made, or that are gone: a pooler lends the server connection out between transactions.
+# Prepared statements of another client, or missing ones: a pooler shares server connections between transactions.
 POOLED = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
 POOLED_TEXT = "a pooler in transaction mode lies between Keydesk and PostgreSQL: use its session mode, or no pooler"
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
-    """One that stays as `settle` made it, and knows when its server was last seen to take writes."""
+    """Keeps the settings made by `settle`, and knows when its server was last seen to accept writes."""
 
     __slots__ = ("asked_at",)
 
@@ -61,12 +62,12 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untype
         self.asked_at = time.monotonic()
 
     def get_reset_query(self) -> str:
-        """Nothing: it would reset what was set, and nothing else here outlives a transaction."""
+        """No reset: it would undo those settings, and nothing else here outlives a transaction."""
         return ""
 
     async def takes_writes(self) -> bool:
-        """Whether its server does, as far as is known since TRUSTED_SECONDS. A standby, and a primary that was demoted, do not:
-        what they say may be old."""
+        """Whether its server accepts writes, cached for TRUSTED_SECONDS. A standby or a demoted primary does not:
+        its data may be stale."""
         if time.monotonic() - self.asked_at < TRUSTED_SECONDS:
             return True
         if await self.fetchval("SELECT current_setting('transaction_read_only')", timeout=ACQUIRE_SECONDS) == "on":
@@ -76,7 +77,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untype
 
 
 async def settle(connection: Any, **changed: str) -> None:
-    """Gives a new connection its settings. Raises Unavailable where they do not hold."""
+    """Applies the settings to a new connection. Raises Unavailable if they have no effect."""
     checked = (CHECK_INTERVAL,) if connection.get_server_version()[0] >= 14 else ()
     wanted = SESSION_SETTINGS | dict(checked) | changed
     assign = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
@@ -127,7 +128,7 @@ class PooledTransaction(PostgresTransaction):
 
 
 class PooledPostgresEngine(PostgresEngine):
-    """One pool; its connections are made when they are needed, so a node whose server comes back mends itself."""
+    """One pool; connections are opened on demand, so a node recovers when its server comes back."""
 
     __slots__ = ()
 
@@ -137,13 +138,13 @@ class PooledPostgresEngine(PostgresEngine):
             "server_settings": {"application_name": "keydesk"},
             "timeout": ACQUIRE_SECONDS,
             "connection_class": Connection,
-            # Of several hosts the one that takes writes; of one that only reads, none.
+            # Of several hosts, the one that accepts writes; none if all are read-only.
             "target_session_attrs": "read-write",
         }
         super().__init__(config=config)
 
     async def check_version(self) -> None:
-        """Piccolo would connect while the engine is being made; `readyz` tells the same later and better."""
+        """Piccolo would connect in the constructor; `/readyz` reports the same, later and in more detail."""
 
     async def start_connection_pool(self, **kwargs: Any) -> None:
         self.pool = await asyncpg.create_pool(**self.config, min_size=0, max_size=POOL_SIZE, command_timeout=35, init=settle)
@@ -151,7 +152,10 @@ class PooledPostgresEngine(PostgresEngine):
     async def close_connection_pool(self) -> None:
         if self.pool:
             pool, self.pool = self.pool, None
-            await pool.close()
+            # When this gives up, for a server that does not answer, the pool drops its connections.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
 
     def transaction(self, allow_nested: bool = True) -> PooledTransaction:
         return PooledTransaction(self, allow_nested)
@@ -176,14 +180,14 @@ class PooledPostgresEngine(PostgresEngine):
 
 
 async def acquire(engine: PostgresEngine) -> Any:
-    """A pooled connection to a server that takes writes, within ACQUIRE_SECONDS. Raises Unavailable if there is none."""
+    """A pooled connection to a server that accepts writes, within ACQUIRE_SECONDS. Raises Unavailable if there is none."""
     if engine.pool is None:
         raise Unavailable(internal="the PostgreSQL pool is closed")
     connection = await engine.pool.acquire(timeout=ACQUIRE_SECONDS)
     try:
         if await connection.takes_writes():
             return connection
-        # Those that are idle lead to the same server; each is made anew when it is next asked for.
+        # Idle connections lead to the same server; each is reconnected when it is next acquired.
         await engine.pool.expire_connections()
         raise Unavailable(internal="the PostgreSQL server only reads")
     except BaseException:
@@ -195,7 +199,7 @@ async def acquire(engine: PostgresEngine) -> Any:
 async def _give_back(engine: PostgresEngine, connection: Any) -> None:
     if engine.pool is None:
         return
-    # What was committed stays committed: a connection that is lost afterwards is the pool's own affair.
+    # The commit is done: the pool handles a connection that is lost afterwards.
     with contextlib.suppress(*UNAVAILABLE):
         await engine.pool.release(connection)
 

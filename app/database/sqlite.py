@@ -20,17 +20,17 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 
-from app.database import deadline
+from app.database import deadline, overwritten
 from app.errors import Unavailable
 
 READERS = 3
 PATIENCE_SECONDS = 5.0
-# Steps of SQLite's machine between two looks at the deadline of a statement: well under a millisecond.
+# VM steps between two checks of a statement's deadline: well under a millisecond.
 STEPS = 10_000
 RETRY_SECONDS = 0.004
 # `busy_timeout` is zero because SQLite would wait inside a thread, or worse inside the event loop: we wait asynchronously.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0", "temp_store=MEMORY", "cache_size=-16000")
-# The file cannot be asked or written now: held by others, on a disk that fails or is full, gone, or broken.
+# The file cannot be read or written now: locked, missing, corrupt, or on a failing or full disk.
 UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -40,17 +40,17 @@ UNAVAILABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOTADB,
-    # A statement that was stopped at its deadline.
+    # A statement was stopped at its deadline.
     sqlite3.SQLITE_INTERRUPT,
 }
-# Piccolo wants each row as a dictionary, which Python makes one by one: its interpreter is busy with it while verification waits.
+# Piccolo needs each row as a dictionary, which keeps the interpreter busy while verification waits.
 AS_TUPLES: ContextVar[bool] = ContextVar("as_tuples", default=False)
-# SQLite says more about an error in its higher bits.
+# The higher bits of an error code are its extended part.
 _PRIMARY = 0xFF
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether another connection holds the lock: worth another try."""
+    """Whether another connection holds the lock, so that a retry makes sense."""
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
@@ -71,7 +71,7 @@ class WriteTransaction(SQLiteTransaction):
         if self._parent is not None:
             return False
         self.engine.current_transaction.reset(self.context)
-        # Shielded: a caller who is cancelled here must not leave the writer locked or half a transaction open.
+        # Shielded: a caller that is cancelled here must not leave the writer locked or half a transaction open.
         await asyncio.shield(asyncio.ensure_future(self.engine.end(commit=exception is None)))
         return False
 
@@ -79,7 +79,7 @@ class WriteTransaction(SQLiteTransaction):
 class PersistentSQLiteEngine(SQLiteEngine):
     """`writer_lock` is the one lock that every writer of this process takes, the counts of verification included."""
 
-    __slots__ = ("_files", "_open", "_paths", "_readers", "_replaced", "_writer", "writer_lock")
+    __slots__ = ("_files", "_open", "_paths", "_readers", "_replaced", "_watch", "_writer", "writer_lock")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path=str(path), cached_statements=256)
@@ -88,22 +88,27 @@ class PersistentSQLiteEngine(SQLiteEngine):
         self._open: list[aiosqlite.Connection] = []
         self._writer: aiosqlite.Connection | None = None
         self._files: list[tuple[int, int] | None] = []
-        # True once a path no longer led to the file that is open. Nothing is answered from that file any more.
+        self._watch: overwritten.Watch | None = None
+        # True once a path no longer leads to the open file, or the file was overwritten. Nothing is read from it after that.
         self._replaced = False
 
     async def check_version(self) -> None:
-        """Piccolo would write a line into the log at each start, with SQLite's version cut short."""
+        """Piccolo would log a line with a truncated SQLite version at each start."""
 
     async def start_connection_pool(self) -> None:
-        """Raises Unavailable when the file cannot be opened. Makes the file with mode 0600 if there is none."""
+        """Raises Unavailable when the file cannot be opened, and StartRefused for one that was overwritten and is damaged. Makes
+        the file with mode 0600 if there is none."""
+        overwritten.check(self.path)
         self.writer_lock = asyncio.Lock()
         self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         _create_private(Path(self.path))
-        before = _identity(self.path)
+        before = _identity(_stat(self.path))
         self._replaced = False
-        # Reading anything makes the log of a new file.
+        # Any read creates the log of a new file.
         self._writer = await self._connect("user_version")
-        self._files = [before, *map(_identity, self._paths[1:])]
+        self._files = [before, *(_identity(_stat(path)) for path in self._paths[1:])]
+        # Without shared memory, as on some network file systems, SQLite keeps neither log nor index.
+        self._watch = overwritten.Watch(self.path) if self._files[2] else None
         for _ in range(READERS):
             self._readers.put_nowait(await self._connect("query_only=ON"))
 
@@ -111,25 +116,37 @@ class PersistentSQLiteEngine(SQLiteEngine):
         for connection in self._open:
             await connection.close()
         self._open.clear()
-        self._writer = None
+        if self._watch:
+            self._watch.close()
+        self._writer = self._watch = None
         self._files = []
 
     def is_replaced(self) -> bool:
-        """Whether the file, its log or the log's index is another one than was opened, or gone (a few µs).
+        """Whether the file, its log or the log's index was replaced or removed, or whether something other than SQLite wrote
+        into the file.
 
         What is written to such files is lost, and other processes already read new ones.
         """
-        if not self._replaced and self._files:
-            self._replaced = [_identity(path) for path in self._paths] != self._files
-        return self._replaced
+        return self._look(thoroughly=True)
 
     def check_file(self) -> None:
-        """Raises Unavailable if `is_replaced`."""
-        if self.is_replaced():
-            raise Unavailable(internal=f"{self.path} or its -wal or -shm was replaced or removed while it was open")
+        """Raises Unavailable if `is_replaced` (a few µs)."""
+        if self._look():
+            raise Unavailable(internal=f"{self.path} or its -wal or -shm was replaced, removed or overwritten while it was open")
+
+    def _look(self, *, thoroughly: bool = False) -> bool:
+        if self._replaced or not self._files:
+            return self._replaced
+        found = [_stat(path) for path in self._paths]
+        if [_identity(each) for each in found] != self._files:
+            self._replaced = True
+        elif self._watch and found[0] and (thoroughly or self._watch.has_changed(found[0])) and self._watch.is_overwritten():
+            self._replaced = True
+            overwritten.mark(self.path)
+        return self._replaced
 
     async def begin(self) -> aiosqlite.Connection:
-        """The writer inside a fresh IMMEDIATE transaction; raises Unavailable after PATIENCE_SECONDS of waiting for others."""
+        """The writer inside a new IMMEDIATE transaction. Raises Unavailable after waiting PATIENCE_SECONDS for the lock."""
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while not await self._try_to_begin():
             if asyncio.get_running_loop().time() > deadline:
@@ -146,8 +163,9 @@ class PersistentSQLiteEngine(SQLiteEngine):
                     await writer.execute_fetchall("COMMIT")
         finally:
             with contextlib.suppress(sqlite3.Error):
-                if writer.in_transaction:
-                    await writer.execute_fetchall("ROLLBACK")
+                if not commit or writer.in_transaction:
+                    # Runs in the connection's thread: the BEGIN of a cancelled caller may still be queued there.
+                    await writer._execute(_roll_back, writer._conn)  # type: ignore[no-untyped-call]  # aiosqlite has no types for it
             self.writer_lock.release()
 
     def transaction(
@@ -197,8 +215,11 @@ class PersistentSQLiteEngine(SQLiteEngine):
                 reader = await self._readers.get()
         except TimeoutError:
             raise Unavailable(internal="no SQLite reader became free in time") from None
+        reading = _rows(reader, query, args, deadline.until(), as_tuples=AS_TUPLES.get())
         try:
-            return await _rows(reader, query, args, deadline.until(), as_tuples=AS_TUPLES.get())
+            # Shielded, so that a reader whose caller was cancelled returns to the pool only when its statement has ended. In a
+            # transaction this is not needed: the ROLLBACK waits in the writer's thread behind the statement.
+            return await asyncio.shield(asyncio.ensure_future(reading))
         finally:
             self._readers.put_nowait(reader)
 
@@ -211,11 +232,9 @@ class PersistentSQLiteEngine(SQLiteEngine):
 async def _rows(
     connection: aiosqlite.Connection, query: str, args: Sequence[Any] | None, until: float | None = None, *, as_tuples: bool
 ) -> Any:
-    # Shielded, so that a reader whose caller was cancelled is given back only when its statement has ended.
     with _telling("asking"):
         try:
-            reading = connection._execute(_all, connection._conn, query, args or (), until, as_tuples)  # type: ignore[no-untyped-call]  # aiosqlite has no types for it
-            return await asyncio.shield(asyncio.ensure_future(reading))
+            return await connection._execute(_all, connection._conn, query, args or (), until, as_tuples)  # type: ignore[no-untyped-call]  # aiosqlite has no types for it
         except sqlite3.OperationalError as error:
             if "readonly" in str(error):
                 raise RuntimeError("a write outside database.transaction()") from error
@@ -223,8 +242,8 @@ async def _rows(
 
 
 def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any], until: float | None, as_tuples: bool) -> list[Any]:
-    """In the connection's thread, until its deadline. Closed also when a row cannot be read: a statement that is left half
-    read would keep the connection at what the database was then."""
+    """Runs in the connection's thread, until the deadline. The cursor is closed also when a row cannot be read: an open
+    statement would keep the connection at an old snapshot."""
     if until is not None:
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
     try:
@@ -237,9 +256,14 @@ def _all(connection: sqlite3.Connection, query: str, args: Sequence[Any], until:
             connection.set_progress_handler(None, STEPS)
 
 
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
 @contextlib.contextmanager
 def _telling(what: str) -> Iterator[None]:
-    """An error of the file is Unavailable; any other one is a fault of the statement, which is ours, and stays what it is."""
+    """Maps an error of the file to Unavailable; any other error is a bug in the statement and is raised unchanged."""
     try:
         yield
     except sqlite3.Error as error:
@@ -248,16 +272,19 @@ def _telling(what: str) -> Iterator[None]:
         raise Unavailable(internal=f"{what}: {error}") from error
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)  # noqa: PTH116  # twice as fast as a Path, and asked for each batch
+        return os.stat(path)  # noqa: PTH116  # twice as fast as a Path, and asked for each batch
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+
+
+def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _create_private(path: Path) -> None:
-    """The file holds digests and people's addresses: nobody but its owner reads it, its WAL included (SQLite copies the mode)."""
+    """The file holds digests and e-mail addresses: only its owner may read it, its WAL included (SQLite copies the mode)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -1,4 +1,4 @@
-"""The hot path's statements: what verification reads and writes, as SQL of either database. Each text is made once."""
+"""The hot path's statements: what verification reads and writes, as SQL of either database. Each text is built once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Rows added to a table, or merged into those that are there by `conflict`. Rows come sorted by primary key: writers
+    """Rows inserted into a table, or merged into existing ones by `conflict`. Rows come sorted by primary key: writers
     that meet on several rows then wait for each other instead of deadlocking."""
 
     table: str
@@ -26,7 +26,7 @@ class Upsert:
 
 
 def padded(values: list[bytes]) -> list[bytes]:
-    """To the next power of two with repeats, so that few different statements are ever prepared."""
+    """Padded with repeats to the next power of two, so that only few different statements are prepared."""
     size = 1 << max(0, len(values) - 1).bit_length()
     return values + [values[-1] if values else b""] * (size - len(values))
 
@@ -48,7 +48,7 @@ def postgres_select(lookup: Lookup) -> str:
     now = "COALESCE($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
     places = lookup.text.count("{1}") + 1
     found = lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(places)), now=now)
-    # Said with every answer, also with an empty one: a server that only reads may know nothing of a living key.
+    # Returned with every answer, even an empty one: a read-only server may not have a living key yet.
     truth = "(SELECT current_setting('transaction_read_only') AS only_reads) truth"
     return f"SELECT found.*, truth.only_reads FROM {truth} LEFT JOIN ({found}) found ON true"
 
@@ -60,7 +60,7 @@ def postgres_upserts(upserts: tuple[Upsert, ...]) -> str:
         names = ", ".join(name for name, _ in upsert.columns)
         lists = ", ".join(f"${argument + index}::{kind}[]" for index, (_, kind) in enumerate(upsert.columns))
         argument += len(upsert.columns)
-        # PostgreSQL promises no order for what stands in WITH, so each statement reads the end of the one before: every writer
+        # PostgreSQL guarantees no order for the parts of WITH, so each statement reads the end of the one before: every writer
         # takes the tables in the same order.
         after = f" WHERE (SELECT count(*) FROM s{number - 1}) >= 0" if number else ""
         parts.append(f"INSERT INTO {upsert.table} ({names}) SELECT * FROM unnest({lists}){after} {upsert.conflict}")

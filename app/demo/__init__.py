@@ -1,1 +1,1 @@
-"""A workspace with a past: what the product looks like after four months of use, for `make demo`."""
+"""A demo workspace that looks like one after four months of use, for `make demo`."""

@@ -1,1 +1,1 @@
-"""Everything of an installation that bears on security or on keeping promises, looked at and said in one line each."""
+"""Examines an installation: every setting and stored fact that affects security or reliability gets one line."""

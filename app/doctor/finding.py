@@ -1,4 +1,4 @@
-"""One line of what `doctor` says."""
+"""One line of the output of `doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """`fail`: a promise is broken or about to be. `warn`: somebody should know, and may have meant it."""
+    """`fail`: a guarantee is broken or about to break. `warn`: worth knowing, but may be intended."""
 
     OK = "ok"
     WARN = "warn"
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`what` was looked at, in a word or two; `text` says what it is like and, where it is wrong, what to do."""
+    """`what`: the subject, in a word or two; `text`: its state and, if that is wrong, what to do."""
 
     level: Level
     what: str
@@ -36,5 +36,5 @@ def fail(what: str, text: str) -> Finding:
 
 
 def judged(fine: bool, what: str, text: str, otherwise: str) -> Finding:
-    """`text` if it is fine, else a failure that says `otherwise` too."""
+    """Ok with `text` if `fine`; else a failure whose text also contains `otherwise`."""
     return ok(what, text) if fine else fail(what, f"{text}: {otherwise}")

@@ -1,4 +1,4 @@
-"""What another catalogue would mean to the keys that there are. It ends no key by itself; this says what it would say of them."""
+"""Previews what a new catalogue would change for existing keys. A catalogue revokes no key; it changes how keys are judged."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _DUE: Final = {RotationDue.DUE_SOON: "due soon", RotationDue.OVERDUE: "overdue"}
 
 
 async def preview(actor: Actor, new: Catalogue) -> list[Finding]:
-    """A line for every living key and every thing that would be otherwise; changes nothing. Operator only. Raises Unavailable."""
+    """One line for each live key and each difference. Read-only. Operator only. Raises Unavailable."""
     policy.require_operator(actor, OperatorAction.PREVIEW_CATALOGUE)
     now, old = await database.now(), catalogue.current()
-    seen, found = 0, []
+    checked, found = 0, []
     async for slug, key in living_keys(now):
-        seen += 1
+        checked += 1
         found += [warn(what, f"{slug}, {key.name} ({key.id}) {text}") for what, text in changes(key, old, new, now)]
-    return found or [ok("catalogue", f"nothing would be otherwise for {seen} living key{'' if seen == 1 else 's'}")]
+    return found or [ok("catalogue", f"nothing would be otherwise for {checked} living key{'' if checked == 1 else 's'}")]
 
 
 def changes(key: ApiKey, old: Catalogue, new: Catalogue, now: int) -> Iterator[tuple[str, str]]:
-    """What is not so now and would be: a word for it, and the rest of the sentence that begins with the key."""
+    """The differences: a word for each, and the rest of a sentence whose subject is the key."""
     yield from _left(key, old, new)
     yield from _due(key, old, new, now)
     before = dict(_too_long(key, old))
@@ -54,11 +54,11 @@ def _due(key: ApiKey, old: Catalogue, new: Catalogue, now: int) -> Iterator[tupl
 
 
 def _too_long(key: ApiKey, known: Catalogue) -> Iterator[tuple[str, str]]:
-    """Lives that a new key could not have; they are kept as they are."""
+    """Lifetimes that a new key could not have; existing keys keep them."""
     environment = known.environment(key.environment)
     longest = environment.max_lifetime_days
     if key.expires_at is None:
         if environment.must_expire:
             yield "no expiry", f"has no expiry, which new keys of {environment.name} must have; it keeps none"
-    elif longest is not None and key.expires_at > key.born + longest * DAY:
+    elif longest is not None and key.expires_at > key.lifetime_started_at + longest * DAY:
         yield "maximum", f"lives until {rfc3339(key.expires_at)}, beyond the {longest} days from its beginning; it keeps that end"

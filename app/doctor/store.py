@@ -1,10 +1,11 @@
-"""Keys of all workspaces, page by page, for looking at what a new catalogue would mean to them."""
+"""Reads the keys of all workspaces in pages, for the preview of a new catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 from app import database
+from app.database.sql import living
 from app.keys import store as key_store
 from app.keys.key import ApiKey
 
@@ -12,12 +13,12 @@ _PAGE = 500
 
 
 async def living_keys(now: int) -> AsyncIterator[tuple[str, ApiKey]]:
-    """Every key that can still be used, with its workspace's slug, by id; no transaction spans two pages."""
+    """Every live key with its workspace's slug, ordered by id; no transaction spans two pages."""
     after = ""
     while True:
         rows = await database.fetch(
-            "SELECT k.id, w.slug FROM api_key k JOIN workspace w ON w.id = k.workspace WHERE k.revoked_at IS NULL"
-            " AND (k.expires_at IS NULL OR k.expires_at > {}) AND k.id > {} ORDER BY k.id LIMIT {}",
+            "SELECT k.id, w.slug FROM api_key k JOIN workspace w ON w.id = k.workspace"
+            f" WHERE {living('k')} AND k.id > {{}} ORDER BY k.id LIMIT {{}}",
             now,
             after,
             _PAGE,

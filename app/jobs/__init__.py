@@ -1,1 +1,1 @@
-"""Work that nobody waits for, done by one node at a time."""
+"""Background jobs, each done by one node at a time."""

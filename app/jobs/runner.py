@@ -1,4 +1,4 @@
-"""Doing jobs: every node looks, one of them works."""
+"""Runs jobs: every node checks what is due, one of them does it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from app import database
 from app.clock import SECOND
 from app.errors import Unavailable
 from app.jobs import store
-from app.jobs.job import Job
+from app.noun import Job
 
 LOOK_SECONDS: Final = 1.0
 BEAT_SECONDS: Final = 1.0
 _log = logging.getLogger("keydesk.jobs")
 
 
-async def run_for_ever(jobs: Iterable[Job]) -> None:
-    """Each job beside the others: one that takes long keeps no other from its turn. Ends when it is cancelled."""
+async def run_forever(jobs: Iterable[Job]) -> None:
+    """Runs all jobs concurrently, so that a long one does not delay the others. Ends when it is cancelled."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
-            group.create_task(_for_ever(job), name=job.name)
+            group.create_task(_forever(job), name=job.name)
 
 
 async def attempt(job: Job) -> bool:
-    """Does a job if it is due and no other node is at it; answers whether this one did. What goes wrong in it is raised."""
+    """Does a job if it is due and no other node does it; returns whether it did. Raises the errors of the job."""
     now = await database.now()
     if not await store.is_free(job.name, now, job.every_seconds) or not (job.wanted is None or await job.wanted(now)):
         return False
@@ -37,7 +37,7 @@ async def attempt(job: Job) -> bool:
     return True
 
 
-async def _for_ever(job: Job) -> None:
+async def _forever(job: Job) -> None:
     while True:
         try:
             await attempt(job)
@@ -67,6 +67,6 @@ async def _work(job: Job, lease: int, now: int) -> None:
 async def _stop(work: asyncio.Future[object]) -> None:
     work.cancel()
     await asyncio.wait({work})
-    # Read, so that nobody complains of an error that was never looked at.
+    # Retrieved, so that asyncio does not warn about an exception that was never retrieved.
     if not work.cancelled():
         work.exception()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from app import database
 from app.clock import SECOND
-from app.jobs.job import LEASE
+from app.jobs.lease import LEASE
 
 
 async def is_free(name: str, now: int, every_seconds: int = 0) -> bool:
-    """Whether nobody is at it and its time has come."""
+    """Whether the job is due and no node does it."""
     rows = await database.fetch("SELECT until FROM job WHERE name = {}", name)
     return not rows or not now < rows[0]["until"] <= _latest(now, every_seconds)
 
@@ -32,7 +32,7 @@ async def renew(name: str, lease: int) -> int | None:
 
 
 async def give_back(name: str, lease: int, not_before: int) -> None:
-    """Ends our lease, if it is still ours: nobody begins before `not_before`."""
+    """Ends our lease, if it is still ours; no node starts the job before `not_before`."""
     await _move(name, lease, not_before)
 
 

@@ -7,7 +7,7 @@ from piccolo.table import Table
 
 
 class JobRow(Table, tablename="job"):
-    """Until `until` nobody begins: either a node is at work and keeps moving it on, or it is not time yet."""
+    """No node starts the job before `until`: either a node is doing it and extends `until`, or it is not due yet."""
 
     name = Varchar(length=60, primary_key=True)
     until = BigInt()

@@ -1,1 +1,1 @@
-"""The revocation journal: a file outside the database that no restore takes back."""
+"""The revocation journal: a file outside the database, which no restore changes."""

@@ -1,9 +1,9 @@
-"""The revocation journal: what was taken away once more, in a file outside the database, so that no restore brings it back.
+"""The revocation journal: a second record of revocations in a file outside the database, so that no restore undoes them.
 
 One JSON line each. A revoked API key is `{"key": "key_…", "revokedAt": "…Z", "reason": "…"}`; everything else names its kind,
-which is the audit log's action: `{"kind": "member.removed", "id": "usr_…", "chain": "wsp_…", "at": "…Z"}`. What is given back
-(`key.resumed`, `member.joined`) is written as well: the line that comes later in the file wins. Lines are fsynced before the
-change is answered.
+which is the audit log's action: `{"kind": "member.removed", "id": "usr_…", "chain": "wsp_…", "at": "…Z"}`. Restored
+access (`key.resumed`, `member.joined`) is written as well: the later line in the file wins. Lines are fsynced before the
+response is sent.
 Several processes append to the file; what one of them could not write, `reconcile.catch_up` adds later from the database.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app import runtime
+from app.journal.appending import append_lines
 from app.journal.lines import FORGOTTEN, RESTORED, Contents
 
 _TAIL_BYTES: Final = 64
@@ -27,8 +27,8 @@ _log = logging.getLogger("keydesk.journal")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """How far which file has been read, and the bytes before that."""
+class _Position:
+    """Which file was read, up to which offset, and the bytes before it."""
 
     file: tuple[int, int]
     offset: int
@@ -36,53 +36,53 @@ class _Place:
 
 
 class Journal:
-    """`failing` is why the file could not be written the last time, or is not whole; None while all is well.
+    """`failing` is why the last write failed or the file is incomplete; None otherwise.
 
-    `caught_up_to` and `anchored_at`: how far `reconcile` has come. `asked`: the server that was last asked about all lines,
-    and what it had never heard of among the newest ones.
+    `caught_up_to` and `anchored_at`: the progress of `reconcile`. `checked`: the server last queried for all lines, and which
+    of the newest ones it did not know.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failing: str | None = None
-        self.asked: tuple[str, frozenset[str]] | None = None
+        self.checked: tuple[str, frozenset[str]] | None = None
         self.caught_up_to = 0
         self.anchored_at = 0
         self._contents = Contents()
-        self._place: _Place | None = None
+        self._position: _Position | None = None
 
     async def append(self, lines: list[dict[str, Any]]) -> None:
-        """Written and fsynced when this returns. A failure is remembered, not raised: what was taken away stays taken away."""
+        """Writes and fsyncs. A failure is stored in `failing`, not raised: the revocation itself is committed and stays."""
         try:
-            await asyncio.to_thread(_write, self.path, lines)
+            await asyncio.to_thread(append_lines, self.path, [json.dumps(line) for line in lines])
             self.failing = None
         except OSError as error:
             self.fail(error)
 
     async def forget(self) -> None:
-        """From here on nothing that the file said before is replayed. Raises OSError: then it would be, at the next start."""
-        await asyncio.to_thread(_write, self.path, [{"kind": FORGOTTEN}])
+        """Voids all earlier lines, so that they are not replayed. Raises OSError: then the next start would replay them."""
+        await asyncio.to_thread(append_lines, self.path, [json.dumps({"kind": FORGOTTEN})])
 
     async def anchors(self) -> dict[str, tuple[int, bytes]]:
-        """The farthest length and head of each audit chain; none where the file cannot be read, which is told elsewhere."""
+        """The farthest length and head of each audit chain; none if the file cannot be read, which other checks report."""
         try:
             return dict((await self.contents()).anchors)
         except OSError:
             return {}
 
     async def begin_anew(self) -> None:
-        """The audit chains are shorter with good reason: the database is new, or was put back from a backup."""
+        """Voids the anchors: the audit chains are legitimately shorter, as the database is new or was restored."""
         if await self.anchors():
             await self.append([{"kind": RESTORED}])
 
     async def contents(self) -> Contents:
-        """All that the file says now. Raises OSError."""
+        """The current contents of the file. Raises OSError."""
         await asyncio.to_thread(self._look)
         return self._contents
 
     def _look(self) -> None:
-        """Reads what is new, or everything when this is not the file that was read before."""
-        before, forgotten = self._place, self._contents.forgotten
+        """Reads new lines, or the whole file if it is not the one that was read before."""
+        before, forgotten = self._position, self._contents.forgotten
         with contextlib.ExitStack() as stack:
             try:
                 descriptor = os.open(self.path, os.O_RDONLY)
@@ -98,29 +98,29 @@ class Journal:
 
     def _read(self, descriptor: int) -> None:
         about = os.fstat(descriptor)
-        place = self._place or _Place((about.st_dev, about.st_ino), 0, b"")
+        position = self._position or _Position((about.st_dev, about.st_ino), 0, b"")
         new = bytearray()
-        while part := os.pread(descriptor, 1 << 20, place.offset + len(new)):
+        while part := os.pread(descriptor, 1 << 20, position.offset + len(new)):
             new += part
-        # What has no end yet is being written, or was cut: it is looked at again when something follows it.
+        # A line without an end is being written, or was truncated: it is read again once something follows it.
         whole = new[: new.rfind(b"\n") + 1]
         for line in bytes(whole).splitlines():
             self._contents.read(line)
-        self._place = _Place(place.file, place.offset + len(whole), (place.tail + whole)[-_TAIL_BYTES:])
+        self._position = _Position(position.file, position.offset + len(whole), (position.tail + whole)[-_TAIL_BYTES:])
 
     def _lose(self) -> None:
         self.failing = f"{self.path}: it was cut, replaced or removed while it was in use"
-        self._place, self._contents, self.caught_up_to = None, Contents(), 0
+        self._position, self._contents, self.caught_up_to = None, Contents(), 0
         _log.error("the revocation journal is completed from the database: %s", self.failing)
 
     def fail(self, error: OSError) -> None:
-        """Remembers why the file could not be read or written."""
+        """Stores why the file could not be read or written."""
         self.failing = f"{self.path}: {error.strerror}"
         _log.error("the revocation journal cannot be written: %s", self.failing)
 
 
 def read_all(path: Path) -> Contents:
-    """All that a file says, read from its beginning; one that is not there says nothing."""
+    """The contents of a file, read from its beginning; empty if it does not exist."""
     contents = Contents()
     if path.exists():
         for line in path.read_bytes().splitlines():
@@ -129,48 +129,16 @@ def read_all(path: Path) -> Contents:
 
 
 def read(path: Path) -> dict[str, int]:
-    """Key id → instant of revocation, of API keys."""
+    """Revoked API keys: key id → instant of revocation."""
     return {key: at for key, (at, _) in read_all(path).keys.items()}
 
 
-def _goes_on(descriptor: int, place: _Place) -> bool:
-    """Whether the file still holds, before the place, what was read there."""
+def _goes_on(descriptor: int, position: _Position) -> bool:
+    """Whether the bytes before the offset are still the ones that were read."""
     about = os.fstat(descriptor)
-    return (about.st_dev, about.st_ino) == place.file and (
-        os.pread(descriptor, len(place.tail), place.offset - len(place.tail)) == place.tail
+    return (about.st_dev, about.st_ino) == position.file and (
+        os.pread(descriptor, len(position.tail), position.offset - len(position.tail)) == position.tail
     )
-
-
-def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = not path.exists()
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
-    try:
-        if lines:
-            # One write: appends of several processes do not mix. A crash may have cut the last line short: begin a new one.
-            text = (_newline_first(descriptor) + "".join(json.dumps(line) + "\n" for line in lines)).encode()
-            if os.write(descriptor, text) != len(text):
-                # What was cut off is passed over by readers; the next round writes all of it again, on a line of its own.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if made:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file that was made is there after a loss of power as well."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _newline_first(descriptor: int) -> str:
-    size = os.fstat(descriptor).st_size
-    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
 
 
 def current() -> Journal:

@@ -1,4 +1,4 @@
-"""The lines of the revocation journal, and what a file of them says."""
+"""The lines of the revocation journal, and how a file of them is read."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any, Final
 
 from app import clock
 
-Revoked = tuple[str, int, str]
-# Everything before this line is no longer replayed: somebody wanted the old state.
+RevokedKey = tuple[str, int, str]
+# Everything before this line is no longer replayed: the operator chose to keep the old state.
 FORGOTTEN: Final = "forgotten"
-# How long an audit chain was and what its head was; and from where on the anchors before no longer hold.
+# The length and head of an audit chain (an anchor); and the line that voids all anchors before it.
 ANCHOR: Final = "audit"
 RESTORED: Final = "audit.restored"
-# What is said of one thing, of which the line that comes last in the file counts.
+# Actions about the same target, of which the last line in the file decides.
 SUBJECTS: Final = (
     ("key.suspended", "key.resumed"),
     ("workspace.suspended", "workspace.resumed"),
     ("member.removed", "member.joined", "member.role_changed"),
     ("management_key.revoked",),
     ("gateway_token.revoked",),
-    # A link that is made ends the one before.
+    # A new link ends the previous one.
     ("calendar_link.withdrawn", "calendar_link.made"),
 )
-# Actions of the audit log that take something away other than an API key, or give it back.
-TAKEN: Final = tuple(sorted(kind for kinds in SUBJECTS for kind in kinds))
+# Audit actions that revoke something other than an API key, or restore it.
+ACCESS_EVENTS: Final = tuple(sorted(kind for kinds in SUBJECTS for kind in kinds))
 # The place in SUBJECTS, the thing, and its chain.
 Subject = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Something other than an API key was taken away, or given back: an action of the audit log, on a target of a chain."""
+class AccessChange:
+    """Something other than an API key was revoked or restored: an audit action on a target of a chain."""
 
     kind: str
     id: str
@@ -46,67 +46,67 @@ class Taken:
 
 @dataclass(slots=True)
 class Contents:
-    """What a file says: revoked keys by id, the rest in its order, and the farthest anchor of each audit chain.
+    """The contents of a file: revoked keys by id, other lines in file order, and the farthest anchor of each audit chain.
 
-    `forgotten` counts the lines that void what is before. `fresh` are the ids of lines that no replay has asked the database about.
+    `forgotten` counts the lines that void earlier ones. `fresh`: ids of lines that no replay has checked against the database.
     """
 
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
-    taken: dict[Taken, None] = field(default_factory=dict)
+    access_changes: dict[AccessChange, None] = field(default_factory=dict)
     anchors: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     forgotten: int = 0
     fresh: dict[str, None] = field(default_factory=dict)
 
     def read(self, line: bytes) -> None:
-        """A line that a crash cut short, or that is not ours, is passed over."""
+        """Adds a line; truncated and unknown lines are skipped."""
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             entry = json.loads(line)
             if "kind" not in entry:
                 self.keys[entry["key"]] = (_instant(entry["revokedAt"]), str(entry.get("reason")))
                 self.fresh[entry["key"]] = None
             elif entry["kind"] == FORGOTTEN:
-                self.keys, self.taken, self.anchors, self.fresh, self.forgotten = {}, {}, {}, {}, self.forgotten + 1
+                self.keys, self.access_changes, self.anchors, self.fresh, self.forgotten = {}, {}, {}, {}, self.forgotten + 1
             elif entry["kind"] == RESTORED:
                 self.anchors = {}
             elif entry["kind"] == ANCHOR:
                 self._anchor(entry["chain"], int(entry["length"]), bytes.fromhex(entry["head"]))
-            elif entry["kind"] in TAKEN:
-                taken = Taken(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))
-                # One that is written again is said again, after all that stands before.
-                self.taken.pop(taken, None)
-                self.taken[taken] = None
+            elif entry["kind"] in ACCESS_EVENTS:
+                change = AccessChange(entry["kind"], entry["id"], entry["chain"], _instant(entry["at"]), entry.get("role"))
+                # A line that is written again counts again, after all earlier ones.
+                self.access_changes.pop(change, None)
+                self.access_changes[change] = None
                 self.fresh[entry["id"]] = None
 
     def _anchor(self, chain: str, length: int, head: bytes) -> None:
-        """Each entry's MAC covers all before it, so the farthest one speaks for the others."""
+        """Each entry's MAC covers all entries before it, so the farthest anchor implies the others."""
         if length > self.anchors.get(chain, (0, b""))[0]:
             self.anchors[chain] = (length, head)
 
 
-def subject(taken: Taken) -> Subject:
-    """What a line is about: of lines about the same thing the last one counts."""
-    return next(number for number, kinds in enumerate(SUBJECTS) if taken.kind in kinds), taken.id, taken.chain
+def subject(change: AccessChange) -> Subject:
+    """The subject of a line: of lines with the same subject the last one decides."""
+    return next(number for number, kinds in enumerate(SUBJECTS) if change.kind in kinds), change.id, change.chain
 
 
-def lacking(there: Iterable[Taken], known: Container[Taken]) -> list[Taken]:
-    """Those of `there` that are not `known`, and what was said of the same things after them: it stays the last word."""
+def missing(present: Iterable[AccessChange], known: Container[AccessChange]) -> list[AccessChange]:
+    """The lines in `present` that are not `known`, and later lines with the same subjects, so that these still decide."""
     behind: set[Subject] = set()
     found = []
-    for taken in there:
-        if taken not in known or subject(taken) in behind:
-            behind.add(subject(taken))
-            found.append(taken)
+    for change in present:
+        if change not in known or subject(change) in behind:
+            behind.add(subject(change))
+            found.append(change)
     return found
 
 
-def key_line(revoked: Revoked) -> dict[str, Any]:
+def key_line(revoked: RevokedKey) -> dict[str, Any]:
     key, at, reason = revoked
     return {"key": key, "revokedAt": clock.rfc3339(at), "reason": reason}
 
 
-def line_of(taken: Taken) -> dict[str, Any]:
-    line = {"kind": taken.kind, "id": taken.id, "chain": taken.chain, "at": clock.rfc3339(taken.at)}
-    return line | {"role": taken.role} if taken.role else line
+def line_of(change: AccessChange) -> dict[str, Any]:
+    line = {"kind": change.kind, "id": change.id, "chain": change.chain, "at": clock.rfc3339(change.at)}
+    return line | {"role": change.role} if change.role else line
 
 
 def _instant(text: str) -> int:

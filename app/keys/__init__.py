@@ -1,1 +1,1 @@
-"""API keys: made, shown once, listed, changed, suspended, revoked."""
+"""API keys: create, show once, list, edit, suspend, resume and revoke them."""

@@ -1,4 +1,4 @@
-"""The whole life of a secret: how it is made, how its shape is recognised, and which part may be shown.
+"""Secrets: how they are generated, how their format is recognized, and which part may be shown.
 
 `fl_live_` + 32 random base62 characters + 6 base62 characters of the CRC32 over all before. Only the first
 four random characters are ever shown or stored in clear (166 bits stay unknown); of the rest nothing but
@@ -17,7 +17,9 @@ ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 RANDOM_LENGTH: Final = 32
 CHECKSUM_LENGTH: Final = 6
 SHOWN_LENGTH: Final = 4
-# Finds a key of any company prefix in any text: what logs blot out and what secret scanners look for.
+# All numbers of two digits: a checksum is computed for every verification.
+_PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
+# Finds a key with any company prefix in any text: logs redact it, and secret scanners search for it.
 PATTERN: Final = re.compile(r"\b[a-z][a-z0-9]{1,7}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{38}\b")
 _SHAPE: Final = re.compile(r"([a-z][a-z0-9]{1,7})_(live|test|mgmt|gate)_[0-9A-Za-z]{38}")
 _BEGINNING: Final = re.compile(rf"([a-z][a-z0-9]{{1,7}}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{{{SHOWN_LENGTH}}})[0-9A-Za-z]+")
@@ -32,20 +34,29 @@ class KeyClass(StrEnum):
     GATEWAY = "gate"
 
 
+_CLASSES: Final = {str(each): each for each in KeyClass}
+
+
 def generate(company: str, key_class: KeyClass | str) -> str:
     """A new secret; 190 random bits from the operating system."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    text = f"{company}_{key_class}_{body}"
+    text = f"{company}_{key_class}_{_body(secrets.randbelow(62**RANDOM_LENGTH))}"
     return text + checksum(text)
+
+
+def _body(number: int) -> str:
+    """A number as RANDOM_LENGTH base62 digits."""
+    pairs = []
+    for _ in range(RANDOM_LENGTH // 2):
+        number, last = divmod(number, 62**2)
+        pairs.append(_PAIRS[last])
+    return "".join(pairs)
 
 
 def checksum(text: str) -> str:
     """CRC32 of the ASCII text as six base62 digits, most significant first."""
-    number, digits = zlib.crc32(text.encode("ascii")), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, 62)
-        digits = ALPHABET[digit] + digits
-    return digits
+    rest, last = divmod(zlib.crc32(text.encode("ascii")), 62**2)
+    first, middle = divmod(rest, 62**2)
+    return _PAIRS[first] + _PAIRS[middle] + _PAIRS[last]
 
 
 def class_of(secret: str, prefixes: tuple[str, ...]) -> KeyClass | None:
@@ -53,14 +64,14 @@ def class_of(secret: str, prefixes: tuple[str, ...]) -> KeyClass | None:
     shape = _SHAPE.fullmatch(secret)
     if shape is None or shape.group(1) not in prefixes or checksum(secret[:-CHECKSUM_LENGTH]) != secret[-CHECKSUM_LENGTH:]:
         return None
-    return KeyClass(shape.group(2))
+    return _CLASSES[shape.group(2)]
 
 
 def prefix_of(secret: str) -> str:
-    """What is shown for ever, without the ellipsis: `fl_live_a1b2`."""
+    """The part that is always shown, without the ellipsis: `fl_live_a1b2`."""
     return secret[: -(RANDOM_LENGTH - SHOWN_LENGTH) - CHECKSUM_LENGTH]
 
 
-def cut(text: str) -> str:
-    """The text with whatever begins like a key and shows more than its prefix cut down to that prefix."""
+def mask_secrets(text: str) -> str:
+    """The text with every key, or beginning of a key, truncated to its prefix."""
     return _BEGINNING.sub(r"\1", text)

@@ -1,48 +1,45 @@
-"""Rows of API keys. Digests go in and are never read out again."""
+"""Rows of API keys. Digests go in and never leave this module."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from app import database
+from app import catalogue, database
 from app.access.actor import ActorKind, ActorRef
-from app.keys import conditions
-from app.keys.key import ApiKey, Reason, Revocation
-from app.keys.listing import KeyFilter, KeyPage, Order, Window, name_key
-from app.keys.rules import KeyInput
+from app.database.sql import living
+from app.keys import filters_sql
+from app.keys.filters import KeyFilter, Order, name_key
+from app.keys.key import LISTS, SETTINGS, ApiKey, KeySettings, Reason, Revocation
 from app.keys.tables import ApiKeyRow, IdempotencyRow, KeyLastUsedRow
+from app.paging import Page, Window
 
 _SELECT = (
-    "SELECT k.id, k.workspace, k.name, k.prefix, k.environment, k.permissions, k.allowed_ips, k.created_at,"
-    " k.created_by_kind, k.created_by_id, k.created_by_name, k.expires_at, k.suspended_at, k.revoked_at, k.revoked_by_kind,"
-    " k.revoked_by_id, k.revoked_by_name, k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip"
+    f"SELECT k.id, k.workspace, {', '.join(f'k.{name}' for name in SETTINGS)}, k.prefix, k.created_at, k.created_by_kind,"
+    " k.created_by_id, k.created_by_name, k.suspended_at, k.revoked_at, k.revoked_by_kind, k.revoked_by_id, k.revoked_by_name,"
+    " k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip"
     " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id"
 )
 
 
-async def add(key: ApiKey, digest: bytes, pepper_version: int) -> None:
-    """The key, and the row that will say when it was last used."""
-    row = ApiKeyRow(
-        id=key.id,
-        workspace=key.workspace_id,
-        name=key.name,
-        name_key=name_key(key.name),
-        prefix=key.prefix,
-        digest=digest,
-        pepper_version=pepper_version,
-        environment=key.environment,
-        permissions=" ".join(key.permissions),
-        allowed_ips=" ".join(key.allowed_ips),
-        created_at=key.created_at,
-        created_by_kind=str(key.created_by.kind),
-        created_by_id=key.created_by.id,
-        created_by_name=key.created_by.name,
-        expires_at=key.expires_at,
-        line_started_at=key.line_started_at,
-    )
-    await ApiKeyRow.insert(row).run()
-    await KeyLastUsedRow.insert(KeyLastUsedRow(key=key.id)).run()
+async def add(key: ApiKey, digest: bytes, pepper_version: int, leak_digest: bytes) -> None:
+    """Inserts the key, and the row that stores when it was last used."""
+    row = {
+        **_columns(key),
+        "id": key.id,
+        "workspace": key.workspace_id,
+        "prefix": key.prefix,
+        "digest": digest,
+        "pepper_version": pepper_version,
+        "leak_digest": leak_digest,
+        "created_at": key.created_at,
+        "created_by_kind": str(key.created_by.kind),
+        "created_by_id": key.created_by.id,
+        "created_by_name": key.created_by.name,
+        "line_started_at": key.line_started_at,
+    }
+    await database.insert(ApiKeyRow, row)
+    await database.insert(KeyLastUsedRow, {"key": key.id})
 
 
 async def workspace_of(key_id: str) -> str | None:
@@ -51,7 +48,9 @@ async def workspace_of(key_id: str) -> str | None:
 
 
 async def workspaces_of(key_ids: Collection[str]) -> dict[str, str]:
-    """Key → workspace, of those of these keys that exist."""
+    """Key → workspace, for the keys among these that exist."""
+    if not key_ids:
+        return {}
     marks = ", ".join("{}" for _ in key_ids)
     rows = await database.fetch(f"SELECT id, workspace FROM api_key WHERE id IN ({marks})", *key_ids)
     return {row["id"]: row["workspace"] for row in rows}
@@ -62,8 +61,8 @@ async def find(workspace_id: str, key_id: str) -> ApiKey | None:
     return found[0] if found else None
 
 
-async def find_many(workspace_id: str, key_ids: list[str]) -> list[ApiKey]:
-    """Those of these keys that belong to the workspace, in no order."""
+async def find_many(workspace_id: str, key_ids: Collection[str]) -> list[ApiKey]:
+    """The keys among these that belong to the workspace, in no order."""
     if not key_ids:
         return []
     marks = ", ".join("{}" for _ in key_ids)
@@ -72,7 +71,7 @@ async def find_many(workspace_id: str, key_ids: list[str]) -> list[ApiKey]:
 
 
 async def by_id(key_ids: Collection[str]) -> dict[str, ApiKey]:
-    """Those of these keys that exist, of whatever workspace: for keys that the caller has already been let into."""
+    """The keys among these that exist, in any workspace. The caller has already checked access."""
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
@@ -86,28 +85,35 @@ async def find_by_digests(digests: tuple[bytes, ...]) -> ApiKey | None:
     return _key(rows[0]) if rows else None
 
 
-async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int) -> KeyPage:
-    """One page by keyset: its cost does not grow with how far one has gone."""
-    where, arguments = conditions.where(workspace_id, filter, now)
-    sort = conditions.sort_value(order, now)
-    for place, ahead in ((window.after, not descending), (window.before, descending)):
-        if place is not None:
-            text, given = conditions.beyond(sort, place, ahead=ahead)
+async def find_by_leak_digests(workspace_id: str, digests: Collection[bytes]) -> dict[bytes, ApiKey]:
+    """The keys of the workspace with these leak digests."""
+    if not digests:
+        return {}
+    marks = ", ".join("{}" for _ in digests)
+    statement = f"SELECT id, leak_digest FROM api_key WHERE workspace = {{}} AND leak_digest IN ({marks})"
+    digest_of = {row["id"]: bytes(row["leak_digest"]) for row in await database.fetch(statement, workspace_id, *digests)}
+    return {digest_of[key.id]: key for key in await find_many(workspace_id, digest_of)}
+
+
+async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int) -> Page[ApiKey]:
+    """One page by keyset pagination: its cost does not depend on the position."""
+    known = catalogue.current()
+    where, arguments = filters_sql.where(workspace_id, filter, known, now)
+    sort = filters_sql.sort_value(order, known, now)
+    for position, ahead in ((window.after, not descending), (window.before, descending)):
+        if position is not None:
+            text, given = filters_sql.beyond(sort, position, ahead=ahead)
             where, arguments = f"{where} AND {text}", arguments + given
     direction = "ASC" if descending == window.backwards else "DESC"
     rows = await database.fetch(
         f"{_SELECT} WHERE {where} ORDER BY {sort[0]} {direction}, k.id {direction} LIMIT {{}}",
-        *(*arguments, *sort[1], window.limit + 1),
+        *(*arguments, *sort[1], window.read_limit),
     )
-    keys = [_key(row) for row in rows[: window.limit]]
-    more = len(rows) > window.limit
-    if window.backwards:
-        return KeyPage(tuple(reversed(keys)), has_next=window.before is not None, has_previous=more)
-    return KeyPage(tuple(keys), has_next=more, has_previous=window.after is not None)
+    return window.page([_key(row) for row in rows])
 
 
 async def count(workspace_id: str, filter: KeyFilter, now: int) -> int:
-    where, arguments = conditions.where(workspace_id, filter, now)
+    where, arguments = filters_sql.where(workspace_id, filter, catalogue.current(), now)
     rows = await database.fetch(
         f"SELECT count(*) AS n FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id WHERE {where}", *arguments
     )
@@ -119,19 +125,12 @@ async def update(key_id: str, values: dict[str, Any]) -> None:
     await ApiKeyRow.update(dict(values.items())).where(ApiKeyRow.id == key_id).run()
 
 
-async def update_edited(key_id: str, new: KeyInput) -> None:
-    values = {
-        "name": new.name,
-        "name_key": name_key(new.name),
-        "permissions": " ".join(new.permissions),
-        "allowed_ips": " ".join(new.allowed_ips),
-        "expires_at": new.expires_at,
-    }
-    await update(key_id, values)
+async def update_settings(key_id: str, new: KeySettings) -> None:
+    await update(key_id, _columns(new))
 
 
 async def lock_use(key_id: str) -> int | None:
-    """When the key was last used. Until the change ends no verification of it can be counted, so this stays true."""
+    """When the key was last used, by its counter. Until the change ends, nobody else changes that."""
     # An update that changes nothing takes the row's lock on both engines.
     rows = await database.fetch(
         "UPDATE key_last_used SET last_used_at = last_used_at WHERE key = {} RETURNING last_used_at", key_id
@@ -148,12 +147,35 @@ async def revoked_since(instant: int) -> list[tuple[str, int, str]]:
 
 
 async def unrevoked(of: Collection[str] | None = None) -> dict[str, str]:
-    """Key → workspace of every key that is not revoked, `of` these or of all; expired ones too."""
+    """Key → workspace of every key that is not revoked, among `of` or among all; includes expired ones."""
     if of is not None and not of:
         return {}
     among = "" if of is None else f" AND id IN ({', '.join('{}' for _ in of)})"
     rows = await database.fetch(f"SELECT id, workspace FROM api_key WHERE revoked_at IS NULL{among}", *(of or ()))
     return {row["id"]: row["workspace"] for row in rows}
+
+
+async def is_permission_held(name: str) -> bool:
+    """Whether any unrevoked key has this permission, which may have been removed from the catalogue."""
+    rows = await database.fetch(
+        "SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND (' ' || permissions || ' ') LIKE {} ESCAPE '!' LIMIT 1",
+        f"% {filters_sql.literal(name)} %",
+    )
+    return bool(rows)
+
+
+async def is_environment_held(name: str) -> bool:
+    """Whether any unrevoked key is in this environment, which may have been removed from the catalogue."""
+    rows = await database.fetch("SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND environment = {} LIMIT 1", name)
+    return bool(rows)
+
+
+async def redigest(key_id: str, digest: bytes, pepper_version: int) -> None:
+    """Stores the key's digest under a newer pepper; never replaces it by one under an older pepper."""
+    await database.fetch(
+        "UPDATE api_key SET digest = {}, pepper_version = {} WHERE id = {} AND pepper_version < {}",
+        *(digest, pepper_version, key_id, pepper_version),
+    )
 
 
 async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
@@ -163,17 +185,15 @@ async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 async def count_by_pepper(now: int) -> dict[int, int]:
-    """How many living keys each pepper version still has."""
+    """The number of living keys by pepper version."""
     rows = await database.fetch(
-        "SELECT pepper_version, count(*) AS n FROM api_key"
-        " WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > {}) GROUP BY pepper_version",
-        now,
+        f"SELECT k.pepper_version, count(*) AS n FROM api_key k WHERE {living('k')} GROUP BY k.pepper_version", now
     )
     return {row["pepper_version"]: int(row["n"]) for row in rows}
 
 
 async def find_repeat(scope: bytes, not_before: int) -> tuple[bytes, str] | None:
-    """What an idempotency key made before: the digest of its input and the id of the result."""
+    """The earlier use of an idempotency key: the digest of its input and the id of the result."""
     row = await IdempotencyRow.select().where(IdempotencyRow.scope == scope).first().run()
     return (bytes(row["input"]), row["result"]) if row and row["created_at"] >= not_before else None
 
@@ -184,22 +204,33 @@ async def remember(scope: bytes, input_digest: bytes, result: str, now: int) -> 
 
 
 async def forget_before(instant: int) -> None:
-    """Idempotency keys have had their time."""
+    """Deletes expired idempotency keys."""
     await IdempotencyRow.delete().where(IdempotencyRow.created_at < instant).run()
+
+
+async def bring_repeats_back(now: int, ahead: int) -> None:
+    """Moves idempotency keys that are stored with an instant after `ahead` to `now`."""
+    await IdempotencyRow.update({IdempotencyRow.created_at: now}).where(IdempotencyRow.created_at > ahead).run()
+
+
+def _columns(settings: KeySettings) -> dict[str, Any]:
+    """The columns of settings; a list is stored as one text with blanks between its words."""
+    texts = {name: " ".join(value) if name in LISTS else value for name, value in settings.values().items()}
+    return {**texts, "name_key": name_key(settings.name)}
+
+
+def _settings(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(row[name].split()) if name in LISTS else row[name] for name in SETTINGS}
 
 
 def _key(row: dict[str, Any]) -> ApiKey:
     return ApiKey(
+        **_settings(row),
         id=row["id"],
         workspace_id=row["workspace"],
-        name=row["name"],
         prefix=row["prefix"],
-        environment=row["environment"],
-        permissions=tuple(row["permissions"].split()),
-        allowed_ips=tuple(row["allowed_ips"].split()),
         created_at=row["created_at"],
         created_by=ActorRef(ActorKind(row["created_by_kind"]), row["created_by_id"], row["created_by_name"]),
-        expires_at=row["expires_at"],
         suspended_at=row["suspended_at"],
         revocation=_revocation(row) if row["revoked_at"] is not None else None,
         last_used_at=row["last_used_at"],

@@ -1,4 +1,4 @@
-"""API keys, and what makes a repeated create harmless. The digest column is the only trace of a secret."""
+"""API keys, and idempotency keys. The digest columns are all that is stored of a secret."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class ApiKeyRow(Table, tablename="api_key"):
     prefix = Varchar(length=24)
     digest = Bytea(unique=True)
     pepper_version = Integer()
+    leak_digest = Bytea(null=True, default=None)
     environment = Varchar(length=60)
     permissions = Text()
     allowed_ips = Text()
@@ -35,7 +36,7 @@ class ApiKeyRow(Table, tablename="api_key"):
 
 
 class IdempotencyRow(Table, tablename="idempotency"):
-    """`scope` is workspace, actor, operation and the caller's key, digested; `input` is the digest of what was asked."""
+    """`scope`: a digest of workspace, actor, operation and the caller's key; `input`: a digest of the input."""
 
     scope = Bytea(primary_key=True)
     input = Bytea()
@@ -44,7 +45,7 @@ class IdempotencyRow(Table, tablename="idempotency"):
 
 
 class KeyLastUsedRow(Table, tablename="key_last_used"):
-    """When a good key was last presented. Made with the key, so that it can be locked."""
+    """When a valid key was last used. Inserted with the key, so that it can be locked."""
 
     key = Varchar(length=24, primary_key=True)
     last_used_at = BigInt(null=True, default=None)

@@ -1,1 +1,1 @@
-"""Members and invitations: who belongs to a workspace, as what, and who was asked to join."""
+"""The members of a workspace with their roles, and invitations to join it."""

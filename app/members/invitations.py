@@ -1,33 +1,40 @@
-"""Invitations: a link for one address and one use, seven days long. By mail where mail is set up, else passed on by hand."""
+"""Invitations: a single-use link for one address, valid for seven days. Sent by mail if configured, else passed on by hand."""
 
 from __future__ import annotations
 
-from app import database, ids, mail
+from app import database, ids
 from app.access.actor import Actor, ActorKind, Request, Role
 from app.access.policy import Action
-from app.accounts import founding, letters, links, sessions, store
-from app.accounts.link import Link, Purpose
-from app.accounts.person import checked_email, email_key
-from app.accounts.session import SignedIn
 from app.audit import service as audit
+from app.authentication import registration
 from app.errors import Conflict, NotAllowed, NotFound
-from app.keys.repeat import only_once
-from app.members.invitation import MOST_OPEN, Invitation, InvitationView
+from app.keys.idempotency import only_once
+from app.members import emails, events
+from app.members.invitation import INVITATION_ID, MOST_OPEN, Invitation, InvitationView
+from app.one_time_links import service as links
+from app.one_time_links import store as link_store
+from app.one_time_links.link import Link, Purpose
+from app.outbox import mails
+from app.sessions import service as sessions
+from app.sessions.session import SignedIn
 from app.tenancy import service as tenancy
 from app.tenancy import store as workspace_store
-from app.tenancy.service import Change
-from app.tenancy.workspace import Member, User, Workspace
+from app.tenancy.service import Access, Change
+from app.tenancy.workspace import MEMBER_ID, Member, Workspace
+from app.users import store as user_store
+from app.users.user import User
+from app.users.validation import checked_email, email_key
 
 
-async def invitations(actor: Actor, slug: str | None) -> list[Invitation]:
-    """The open ones, the oldest first."""
-    access = await tenancy.reading(actor, slug, Action.READ_MEMBERS)
-    return [Invitation.of(link) for link in await store.invitations(access.workspace.id, await database.now())]
+async def invitations(access: Access) -> list[Invitation]:
+    """The open invitations, oldest first."""
+    access.require(Action.READ_MEMBERS)
+    return [Invitation.of(link) for link in await link_store.open_invitations(access.workspace.id, access.now)]
 
 
 async def get_invitation(actor: Actor, invitation_id: str) -> Invitation:
-    """An open one. Raises NotFound, also for one of a workspace the actor does not belong to; NotAllowed."""
-    link = await store.invitation_by_id(invitation_id, await database.now())
+    """An open invitation. Raises NotFound, also for one of a workspace the actor does not belong to; NotAllowed."""
+    link = await link_store.find_open_invitation(invitation_id, await database.now())
     if link is None:
         raise NotFound("invitation")
     found = Invitation.of(link)
@@ -38,10 +45,10 @@ async def get_invitation(actor: Actor, invitation_id: str) -> Invitation:
 async def invite(
     actor: Actor, slug: str | None, email: str, role: Role, *, idempotency_key: str | None = None
 ) -> tuple[Invitation, str]:
-    """The invitation and its link, which is nowhere else. An earlier one of the same address is void.
+    """Returns the invitation and its link, which is not stored. Earlier invitations to the same address are void.
 
-    Raises ValidationFailed, Repeated for an idempotency key that invited before, or Conflict for who is a member already and
-    when too many are open.
+    Raises ValidationFailed, RepeatedRequest for a repeated idempotency key, or Conflict if the address belongs to a
+    member or too many invitations are open.
     """
     async with tenancy.changing(actor, slug, Action.INVITE_MEMBER) as change:
         address = checked_email(email)
@@ -49,25 +56,24 @@ async def invite(
         await _refuse_member(change, address)
         await _make_room(change, address)
         link = Link(
-            id=ids.new(ids.INVITATION),
+            id=ids.new(INVITATION_ID),
             purpose=Purpose.INVITATION,
             created_at=change.now,
-            workspace=change.place.id,
+            workspace_id=change.workspace.id,
             email=address,
             role=role,
             created_by=actor.id,
         )
         url = await links.issue(link)
-        await audit.record(change, "member.invited", link.id, email=address, role=str(role))
-    letter = letters.invitation(change.place.name, actor.name, url)
-    mail.current().send(address, letter.subject, letter.text)
+        await audit.record(change, events.INVITED, link.id, email=address, role=str(role))
+        await mails.send(address, emails.invitation(change.workspace.name, actor.name, url), change.now)
     return Invitation.of(link), url
 
 
 async def withdraw_invitation(actor: Actor, slug: str | None, invitation_id: str) -> Invitation:
-    """Its link opens nothing any more. Raises NotFound, also for one that was accepted or is too old."""
+    """Withdraws an invitation and invalidates its link. Raises NotFound, also for one that was accepted or has expired."""
     async with tenancy.changing(actor, slug, Action.INVITE_MEMBER) as change:
-        for link in await store.invitations(change.place.id, change.now):
+        for link in await link_store.open_invitations(change.workspace.id, change.now):
             if link.id == invitation_id:
                 await _withdraw(change, link)
                 return Invitation.of(link)
@@ -75,33 +81,33 @@ async def withdraw_invitation(actor: Actor, slug: str | None, invitation_id: str
 
 
 async def withdraw_made_by(change: Change, user_id: str) -> None:
-    """Within the change that takes somebody's right to invite: nobody joins on their word any more."""
-    for link in await store.invitations(change.place.id, change.now):
+    """Inside the change that ends a member's right to invite: withdraws the invitations they made."""
+    for link in await link_store.open_invitations(change.workspace.id, change.now):
         if link.created_by == user_id:
             await _withdraw(change, link)
 
 
 async def find_invitation(token: str) -> InvitationView | None:
-    """What a living link is about; looking does not use it up."""
+    """The invitation of an open link; reading it does not use it up."""
     link = await links.find(Purpose.INVITATION, token)
     if link is None:
         return None
     invitation = Invitation.of(link)
     workspace = await workspace_store.find(invitation.workspace_id)
-    known = await workspace_store.find_user_by_email(email_key(invitation.email))
+    known = await user_store.find_by_email(email_key(invitation.email))
     return InvitationView(workspace.name, invitation.email, invitation.role, known is not None) if workspace else None
 
 
 async def accept_as_new(request: Request, token: str, name: str, password: str) -> SignedIn:
-    """A new account for the invited address, a member and signed in.
+    """Creates a user for the invited address, makes them a member and signs them in.
 
-    Raises LinkExpired, ValidationFailed (also when somebody has that address: they sign in first), or TooManyAttempts.
+    Raises LinkExpired, ValidationFailed (also if there is a user with that address, who has to sign in first), or TooManyAttempts.
     """
     invitation = Invitation.of(await links.get(Purpose.INVITATION, token))
-    user, password_hash = await founding.new_user(invitation.email, name, password)
+    user, password_hash = await registration.new_user(invitation.email, name, password)
     actor = Actor.user(user.id, user.name, request)
     async with tenancy.changing_installation(actor) as change:
-        await founding.add_user(change, user, password_hash)
+        await registration.add_user(change, user, password_hash)
         await _join(actor, token, invitation, user)
         return await sessions.begin(change, user)
 
@@ -109,10 +115,10 @@ async def accept_as_new(request: Request, token: str, name: str, password: str) 
 async def accept(actor: Actor, token: str) -> Workspace:
     """The workspace that the actor, signed in with the invited address, now belongs to.
 
-    Raises LinkExpired, NotAllowed for anybody else, or Conflict for who is a member already.
+    Raises LinkExpired, NotAllowed for any other user, or Conflict for a member.
     """
     invitation = Invitation.of(await links.get(Purpose.INVITATION, token))
-    user = await workspace_store.find_user(actor.id) if actor.kind is ActorKind.USER else None
+    user = await user_store.find(actor.id) if actor.kind is ActorKind.USER else None
     if user is None or email_key(user.email) != email_key(invitation.email):
         raise NotAllowed(f"This invitation is for {invitation.email}. Sign in with that address to accept it.")
     return await _join(actor, token, invitation, user)
@@ -120,30 +126,30 @@ async def accept(actor: Actor, token: str) -> Workspace:
 
 async def _join(actor: Actor, token: str, invitation: Invitation, user: User) -> Workspace:
     async with tenancy.joining(actor, invitation.workspace_id) as change:
-        if await workspace_store.find_member(change.place.id, user.id):
+        if await workspace_store.find_member(change.workspace.id, user.id):
             raise Conflict("You are a member of this workspace already.")
         await links.use(Purpose.INVITATION, token, change.now)
-        await workspace_store.add_member(Member(ids.new(ids.MEMBER), change.place.id, user, invitation.role, change.now))
-        await audit.record(change, "member.joined", user.id, role=str(invitation.role), invitation=invitation.id)
-        return change.place
+        await workspace_store.add_member(Member(ids.new(MEMBER_ID), change.workspace.id, user, invitation.role, change.now))
+        await audit.record(change, events.JOINED, user.id, role=str(invitation.role), invitation=invitation.id)
+        return change.workspace
 
 
 async def _refuse_member(change: Change, address: str) -> None:
-    known = await workspace_store.find_user_by_email(email_key(address))
-    if known and await workspace_store.find_member(change.place.id, known.id):
+    known = await user_store.find_by_email(email_key(address))
+    if known and await workspace_store.find_member(change.workspace.id, known.id):
         raise Conflict(f"{known.email} is a member already.")
 
 
 async def _make_room(change: Change, address: str) -> None:
-    """The new link is the only one for its address."""
-    waiting = await store.invitations(change.place.id, change.now)
+    """Withdraws earlier invitations to the address. Raises Conflict if too many others are open."""
+    waiting = await link_store.open_invitations(change.workspace.id, change.now)
     earlier = [link for link in waiting if link.email and email_key(link.email) == email_key(address)]
     for link in earlier:
-        await store.drop_link(link.id)
+        await link_store.delete(link.id)
     if len(waiting) - len(earlier) >= MOST_OPEN:
         raise Conflict(f"{MOST_OPEN} invitations are open already. Withdraw one first.")
 
 
 async def _withdraw(change: Change, link: Link) -> None:
-    await store.drop_link(link.id)
-    await audit.record(change, "invitation.withdrawn", link.id, email=link.email)
+    await link_store.delete(link.id)
+    await audit.record(change, events.INVITATION_WITHDRAWN, link.id, email=link.email)

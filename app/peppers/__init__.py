@@ -1,1 +1,1 @@
-"""The pepper: the secret outside the database without which its digests say nothing."""
+"""The pepper: the secret outside the database without which its digests cannot be checked or guessed."""

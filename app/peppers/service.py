@@ -1,4 +1,4 @@
-"""Finding the pepper, and refusing to start with a wrong one: then every key would look unknown."""
+"""Reads the pepper, and refuses to start with a wrong one, because then every key would look unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger("keydesk.peppers")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ConfiguredPeppers:
     """The peppers of the settings, and the file that the current one was read from, if it was one."""
 
     current: bytes = field(repr=False)
@@ -33,29 +33,38 @@ def current() -> Peppers:
     return runtime.current(Peppers)
 
 
-def read(settings: Settings) -> Given:
+def read(settings: Settings) -> ConfiguredPeppers:
     """Raises StartRefused if there is no current pepper, or one is too short.
 
-    With SQLite a pepper file is made beside the database at the first start.
+    With SQLite a pepper file is created next to the database at the first start.
     """
     previous = _checked(settings.pepper_previous, "KEYDESK_PEPPER_PREVIOUS") if settings.pepper_previous else None
     if settings.pepper is not None:
-        return Given(_checked(settings.pepper, "KEYDESK_PEPPER"), previous)
+        return ConfiguredPeppers(_checked(settings.pepper, "KEYDESK_PEPPER"), previous)
     path = settings.pepper_file or _beside_database(settings)
     try:
-        return Given(_checked(path.read_text(encoding="utf-8"), str(path)), previous, path)
+        return ConfiguredPeppers(_checked(path.read_text(encoding="utf-8"), str(path)), previous, path)
     except (OSError, UnicodeDecodeError) as error:
         raise StartRefused(f"The pepper cannot be read: {error}") from None
 
 
+def given(settings: Settings) -> tuple[bytes, ...]:
+    """The peppers of the settings, the current one first, without the database and without making a file. Raises StartRefused."""
+    file = file_of(settings)
+    if settings.pepper is None and (file is None or not file.exists()):
+        raise StartRefused("There is no pepper: set KEYDESK_PEPPER or KEYDESK_PEPPER_FILE.")
+    configured = read(settings)
+    return tuple(value for value in (configured.current, configured.previous) if value is not None)
+
+
 def file_of(settings: Settings) -> Path | None:
-    """The file that holds the pepper; None where KEYDESK_PEPPER does."""
+    """The file that holds the pepper; None if KEYDESK_PEPPER does."""
     if settings.pepper is not None or settings.pepper_file is not None:
         return settings.pepper_file
     return settings.sqlite_path.with_name("pepper") if settings.sqlite_path else None
 
 
-async def recognise(given: Given) -> Peppers:
+async def identify(configured: ConfiguredPeppers) -> Peppers:
     """Gives each pepper its version; call inside a transaction. Raises StartRefused if the database knows neither, or
     has gone on to one that is not given.
 
@@ -63,31 +72,31 @@ async def recognise(given: Given) -> Peppers:
     changed on several nodes, each is first started with the new one as the "previous", then with the two exchanged.
     """
     known = await store.versions()
-    values = [value for value in (given.current, given.previous) if value is not None]
+    values = [value for value in (configured.current, configured.previous) if value is not None]
     fingerprints = [Pepper(0, value).fingerprint for value in values]
     if known and not any(fingerprint in known for fingerprint in fingerprints):
         raise StartRefused("Wrong pepper: this database was made with another one. Restore it; without it no key verifies.")
     wrapping = await store.wrapping()
     if wrapping is not None and wrapping not in {known.get(fingerprint) for fingerprint in fingerprints}:
-        raise StartRefused(gone_on(wrapping))
+        raise StartRefused(superseded_message(wrapping))
     newest, *older = [Pepper(await _version(mark, known), value) for mark, value in zip(fingerprints, values, strict=True)]
-    return Peppers(newest, older[0] if older else None, given.file)
+    return Peppers(newest, older[0] if older else None, configured.file)
 
 
 async def watch() -> None:
-    """Logs that the file this process had its pepper from is gone or holds another one: it goes on, but no start would."""
+    """Logs an error if the pepper file is gone or holds another pepper: this process works, but the next start would fail."""
     file = current().file
     if file is not None and not await asyncio.to_thread(_holds, file):
         _log.error("%s no longer holds the pepper of this process: put it back, or the next start is refused", file)
 
 
-def gone_on(version: int) -> str:
-    """Why a pepper that was current once is refused."""
+def superseded_message(version: int) -> str:
+    """The error for a pepper that is no longer current."""
     return f"Wrong pepper: this database has gone on to another one (version {version}). Without that one no key verifies."
 
 
 async def is_known() -> bool:
-    """Whether the database still knows this process's pepper and has not gone on to another one; raises Unavailable."""
+    """Whether the pepper of this process is still the database's current one. Raises Unavailable."""
     if current().current.fingerprint not in await store.versions():
         return False
     wrapping = await store.wrapping()
@@ -109,7 +118,7 @@ def _checked(text: str, where: str) -> bytes:
 
 
 def _holds(path: Path) -> bool:
-    """Whether the file has one of this process's peppers."""
+    """Whether the file contains one of this process's peppers."""
     try:
         value = _checked(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError, StartRefused):
@@ -121,7 +130,7 @@ def _beside_database(settings: Settings) -> Path:
     if settings.sqlite_path is None:
         raise StartRefused("With PostgreSQL set KEYDESK_PEPPER or KEYDESK_PEPPER_FILE. Make one: openssl rand -base64 48")
     path = settings.sqlite_path.with_name("pepper")
-    # Only a database that does not exist yet gets a new pepper: beside an existing one it would orphan every key.
+    # Only a database that does not exist yet gets a new pepper: for an existing one it would invalidate every key.
     if not path.exists() and not _has_data(settings.sqlite_path):
         _make(path)
     return path
@@ -134,7 +143,7 @@ def _has_data(path: Path) -> bool:
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        # Linked into place whole, so that a kill in between, or a second process, never sees half a pepper.
+        # Linked into place when complete, so that neither a crash nor a second process leaves or sees half a pepper.
         half = path.with_name(f".pepper.{os.getpid()}")
         descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:

@@ -1,4 +1,4 @@
-"""A fingerprint for each pepper there ever was; digests name its version."""
+"""The fingerprint of every pepper ever used; digests refer to its version."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How many keys a workspace may have, and how many it has."""
+"""Plans: how many keys a workspace may have, and how many it has."""

@@ -1,4 +1,4 @@
-"""The meter of a plan: pure arithmetic over counted keys."""
+"""The use of a plan: pure arithmetic over key counts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from app.catalogue import Plan
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """`used` counts keys neither revoked nor expired, and of the two keys of an open rotation one; `rotating` such pairs.
+    """`used` counts keys neither revoked nor expired, and one of the two keys of an open rotation; `rotating`: open rotations.
 
-    Both keys of a rotation count once a deadline has passed that keeps them. `used` may exceed the limit, then and after a
-    downgrade: keys keep working, new ones are refused.
+    Both keys of a rotation count once its deadline has passed without revoking one. Then, and after a downgrade,
+    `used` may exceed the limit: keys keep working, new ones are refused.
     """
 
     plan: Plan

@@ -1,6 +1,8 @@
-"""The limit of a plan, counted under the workspace's lock; and changing the plan."""
+"""Checks the limit of a plan under the workspace's lock, and changes the plan."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from app import catalogue, database
 from app.access import policy
@@ -10,19 +12,18 @@ from app.audit import service as audit
 from app.audit.entry import Entry
 from app.catalogue import Plan
 from app.errors import FieldProblem, NotAllowed, PlanLimitReached, ValidationFailed
-from app.plans import store
+from app.plans import events, store
 from app.plans.plan import Meter
 from app.tenancy import service as tenancy
 from app.tenancy import store as workspace_store
-from app.tenancy.service import Change
+from app.tenancy.service import Access, Change
 from app.tenancy.workspace import Workspace
 
 
-async def meter(workspace: Workspace, now: int | None = None) -> Meter:
-    """Of a workspace the caller has already been let into."""
-    moment = now if now is not None else await database.now()
-    used, rotating = await store.count_keys(workspace.id, moment)
-    return Meter(catalogue.current().plan(workspace.plan), used, rotating)
+async def meter(access: Access) -> Meter:
+    """How many keys of its plan a workspace uses. Raises NotAllowed."""
+    access.require(Action.READ_WORKSPACE)
+    return await _meter(access.workspace, access.now)
 
 
 async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:
@@ -32,15 +33,14 @@ async def over_limit(actor: Actor) -> list[tuple[str, Meter]]:
     return [(slug, meter) for slug, meter in counted if not meter.plan.allows(meter.used)]
 
 
-async def last_change(actor: Actor, slug: str) -> Entry | None:
-    """When and from which plan the workspace came to the one it has; None if it never had another."""
-    workspace = (await tenancy.reading(actor, slug, Action.READ_AUDIT)).workspace
-    return next((entry for entry in await audit.about(actor, slug, workspace.id) if entry.action == "plan.changed"), None)
+async def last_change(access: Access) -> Entry | None:
+    """When the plan was last changed, and from which one; None if it never was."""
+    return next((entry for entry in await audit.about(access, access.workspace.id) if entry.action == "plan.changed"), None)
 
 
 async def require_slot(change: Change) -> None:
-    """Raises PlanLimitReached unless one more key fits; true until the change ends, because it holds the lock."""
-    counted = await meter(change.place, change.now)
+    """Raises PlanLimitReached unless one more key fits; this holds until the change ends, because it has the lock."""
+    counted = await _meter(change.workspace, change.now)
     if counted.has_room:
         return
     larger = catalogue.current().plans_allowing(counted.used + 1)
@@ -53,7 +53,7 @@ async def require_slot(change: Change) -> None:
 
 
 async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
-    """An owner may go down, or to a plan marked self-service; going up otherwise is the operator's. Keys are never touched.
+    """Owners may downgrade, or switch to a plan marked self-service; other upgrades are for the operator. Keys are not changed.
 
     Raises ValidationFailed for a plan that is not in the catalogue.
     """
@@ -61,17 +61,22 @@ async def change_plan(actor: Actor, slug: str | None, name: str) -> Workspace:
         new = catalogue.current().plans.get(name)
         if new is None:
             raise ValidationFailed(FieldProblem("plan", "UNKNOWN", f"There is no plan {name!r}."))
-        old = catalogue.current().plan(change.place.plan)
+        old = catalogue.current().plan(change.workspace.plan)
         if actor.is_member and not may_choose(old, new):
             raise NotAllowed(f"You cannot switch to {new.title} yourself. " + _how_to_upgrade(new))
-        if new.name != change.place.plan:
-            await workspace_store.update(change.place.id, {"plan": new.name})
-            await audit.record(change, "plan.changed", change.place.id, before=change.place.plan, after=new.name)
-    return (await tenancy.reading(actor, None, Action.READ_WORKSPACE, workspace_id=change.place.id)).workspace
+        if new.name != change.workspace.plan:
+            await workspace_store.update(change.workspace.id, {"plan": new.name})
+            await audit.record(change, events.CHANGED, change.workspace.id, before=change.workspace.plan, after=new.name)
+    return replace(change.workspace, plan=new.name)
+
+
+async def _meter(workspace: Workspace, now: int) -> Meter:
+    used, rotating = await store.count_keys(workspace.id, now)
+    return Meter(catalogue.current().plan(workspace.plan), used, rotating)
 
 
 def may_choose(old: Plan, new: Plan) -> bool:
-    """Whether an owner may go from one plan to the other without the operator."""
+    """Whether an owner may switch between these plans without the operator."""
     return new.rank <= old.rank or new.self_service
 
 

@@ -1,37 +1,37 @@
-"""Counting keys. There is no stored counter: expiry is a function of time, so a counter would drift."""
+"""Counts keys. There is no stored counter: expiry is a function of time, so a counter would drift."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from app import database
+from app.database.sql import living
 
-_LIVING: Final = "{0}.revoked_at IS NULL AND ({0}.expires_at IS NULL OR {0}.expires_at > {{}})"
-# Of the two keys of an open rotation one counts, until a deadline passes that lets both stay.
+# Of the two keys of an open rotation one counts, until a deadline passes that keeps both.
 _SHARES: Final = "(r.on_deadline = 'REVOKE' OR r.deadline > {})"
 _PAIRS: Final = (
     f"SELECT r.workspace, count(*) AS rotating, SUM(CASE WHEN {_SHARES} THEN 1 ELSE 0 END) AS sharing FROM rotation r"
     " JOIN api_key p ON p.id = r.predecessor JOIN api_key s ON s.id = r.successor"
-    f" WHERE r.ended_at IS NULL AND {_LIVING.format('p')} AND {_LIVING.format('s')}"
+    f" WHERE r.ended_at IS NULL AND {living('p')} AND {living('s')}"
 )
 
 
 async def count_keys(workspace_id: str, now: int) -> tuple[int, int]:
-    """Slots taken, and open rotations."""
+    """Used slots, and open rotations."""
     rows = await database.fetch(
         f"SELECT count(*) AS living, max(pairs.sharing) AS sharing, max(pairs.rotating) AS rotating FROM api_key k"
         f" LEFT JOIN ({_PAIRS} AND r.workspace = {{}} GROUP BY r.workspace) pairs ON pairs.workspace = k.workspace"
-        f" WHERE k.workspace = {{}} AND {_LIVING.format('k')}",
+        f" WHERE k.workspace = {{}} AND {living('k')}",
         *(now, now, now, workspace_id, workspace_id, now),
     )
     return _used(rows[0]), int(rows[0]["rotating"] or 0)
 
 
 async def counts(now: int) -> list[tuple[str, str, int]]:
-    """Slug, plan and slots taken, of every workspace, by slug."""
+    """Slug, plan and used slots of every workspace, by slug."""
     rows = await database.fetch(
         "SELECT w.slug, w.plan, count(k.id) AS living, max(pairs.sharing) AS sharing FROM workspace w"
-        f" LEFT JOIN api_key k ON k.workspace = w.id AND {_LIVING.format('k')}"
+        f" LEFT JOIN api_key k ON k.workspace = w.id AND {living('k')}"
         f" LEFT JOIN ({_PAIRS} GROUP BY r.workspace) pairs ON pairs.workspace = w.id"
         " GROUP BY w.slug, w.plan ORDER BY w.slug",
         *(now, now, now, now),

@@ -1,1 +1,1 @@
-"""Replacing a key by another, finished when the evidence says that nobody needs the old one."""
+"""Rotations: replace a key by a successor, and complete when usage shows that no caller needs the old key."""

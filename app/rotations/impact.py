@@ -1,20 +1,17 @@
-"""Safe to revoke? What a key was used for lately, and a word for it."""
+"""Whether a key is safe to revoke: its recent use, and a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app import database
-from app.access.actor import Actor
 from app.access.policy import Action
 from app.clock import DAY, HOUR, hour_of
-from app.keys import service as keys
 from app.keys.key import ApiKey, Status
-from app.pace import unhurried
-from app.tenancy import service as tenancy
-from app.usage import callers
+from app.pace import in_slices
+from app.tenancy.service import Access
+from app.usage import caller_service
 from app.usage import store as usage_store
 from app.usage.caller import Caller
 
@@ -22,7 +19,7 @@ _MONTH = 30 * DAY
 
 
 class Verdict(StrEnum):
-    """QUIET: not used for 30 days, or over. BUSY: active, and used within the last hour, so somebody is at it now."""
+    """QUIET: not used for 30 days, or ended. BUSY: active and used within the last hour, so it is in use now."""
 
     QUIET = "QUIET"
     IN_USE = "IN_USE"
@@ -31,9 +28,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Requests of the last hour, day and 30 days, successful or not, in whole hours: the present one and 1, 24 or 720 before.
+    """Requests of the last hour, day and 30 days, successful or not, in whole hours: the current one and 1, 24 or 720 before.
 
-    `callers` and `permissions` are those of the last 30 days, the callers newest first.
+    `callers` (newest first) and `permissions` are those of the last 30 days.
     """
 
     hour: int
@@ -44,31 +41,30 @@ class Impact:
     verdict: Verdict
 
 
-async def impact(actor: Actor, key_id: str, *, slug: str | None = None) -> Impact:
-    """What revoking a key would cut off. Raises NotFound, NotAllowed."""
-    key = await keys.get(actor, key_id, slug=slug)
-    await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
-    return (await impacts([key], await database.now()))[key.id]
+async def impact(access: Access, key: ApiKey) -> Impact:
+    """The use that revoking a key would cut off. Raises NotAllowed."""
+    return (await impacts(access, [key]))[key.id]
 
 
-async def impacts(of: Sequence[ApiKey], now: int) -> dict[str, Impact]:
-    """The same of keys that the caller has already been let into, in two statements; every key has an answer."""
-    key_ids = [key.id for key in of]
-    counted = await usage_store.sums(key_ids, [hour_of(now) - span for span in (HOUR, DAY, _MONTH)])
-    seen = await callers.of_keys(key_ids)
-    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), seen[key.id], now) async for key in unhurried(of)}
+async def impacts(access: Access, keys: Collection[ApiKey]) -> dict[str, Impact]:
+    """`impact` of several keys of the workspace, in two statements; every key is in the result. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, *keys)
+    now = access.now
+    counted = await usage_store.sums([key.id for key in keys], [hour_of(now) - span for span in (HOUR, DAY, _MONTH)])
+    callers = await caller_service.of_keys(access, keys)
+    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), callers[key.id], now) async for key in in_slices(keys)}
 
 
 def verdict(key: ApiKey, now: int) -> Verdict:
-    """Judged by when the key was last used, to the microsecond, and by whether it can be used now: refusals are no use."""
+    """Based on when the key was last used, to the microsecond, and whether it is active; refused requests do not count."""
     if key.is_over(now) or key.last_used_at is None or key.last_used_at <= now - _MONTH:
         return Verdict.QUIET
-    lately = key.last_used_at > now - HOUR
-    return Verdict.BUSY if lately and key.status(now) is Status.ACTIVE else Verdict.IN_USE
+    recent = key.last_used_at > now - HOUR
+    return Verdict.BUSY if recent and key.status(now) is Status.ACTIVE else Verdict.IN_USE
 
 
-def _impact(key: ApiKey, counted: list[int], seen: list[Caller], now: int) -> Impact:
-    lately = tuple(caller for caller in seen if caller.last_seen_at > now - _MONTH)
-    permissions = sorted({name for caller in lately for name in caller.permissions})
+def _impact(key: ApiKey, counted: list[int], callers: list[Caller], now: int) -> Impact:
+    recent = tuple(caller for caller in callers if caller.last_seen_at > now - _MONTH)
+    permissions = sorted({name for caller in recent for name in caller.permissions})
     hour, day, month = counted
-    return Impact(hour, day, month, lately, tuple(permissions), verdict(key, now))
+    return Impact(hour, day, month, recent, tuple(permissions), verdict(key, now))

@@ -7,40 +7,40 @@ from typing import Any, Final
 
 from app import database
 from app.access.actor import ActorKind, ActorRef
-from app.keys.listing import Window
-from app.keys.repeat import IDEMPOTENCY_LASTS, Repeat
-from app.rotations.rotation import Ending, OnDeadline, Outcome, Rotation
+from app.database.sql import living, newest_first
+from app.keys.idempotency import IDEMPOTENCY_LASTS, IdempotencyKey
+from app.paging import Page, Window
+from app.rotations.rotation import Ending, OnDeadline, Outcome, Rotation, State
 
 _SELECT: Final = (
     "SELECT r.id, r.workspace, r.predecessor, r.successor, r.started_at, r.started_by_kind, r.started_by_id, r.started_by_name,"
     " r.deadline, r.on_deadline, r.quiet_period, r.ended_at, r.ended_by_kind, r.ended_by_id, r.ended_by_name, r.outcome"
     " FROM rotation r"
 )
-_LIVING: Final = "{0}.revoked_at IS NULL AND ({0}.expires_at IS NULL OR {0}.expires_at > {{}})"
 _KEYS: Final = " JOIN api_key p ON p.id = r.predecessor JOIN api_key s ON s.id = r.successor"
-# A run is open only while both its keys live, whether or not its end was written down.
-_OPEN: Final = f"r.ended_at IS NULL AND {_LIVING.format('p')} AND {_LIVING.format('s')}"
-_OVER: Final = f"NOT ({_LIVING.format('p')} AND {_LIVING.format('s')})"
+# A rotation is open only while both its keys live, whether or not its end was stored.
+_OPEN: Final = f"r.ended_at IS NULL AND {living('p')} AND {living('s')}"
+_OVER: Final = f"NOT ({living('p')} AND {living('s')})"
 _DUE: Final = f"r.ended_at IS NULL AND ((r.on_deadline = 'REVOKE' AND r.deadline <= {{}}) OR {_OVER})"
 
 
-async def add(run: Rotation, repeat: Repeat | None) -> None:
-    """A run that has just begun."""
+async def add(rotation: Rotation, repeat: IdempotencyKey | None) -> None:
+    """Inserts a rotation that has just started."""
     await database.fetch(
         "INSERT INTO rotation (id, workspace, predecessor, successor, started_at, started_by_kind, started_by_id,"
         " started_by_name, deadline, on_deadline, quiet_period, repeat_scope, repeat_input)"
         " VALUES ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
-        run.id,
-        run.workspace_id,
-        run.predecessor_id,
-        run.successor_id,
-        run.started_at,
-        str(run.started_by.kind),
-        run.started_by.id,
-        run.started_by.name,
-        run.deadline,
-        str(run.on_deadline),
-        run.quiet_period,
+        rotation.id,
+        rotation.workspace_id,
+        rotation.predecessor_id,
+        rotation.successor_id,
+        rotation.started_at,
+        str(rotation.started_by.kind),
+        rotation.started_by.id,
+        rotation.started_by.name,
+        rotation.deadline,
+        str(rotation.on_deadline),
+        rotation.quiet_period,
         repeat.scope if repeat else None,
         repeat.input if repeat else None,
     )
@@ -53,32 +53,54 @@ async def workspace_of(rotation_id: str) -> str | None:
 
 async def find(workspace_id: str, rotation_id: str) -> Rotation | None:
     rows = await database.fetch(f"{_SELECT} WHERE r.workspace = {{}} AND r.id = {{}}", workspace_id, rotation_id)
-    return _run(rows[0]) if rows else None
+    return _rotation(rows[0]) if rows else None
 
 
 async def by_id(rotation_ids: Collection[str]) -> dict[str, Rotation]:
-    """Those of these runs that exist, of whatever workspace: for runs that the caller has already been let into."""
+    """The rotations among these that exist, in any workspace. The caller has already checked access."""
     if not rotation_ids:
         return {}
     marks = ", ".join("{}" for _ in rotation_ids)
-    return {row["id"]: _run(row) for row in await database.fetch(f"{_SELECT} WHERE r.id IN ({marks})", *rotation_ids)}
+    return {row["id"]: _rotation(row) for row in await database.fetch(f"{_SELECT} WHERE r.id IN ({marks})", *rotation_ids)}
 
 
-async def mark(run: Rotation) -> tuple[object, ...]:
-    """What changes whenever the run, its keys or their callers do, by one statement."""
-    keys = (run.predecessor_id, run.successor_id)
+async def mark(rotation: Rotation) -> tuple[object, ...]:
+    """A version text that changes whenever the rotation, its keys or their callers do, from one statement."""
+    keys = (rotation.predecessor_id, rotation.successor_id)
     rows = await database.fetch(
         "SELECT w.revision, (SELECT sum(last_used_at) FROM key_last_used WHERE key IN ({}, {})) AS used,"
         " (SELECT count(*) FROM caller WHERE key IN ({}, {})) AS callers,"
         # In seconds: the sum of so many instants in microseconds would be too large for 64 bits.
         " (SELECT sum(last_seen_at / 1000000) FROM caller WHERE key IN ({}, {})) AS seen FROM workspace w WHERE w.id = {}",
-        *(*keys, *keys, *keys, run.workspace_id),
+        *(*keys, *keys, *keys, rotation.workspace_id),
     )
     return tuple(tuple(row.values()) for row in rows)
 
 
+async def open_with_webhooks(now: int, *, limit: int = 10_000) -> list[tuple[Rotation, str]]:
+    """Open rotations of workspaces with a webhook, each with the state that was announced last."""
+    rows = await database.fetch(
+        f"{_SELECT.replace(' FROM', ', r.announced_state FROM')}{_KEYS} JOIN workspace w ON w.id = r.workspace"
+        f" WHERE w.webhooks > 0 AND {_OPEN} ORDER BY r.workspace, r.id LIMIT {{}}",
+        *(now, now, limit),
+    )
+    return [(_rotation(row), _announced(row)) for row in rows]
+
+
+async def announced_state(rotation_id: str) -> str:
+    return _announced((await database.fetch("SELECT announced_state FROM rotation WHERE id = {}", rotation_id))[0])
+
+
+async def set_announced_state(rotation_id: str, state: State) -> None:
+    await database.fetch("UPDATE rotation SET announced_state = {} WHERE id = {}", str(state), rotation_id)
+
+
+def _announced(row: dict[str, Any]) -> str:
+    return row["announced_state"] or str(State.ISSUED)
+
+
 async def find_repeat(scope: bytes, now: int) -> tuple[Rotation, bytes] | None:
-    """The run that an idempotency key started, and the digest of what was asked: for 24 hours, and as long as it is open."""
+    """The rotation that an idempotency key started, and the digest of its input: for 24 hours, and as long as it is open."""
     rows = await database.fetch(
         f"{_SELECT.replace(' FROM', ', r.repeat_input FROM')}{_KEYS} WHERE r.repeat_scope = {{}}"
         f" AND (r.started_at >= {{}} OR ({_OPEN})) ORDER BY r.started_at DESC LIMIT 1",
@@ -87,32 +109,37 @@ async def find_repeat(scope: bytes, now: int) -> tuple[Rotation, bytes] | None:
         now,
         now,
     )
-    return (_run(rows[0]), bytes(rows[0]["repeat_input"])) if rows else None
+    return (_rotation(rows[0]), bytes(rows[0]["repeat_input"])) if rows else None
 
 
 async def unended(key_id: str) -> list[Rotation]:
-    """Runs of this key whose end nobody has written down: one at most that it is to end, one that brought it."""
+    """Rotations of this key whose end is not stored: at most one as predecessor, and one as successor."""
     rows = await database.fetch(
         f"{_SELECT} WHERE r.ended_at IS NULL AND (r.predecessor = {{}} OR r.successor = {{}}) ORDER BY r.started_at", key_id, key_id
     )
-    return [_run(row) for row in rows]
+    return [_rotation(row) for row in rows]
 
 
 async def latest_of_keys(key_ids: Collection[str]) -> dict[str, Rotation]:
-    """Of each key the open run, else the latest, whichever of the two keys it is; a key without any is left out."""
+    """The open rotation of each key, else the latest, as predecessor or successor; keys without any are left out."""
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
     rows = await database.fetch(
         f"{_SELECT} WHERE r.predecessor IN ({marks}) OR r.successor IN ({marks}) ORDER BY r.started_at, r.id", *key_ids, *key_ids
     )
-    # No key starts a run while it has an open one, so the one that began last is the open one if there is any.
-    runs, asked = [_run(row) for row in rows], set(key_ids)
-    return {key_id: run for run in runs for key_id in (run.predecessor_id, run.successor_id) if key_id in asked}
+    # No key starts a rotation while it has an open one, so the latest one is the open one if there is any.
+    rotations, wanted = [_rotation(row) for row in rows], set(key_ids)
+    return {
+        key_id: rotation
+        for rotation in rotations
+        for key_id in (rotation.predecessor_id, rotation.successor_id)
+        if key_id in wanted
+    }
 
 
 async def predecessors(key_ids: Collection[str]) -> dict[str, str]:
-    """Of each key the one it replaces, or was to replace."""
+    """The predecessor of each key."""
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
@@ -121,7 +148,7 @@ async def predecessors(key_ids: Collection[str]) -> dict[str, str]:
 
 
 async def successors(key_ids: Collection[str]) -> dict[str, str]:
-    """Of each key the one that replaces it, or has; one whose run was cancelled is left out."""
+    """The successor of each key, without those of cancelled rotations."""
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
@@ -133,42 +160,41 @@ async def successors(key_ids: Collection[str]) -> dict[str, str]:
     return {row["predecessor"]: row["successor"] for row in rows}
 
 
-async def line_of(key_id: str) -> list[str]:
-    """The key with all that came before it and all that came after it, in no order."""
+async def lines_of(key_ids: list[str]) -> dict[str, set[str]]:
+    """The whole lineage of each key, itself included, in one statement."""
+    if not key_ids:
+        return {}
+    start = ", ".join("({}, {})" for _ in key_ids)
     rows = await database.fetch(
-        "WITH RECURSIVE before(id) AS (SELECT CAST({} AS VARCHAR(24))"
-        " UNION SELECT r.predecessor FROM rotation r JOIN before ON r.successor = before.id),"
-        " after(id) AS (SELECT CAST({} AS VARCHAR(24)) UNION SELECT r.successor FROM rotation r JOIN after"
+        f"WITH RECURSIVE start(origin, id) AS (VALUES {start}),"
+        " before(origin, id) AS (SELECT CAST(origin AS VARCHAR(24)), CAST(id AS VARCHAR(24)) FROM start"
+        " UNION SELECT before.origin, r.predecessor FROM rotation r JOIN before ON r.successor = before.id),"
+        " after(origin, id) AS (SELECT CAST(origin AS VARCHAR(24)), CAST(id AS VARCHAR(24)) FROM start"
+        " UNION SELECT after.origin, r.successor FROM rotation r JOIN after"
         " ON r.predecessor = after.id WHERE r.outcome IS NULL OR r.outcome <> 'CANCELLED')"
-        " SELECT id FROM before UNION SELECT id FROM after",
-        key_id,
-        key_id,
+        " SELECT origin, id FROM before UNION SELECT origin, id FROM after",
+        *(key_id for each in key_ids for key_id in (each, each)),
     )
-    return [row["id"] for row in rows]
+    lines: dict[str, set[str]] = {key_id: set() for key_id in key_ids}
+    for row in rows:
+        lines[row["origin"]].add(row["id"])
+    return lines
 
 
-async def open_runs(workspace_id: str, now: int) -> list[Rotation]:
-    """The workspace's open runs, those with the earliest deadline first."""
+async def open_rotations(workspace_id: str, now: int) -> list[Rotation]:
+    """The workspace's open rotations, earliest deadline first."""
     rows = await database.fetch(
         f"{_SELECT}{_KEYS} WHERE r.workspace = {{}} AND {_OPEN} ORDER BY r.deadline, r.id", workspace_id, now, now
     )
-    return [_run(row) for row in rows]
+    return [_rotation(row) for row in rows]
 
 
-async def page(workspace_id: str, window: Window, now: int, *, open_only: bool) -> list[Rotation]:
-    """Runs in the window's direction, one more than its limit if there are more. The list begins with the newest."""
+async def page(workspace_id: str, window: Window, now: int, *, open_only: bool) -> Page[Rotation]:
+    """Newest first; a position is `started_at` and the id."""
     where, arguments = _where(workspace_id, now, open_only)
-    for place, comparison in ((window.after, "<"), (window.before, ">")):
-        if place is not None:
-            where += f" AND (r.started_at, r.id) {comparison} ({{}}, {{}})"
-            arguments += [place.value, place.id]
-    direction = "ASC" if window.backwards else "DESC"
-    rows = await database.fetch(
-        f"{_SELECT}{_KEYS} WHERE {where} ORDER BY r.started_at {direction}, r.id {direction} LIMIT {{}}",
-        *arguments,
-        window.limit + 1,
-    )
-    return [_run(row) for row in rows]
+    bounds, order, more = newest_first(window, "r.started_at", "r.id")
+    rows = await database.fetch(f"{_SELECT}{_KEYS} WHERE {where}{bounds} {order}", *arguments, *more)
+    return window.page([_rotation(row) for row in rows])
 
 
 async def count(workspace_id: str, now: int, *, open_only: bool) -> int:
@@ -178,9 +204,9 @@ async def count(workspace_id: str, now: int, *, open_only: bool) -> int:
 
 
 async def due(now: int) -> list[Rotation]:
-    """Runs that have to be ended: by their deadline, or because one of their keys is over. Those that wait longest first."""
+    """Rotations that have to be ended, by their deadline or because one of their keys has ended; longest overdue first."""
     rows = await database.fetch(f"{_SELECT}{_KEYS} WHERE {_DUE} ORDER BY r.deadline, r.id", now, now, now)
-    return [_run(row) for row in rows]
+    return [_rotation(row) for row in rows]
 
 
 async def is_any_due(now: int) -> bool:
@@ -219,7 +245,7 @@ async def dismiss(rotation_id: str, user_agent: str, now: int, by_name: str) -> 
 
 
 async def dismissed(rotation_ids: Collection[str]) -> dict[str, frozenset[str]]:
-    """The dismissed families of each run; a run without any is left out."""
+    """The dismissed families of each rotation; rotations without any are left out."""
     if not rotation_ids:
         return {}
     marks = ", ".join("{}" for _ in rotation_ids)
@@ -236,7 +262,7 @@ def _where(workspace_id: str, now: int, open_only: bool) -> tuple[str, list[Any]
     return "r.workspace = {}", [workspace_id]
 
 
-def _run(row: dict[str, Any]) -> Rotation:
+def _rotation(row: dict[str, Any]) -> Rotation:
     return Rotation(
         id=row["id"],
         workspace_id=row["workspace"],

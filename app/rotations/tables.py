@@ -1,4 +1,4 @@
-"""Rotations. Hand-written SQL makes these tables: unique only while open, and a primary key of two columns."""
+"""Rotations. Hand-written SQL creates these tables: partial unique indexes, and a primary key of two columns."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from app.tenancy.tables import WorkspaceRow
 
 
 class RotationRow(Table, tablename="rotation"):
-    """One run. While `ended_at` is null no other run has the same predecessor, nor the same successor.
+    """One rotation. While `ended_at` is null no other one has the same predecessor, nor the same successor.
 
-    `repeat_scope` and `repeat_input` digest whose idempotency key started it, and what was asked.
+    `repeat_scope` and `repeat_input` are digests of the idempotency key that started it, and of its input. `announced_state`: what
+    was last sent to webhooks; NULL while it is ISSUED.
     """
 
     id = Varchar(length=24, primary_key=True)
@@ -33,10 +34,11 @@ class RotationRow(Table, tablename="rotation"):
     ended_by_id = Varchar(length=24, null=True, default=None)
     ended_by_name = Varchar(length=400, null=True, default=None)
     outcome = Varchar(length=20, null=True, default=None)
+    announced_state = Varchar(length=20, null=True, default=None)
 
 
 class RotationDismissalRow(Table, tablename="rotation_dismissal"):
-    """A user-agent family that somebody said no longer matters to a run. Primary key: both."""
+    """A user-agent family that was dismissed from a rotation. Primary key: both."""
 
     rotation = ForeignKey(RotationRow, primary_key=True, null=False, on_delete=OnDelete.restrict)
     user_agent = Varchar(length=60)

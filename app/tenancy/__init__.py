@@ -1,1 +1,1 @@
-"""Tenants: the workspace, who belongs to it, and the two ways in: reading it, and the transaction that changes it."""
+"""Tenants: workspaces, their members, and access to them: for reading, and as the transaction that changes them."""

@@ -1,13 +1,15 @@
-"""Rows of workspaces, users and members, turned into frozen data."""
+"""Rows of workspaces and members, turned into frozen data."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from app import database
 from app.access.actor import Role
-from app.tenancy.tables import InstallationRow, MemberRow, UserRow, WorkspaceRow
-from app.tenancy.workspace import BusinessHours, Member, User, Workspace
+from app.tenancy.tables import InstallationRow, MemberRow, WorkspaceRow
+from app.tenancy.workspace import BusinessHours, Member, Workspace
+from app.users.store import user_of
 
 _MEMBER: Final = (
     "SELECT u.*, m.id AS member_id, m.workspace AS place, m.role AS member_role, m.created_at AS joined_at"
@@ -15,20 +17,56 @@ _MEMBER: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest position and MAC of an audit chain, and its wrapped key."""
+
+    length: int
+    mac: bytes
+    wrapped_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A workspace as the change that has locked it sees it, at `now`, with the head of its audit chain."""
+
+    workspace: Workspace
+    now: int
+    head: Head
+
+
+# A workspace, the role a user holds there now, and the database's time.
+Membership: TypeAlias = tuple[Workspace, Role, int]
+
+
 def workspace_of(row: dict[str, Any]) -> Workspace:
     days = tuple(row["business_days"].split()) if row["business_days"] else ()
     hours = BusinessHours(days, row["business_opens"], row["business_closes"]) if days else None
     return Workspace(
-        row["id"], row["slug"], row["name"], row["plan"], row["timezone"], hours, row["created_at"], row["suspended_at"]
+        row["id"],
+        row["slug"],
+        row["name"],
+        row["plan"],
+        row["timezone"],
+        hours,
+        row["created_at"],
+        row["suspended_at"],
+        row["webhooks"],
     )
 
 
-def user_of(row: dict[str, Any]) -> User:
-    return User(row["id"], row["email"], row["name"], row["created_at"])
+def head_of(row: dict[str, Any]) -> Head:
+    """From the row of a workspace or of the installation."""
+    return Head(row["audit_length"], as_bytes(row["audit_head"]), as_bytes(row["audit_key"]))
+
+
+def as_bytes(value: Any) -> bytes:
+    """SQLite can hold text in a column of bytes."""
+    return value.encode() if isinstance(value, str) else bytes(value or b"")
 
 
 def settings_of(workspace: Workspace) -> dict[str, Any]:
-    """What its owners can change, by column name."""
+    """The settings that owners can change, by column name."""
     hours = workspace.business_hours
     return {
         "name": workspace.name,
@@ -44,31 +82,37 @@ async def find(workspace_id: str) -> Workspace | None:
     return workspace_of(row) if row else None
 
 
+async def find_now(slug: str | None, workspace_id: str | None) -> tuple[Workspace, int] | None:
+    """The workspace of this slug, or of this id, and the database's time."""
+    clock, instants = database.clock()
+    column, value = ("slug", slug) if slug is not None else ("id", workspace_id)
+    rows = await database.fetch(f"SELECT w.*, {clock} AS now FROM workspace w WHERE w.{column} = {{}}", *instants, value)
+    return (workspace_of(rows[0]), int(rows[0]["now"])) if rows else None
+
+
 async def find_by_slug(slug: str) -> Workspace | None:
     row = await WorkspaceRow.select().where(WorkspaceRow.slug == slug).first().run()
     return workspace_of(row) if row else None
 
 
-async def find_with_role(slug: str | None, workspace_id: str | None, user_id: str) -> tuple[Workspace, Role] | None:
-    """The workspace of this slug (or id) if the user is a member of it, with the role held now."""
-    rows = await database.fetch(
-        "SELECT w.*, m.role AS member_role FROM workspace w JOIN member m ON m.workspace = w.id"
-        " WHERE m.account = {} AND (w.slug = {} OR w.id = {})",
-        user_id,
-        slug or "",
-        workspace_id or "",
-    )
-    return (workspace_of(rows[0]), Role(rows[0]["member_role"])) if rows else None
+async def find_with_role(slug: str | None, workspace_id: str | None, user_id: str) -> Membership | None:
+    """The workspace of this slug (or id) if the user is a member of it."""
+    found = await _memberships("m.account = {} AND (w.slug = {} OR w.id = {})", user_id, slug or "", workspace_id or "")
+    return found[0] if found else None
 
 
-async def of_user(user_id: str) -> list[tuple[Workspace, Role]]:
+async def of_user(user_id: str) -> list[Membership]:
     """Every workspace the user belongs to, by name."""
+    return await _memberships("m.account = {} ORDER BY w.name, w.id", user_id)
+
+
+async def _memberships(where: str, *arguments: Any) -> list[Membership]:
+    clock, instants = database.clock()
     rows = await database.fetch(
-        "SELECT w.*, m.role AS member_role FROM workspace w JOIN member m ON m.workspace = w.id"
-        " WHERE m.account = {} ORDER BY w.name, w.id",
-        user_id,
+        f"SELECT w.*, m.role AS member_role, {clock} AS now FROM workspace w JOIN member m ON m.workspace = w.id WHERE {where}",
+        *(*instants, *arguments),
     )
-    return [(workspace_of(row), Role(row["member_role"])) for row in rows]
+    return [(workspace_of(row), Role(row["member_role"]), int(row["now"])) for row in rows]
 
 
 async def members(workspace_id: str) -> list[Member]:
@@ -88,19 +132,26 @@ async def find_member(workspace_id: str, user_id: str) -> Member | None:
     return _member(rows[0]) if rows else None
 
 
-async def lock(workspace_id: str) -> Workspace | None:
-    """Updates the workspace's revision: whoever changes anything of it waits here for whoever does so already."""
-    rows = await database.fetch("UPDATE workspace SET revision = revision + 1 WHERE id = {} RETURNING *", workspace_id)
-    return workspace_of(rows[0]) if rows else None
+async def lock(slug: str | None, workspace_id: str | None, *, member: str | None = None, only: str | None = None) -> Locked | None:
+    """Updates the revision of the workspace of this slug (or id): a change of it waits here for the previous one. With a
+    `member` or `only` a workspace's id, it must be one that this user belongs to, or this one."""
+    clock, instants = database.clock()
+    rows = await database.fetch(
+        "UPDATE workspace SET revision = revision + 1 WHERE (slug = {} OR id = {}) AND ({} = '' OR id = {})"
+        " AND ({} = '' OR EXISTS (SELECT 1 FROM member m WHERE m.workspace = workspace.id AND m.account = {}))"
+        f" RETURNING *, {clock} AS now",
+        *(slug or "", workspace_id or "", only or "", only or "", member or "", member or "", *instants),
+    )
+    return Locked(workspace_of(rows[0]), int(rows[0]["now"]), head_of(rows[0])) if rows else None
 
 
 async def lock_installation() -> None:
-    """The same for what belongs to no workspace."""
+    """Like `lock`, for data outside workspaces."""
     await database.fetch("UPDATE installation SET revision = revision + 1 WHERE id = 1")
 
 
 async def ensure_installation(audit_key: bytes) -> None:
-    """The installation's one row; its key is kept if there is one already."""
+    """Creates the installation's only row, or keeps the existing one with its key."""
     row = InstallationRow(id=1, revision=0, audit_length=0, audit_head=b"", audit_key=audit_key)
     await InstallationRow.insert(row).on_conflict(target=InstallationRow.id, action="DO NOTHING").run()
 
@@ -120,7 +171,7 @@ async def add(workspace: Workspace, audit_key: bytes) -> None:
 
 
 async def slugs_like(slug: str) -> set[str]:
-    """The slugs in use that are this one, alone or with something after a hyphen."""
+    """The slugs in use that equal this one, or begin with it and a hyphen."""
     rows = await database.fetch("SELECT slug FROM workspace WHERE slug = {} OR slug LIKE {}", slug, f"{slug}-%")
     return {row["slug"] for row in rows}
 
@@ -130,30 +181,9 @@ async def update(workspace_id: str, values: dict[str, Any]) -> None:
     await WorkspaceRow.update(dict(values.items())).where(WorkspaceRow.id == workspace_id).run()
 
 
-async def last_workspace(user_id: str) -> str | None:
-    rows = await database.fetch("SELECT last_workspace FROM account WHERE id = {}", user_id)
-    return rows[0]["last_workspace"] if rows else None
-
-
-async def set_last_workspace(user_id: str, workspace_id: str) -> None:
-    await UserRow.update({UserRow.last_workspace: workspace_id}).where(UserRow.id == user_id).run()
-
-
-async def find_user(user_id: str) -> User | None:
-    row = await UserRow.select().where(UserRow.id == user_id).first().run()
-    return user_of(row) if row else None
-
-
-async def find_user_by_email(email_key: str) -> User | None:
-    row = await UserRow.select().where(UserRow.email_key == email_key).first().run()
-    return user_of(row) if row else None
-
-
-async def add_user(user: User, email_key: str, password_hash: str) -> None:
-    row = UserRow(
-        id=user.id, email=user.email, email_key=email_key, name=user.name, password_hash=password_hash, created_at=user.created_at
-    )
-    await UserRow.insert(row).run()
+async def set_webhooks(workspace_id: str, number: int) -> None:
+    """How many enabled webhooks the workspace has."""
+    await WorkspaceRow.update({WorkspaceRow.webhooks: number}).where(WorkspaceRow.id == workspace_id).run()
 
 
 async def add_member(member: Member) -> None:
@@ -177,6 +207,11 @@ async def remove_member(workspace_id: str, user_id: str) -> None:
 
 async def count_owners(workspace_id: str) -> int:
     return int(await MemberRow.count().where((MemberRow.workspace == workspace_id) & (MemberRow.role == str(Role.OWNER))).run())
+
+
+async def has_owner() -> bool:
+    """Whether any workspace of this installation has an owner."""
+    return bool(await database.fetch("SELECT id FROM member WHERE role = {} LIMIT 1", str(Role.OWNER)))
 
 
 def _member(row: dict[str, Any]) -> Member:

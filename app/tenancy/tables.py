@@ -1,9 +1,11 @@
-"""Workspaces, people, and who belongs where. The row of a workspace is also its lock: every change updates `revision` first."""
+"""Workspaces and their members. The row of a workspace is also its lock: every change updates `revision` first."""
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Varchar
+from piccolo.columns import BigInt, Bytea, ForeignKey, Integer, OnDelete, SmallInt, Text, Varchar
 from piccolo.table import Table
+
+from app.users.tables import UserRow
 
 
 class WorkspaceRow(Table, tablename="workspace"):
@@ -21,19 +23,12 @@ class WorkspaceRow(Table, tablename="workspace"):
     audit_length = BigInt(default=0)
     audit_head = Bytea(default=b"")
     audit_key = Bytea(default=b"")
-
-
-class UserRow(Table, tablename="account"):
-    id = Varchar(length=24, primary_key=True)
-    email = Varchar(length=320)
-    email_key = Varchar(length=320, unique=True)
-    name = Varchar(length=200)
-    password_hash = Text()
-    created_at = BigInt()
-    last_workspace = Varchar(length=24, null=True, default=None)
+    webhooks = SmallInt(default=0)
 
 
 class MemberRow(Table, tablename="member"):
+    """`account` is the user's id."""
+
     id = Varchar(length=24, primary_key=True)
     workspace = ForeignKey(WorkspaceRow, null=False, on_delete=OnDelete.restrict)
     account = ForeignKey(UserRow, null=False, on_delete=OnDelete.restrict, index=True)
@@ -42,7 +37,7 @@ class MemberRow(Table, tablename="member"):
 
 
 class InstallationRow(Table, tablename="installation"):
-    """One row, id 1: what belongs to no workspace, the system's audit chain among it."""
+    """One row, id 1: data outside workspaces, such as the system's audit chain."""
 
     id = Integer(primary_key=True)
     revision = BigInt(default=0)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.access.actor import Role
+from app.users.user import User
 from app.versions import version_of
+
+WORKSPACE_ID: Final = "wsp"
+MEMBER_ID: Final = "mem"
 
 DAYS: Final = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 MAXIMUM_SLUG: Final = 40
@@ -35,26 +39,18 @@ class Workspace:
     business_hours: BusinessHours | None
     created_at: int
     suspended_at: int | None
+    # How many enabled webhooks listen; without any, nothing is written to the outbox.
+    webhooks: int = 0
 
     @property
     def version(self) -> str:
-        """Of its settings."""
+        """The version of its settings."""
         return version_of(self.name, self.timezone, self.business_hours)
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A person. `email` as they wrote it; looked up by its normalised form."""
-
-    id: str
-    email: str
-    name: str
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Member:
-    """A user's place in a workspace."""
+    """A user's membership in a workspace."""
 
     id: str
     workspace_id: str
@@ -64,6 +60,6 @@ class Member:
 
 
 def slug_for(name: str) -> str:
-    """`Acme, Inc.` → `acme-inc`: lower-case ASCII words with hyphens, `workspace` for a name that leaves nothing."""
+    """`Acme, Inc.` → `acme-inc`: lower-case ASCII words with hyphens, `workspace` if nothing is left of the name."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAXIMUM_SLUG].strip("-") or "workspace"

@@ -1,1 +1,1 @@
-"""Counting requests, and reading the counts."""
+"""Usage: counts requests and callers of keys, and reads the counts."""

@@ -1,4 +1,4 @@
-"""Who uses a key: a network and a family of programs. Enough to see whether everybody has moved, too little to know a person."""
+"""Callers of a key: a network and a user-agent family. Enough to see whether all have moved, too little to identify a person."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import contextlib
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from app import ids
-from app.keys.secret import cut
+from app.keys.secret import mask_secrets
+
+CALLER_ID: Final = "cal"
 
 FOLDED: Final = "*"
 UNKNOWN: Final = ""
 LONGEST_FAMILY: Final = 60
-# What is looked at of a header that anybody may make as long as they like.
+# How much of the header is read, which clients may make arbitrarily long.
 _LONGEST_LOOK: Final = 200
 _LONGEST_ADDRESS: Final = 45
 _NETWORK_BITS: Final = {4: 24, 6: 48}
@@ -27,10 +29,10 @@ _VERSION: Final = re.compile(r"(?:^|\s)v?\d+(?:[._+-][A-Za-z0-9]+)*$", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A network and a user-agent family seen using a key. Instants in microseconds; `permissions` are those it asked for.
+    """A network and a user-agent family seen using a key. Instants in microseconds; `permissions` are those it requested.
 
     `network` is `203.0.113.0/24` or `2001:db8:1::/48`; network and family are empty where they are not known. The `folded`
-    one stands for all that are no longer, or could not be, kept apart.
+    one represents all callers that are not, or no longer, kept apart.
     """
 
     id: str
@@ -48,31 +50,57 @@ class Caller:
 
     @property
     def recognisable(self) -> bool:
-        """Whether it could be known again elsewhere."""
+        """Whether it could be recognized on another key."""
         return UNKNOWN not in (self.network, self.user_agent) and not self.folded
 
 
+@dataclass(frozen=True, slots=True)
+class CallerCount:
+    """A network and a user-agent family with all requests since it was first seen, with one key or with several together."""
+
+    network: str
+    user_agent: str
+    first_seen_at: int
+    last_seen_at: int
+    requests: int
+
+    @property
+    def folded(self) -> bool:
+        return self.network == FOLDED
+
+
+def seen_between(callers: Iterable[Caller], since: int, until: int) -> list[CallerCount]:
+    """Those of a key's callers that were seen from `since` up to but not including `until`, as far as their first and last
+    times say, the busiest first."""
+    found = [
+        CallerCount(caller.network, caller.user_agent, caller.first_seen_at, caller.last_seen_at, caller.requests)
+        for caller in callers
+        if caller.last_seen_at >= since and caller.first_seen_at < until
+    ]
+    return sorted(found, key=lambda caller: (-caller.requests, caller.network, caller.user_agent))
+
+
 def network_of(address: str | None) -> str:
-    """`203.0.113.9` → `203.0.113.0/24`, `2001:db8:1:2::3` → `2001:db8:1::/48`; empty for what is no address."""
+    """`203.0.113.9` → `203.0.113.0/24`, `2001:db8:1:2::3` → `2001:db8:1::/48`; empty for anything that is not an address."""
     return _network_of(address) if address is not None and len(address) <= _LONGEST_ADDRESS else UNKNOWN
 
 
 def family_of(user_agent: str | None) -> str:
     """`python-requests/2.31.0` → `python-requests`: the first product (RFC 9110 §10.1.5) without its version.
 
-    Printable ASCII, at most LONGEST_FAMILY characters; a key that strayed into the header is cut to its prefix.
+    Printable ASCII, at most LONGEST_FAMILY characters; a key in the header by mistake is truncated to its prefix.
     """
     return _family_of(user_agent[:_LONGEST_LOOK]) if user_agent else UNKNOWN
 
 
 @lru_cache(maxsize=16_384)
 def caller_id(key_id: str, network: str, user_agent: str) -> str:
-    """The same on every node: made of what a caller is, not of chance."""
+    """An id derived from the caller, not random, so it is the same on every node."""
     digest = hashlib.sha256("\0".join((key_id, network, user_agent)).encode()).digest()
-    return f"{ids.CALLER}_{base64.b32encode(digest)[:20].decode().lower()}"
+    return f"{CALLER_ID}_{base64.b32encode(digest)[:20].decode().lower()}"
 
 
-# The cached functions are pure: nothing that a database holds is remembered.
+# The cached functions are pure: no data of the database is cached.
 @lru_cache(maxsize=4_096)
 def _network_of(address: str) -> str:
     with contextlib.suppress(ValueError):
@@ -84,7 +112,7 @@ def _network_of(address: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _family_of(user_agent: str) -> str:
-    name = _END_OF_NAME.split(cut(user_agent), maxsplit=1)[0]
+    name = _END_OF_NAME.split(mask_secrets(user_agent), maxsplit=1)[0]
     plain = " ".join("".join(character if " " <= character <= "~" else " " for character in name).split())
     while (shorter := _VERSION.sub("", plain)) != plain:
         plain = shorter

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from app import database
-from app.keys.listing import LAST_INSTANT
-from app.pace import unhurried
+from app.keys.filters import LAST_INSTANT
+from app.pace import in_slices
 from app.usage import store
-from app.usage.caller import FOLDED, UNKNOWN, Caller, caller_id
-from app.usage.counting import CROWD, Tally
+from app.usage.caller import FOLDED, UNKNOWN, Caller, CallerCount, caller_id
+from app.usage.counters import OTHER_CALLERS, CounterBatch
 
 _NOTED = {"key_last_used": "last_used_at", "caller": "last_seen_at"}
 Row = Sequence[Any]
-_KEY: Final = itemgetter(0)
 _ID: Final = itemgetter(4)
 _SELECT = "SELECT key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests FROM caller"
 
 
 async def of_keys(key_ids: Collection[str]) -> dict[str, list[Caller]]:
-    """The callers of each of these keys that has any, those seen last first."""
+    """The callers of each key that has any, most recently seen first."""
     if not key_ids:
         return {}
     marks = ", ".join("{}" for _ in key_ids)
     rows = await database.tuples(f"{_SELECT} WHERE key IN ({marks}) ORDER BY key, network, user_agent", *key_ids)
-    return {key: _callers(own) async for key, own in unhurried(groupby(rows, _KEY))}
+    callers = [_caller(list(parts)) async for _, parts in in_slices(groupby(rows, _ID))]
+    return {key: sorted(own, key=_newest_first) for key, own in groupby(callers, attrgetter("key_id"))}
 
 
 async def find(caller_id: str) -> Caller | None:
-    found = _callers(await database.tuples(f"{_SELECT} WHERE id = {{}}", caller_id))
-    return found[0] if found else None
+    rows = await database.tuples(f"{_SELECT} WHERE id = {{}}", caller_id)
+    return _caller(rows) if rows else None
+
+
+async def busiest(workspace_id: str, since: int, until: int, most: int) -> list[CallerCount]:
+    """The callers of a workspace's keys that were seen in this time, each with all keys together, the busiest first."""
+    rows = await database.tuples(
+        "SELECT c.network, c.user_agent, MIN(c.first_seen_at), MAX(c.last_seen_at), SUM(c.requests) AS requests"
+        " FROM caller c JOIN api_key k ON k.id = c.key WHERE k.workspace = {} GROUP BY c.network, c.user_agent"
+        " HAVING MAX(c.last_seen_at) >= {} AND MIN(c.first_seen_at) < {}"
+        " ORDER BY requests DESC, c.network, c.user_agent LIMIT {}",
+        *(workspace_id, since, until, most),
+    )
+    return [CallerCount(network, agent, int(first), int(last), int(requests)) for network, agent, first, last, requests in rows]
 
 
 async def crowded(most: int) -> list[str]:
-    """Keys with more callers than these, the folded one not counted."""
+    """Keys with more callers than this, not counting the folded one."""
     rows = await database.fetch(
         "SELECT c.key FROM (SELECT DISTINCT key, network, user_agent FROM caller WHERE network <> {}) c"
         " GROUP BY c.key HAVING count(*) > {} ORDER BY c.key",
@@ -46,7 +58,7 @@ async def crowded(most: int) -> list[str]:
 
 
 async def placeless_since(instant: int) -> int:
-    """How many keys were used since then by callers whose network is not known."""
+    """How many keys were used since then by callers with an unknown network."""
     rows = await database.fetch(
         "SELECT count(DISTINCT key) AS n FROM caller WHERE network = {} AND last_seen_at >= {}", UNKNOWN, instant
     )
@@ -56,40 +68,40 @@ async def placeless_since(instant: int) -> int:
 async def fold(key_id: str, callers: Collection[Caller]) -> None:
     """Adds the rows of these callers to the folded one's and drops them; call inside a transaction.
 
-    Rows are locked in primary-key order, like verification does, so that neither can wait for the other for ever.
+    Rows are locked in primary-key order, like verification does, so that the two cannot deadlock.
     """
     seen_at = {caller.id: caller.last_seen_at for caller in callers}
     rows = await database.fetch(f"{_SELECT} WHERE id IN ({', '.join('{}' for _ in seen_at)})", *seen_at)
     crowds = [{"network": FOLDED, "user_agent": FOLDED, "permission": name} for name in {row["permission"] for row in rows}]
-    tally = Tally()
+    tally = CounterBatch()
     for row in sorted([*rows, *crowds], key=lambda row: (row["network"], row["user_agent"], row["permission"])):
         if row["network"] == FOLDED:
             await _lock_crowd(key_id, row["permission"])
         else:
             for gone in await _drop(row, seen_at[row["id"]]):
                 seen = (gone["first_seen_at"], gone["last_seen_at"], gone["requests"])
-                tally.meet(key_id, CROWD, row["permission"], *seen)
+                tally.add_caller(key_id, OTHER_CALLERS, row["permission"], *seen)
     await store.add(tally)
-    # What was locked and then not needed, because everybody was seen again.
+    # The row was locked but is not needed, because all callers were seen again.
     await database.fetch("DELETE FROM caller WHERE key = {} AND network = {} AND last_seen_at = 0", key_id, FOLDED)
 
 
 async def is_ahead(instant: int) -> bool:
-    """Whether any use of a key is noted for later than this."""
+    """Whether any use of a key is stored with a later instant."""
     text = "SELECT 1 AS found FROM {table} WHERE {column} > {{}}"
     parts = " UNION ALL ".join(text.format(table=table, column=column) for table, column in _NOTED.items())
     return bool(await database.fetch(f"SELECT found FROM ({parts}) noted LIMIT 1", instant, instant))
 
 
 async def bring_back(now: int, ahead: int) -> None:
-    """What is noted for later than `ahead` is noted for `now`; call inside a transaction."""
+    """Moves uses stored with an instant after `ahead` to `now`; call inside a transaction."""
     await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE last_used_at > {}", now, ahead)
     await database.fetch("UPDATE caller SET first_seen_at = {} WHERE first_seen_at > {}", now, ahead)
     await database.fetch("UPDATE caller SET last_seen_at = {} WHERE last_seen_at > {}", now, ahead)
 
 
 async def _lock_crowd(key_id: str, permission: str) -> None:
-    """The row to add to, which is made if there is none."""
+    """Locks the folded row, which is created if there is none."""
     await database.fetch(
         "INSERT INTO caller (key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests)"
         " VALUES ({}, {}, {}, {}, {}, {}, 0, 0) ON CONFLICT (key, network, user_agent, permission)"
@@ -99,7 +111,7 @@ async def _lock_crowd(key_id: str, permission: str) -> None:
 
 
 async def _drop(row: dict[str, Any], seen_at: int) -> list[dict[str, Any]]:
-    """The row as it was when it went; nothing if its caller was seen again meanwhile."""
+    """Deletes and returns the row; nothing if its caller was seen again meanwhile."""
     return await database.fetch(
         "DELETE FROM caller WHERE key = {} AND network = {} AND user_agent = {} AND permission = {} AND last_seen_at <= {}"
         " RETURNING first_seen_at, last_seen_at, requests",
@@ -107,13 +119,12 @@ async def _drop(row: dict[str, Any], seen_at: int) -> list[dict[str, Any]]:
     )
 
 
-def _callers(rows: Iterable[Row]) -> list[Caller]:
-    found = [_caller(list(parts)) for _, parts in groupby(rows, _ID)]
-    return sorted(found, key=lambda caller: (-caller.last_seen_at, caller.id))
+def _newest_first(caller: Caller) -> tuple[int, str]:
+    return (-caller.last_seen_at, caller.id)
 
 
 def _caller(rows: list[Row]) -> Caller:
-    """One of each permission, all of one network and family."""
+    """A caller from its rows, one for each permission."""
     key_id, network, user_agent, permission, caller_id, first_seen_at, last_seen_at, requests = rows[0]
     permissions = [permission]
     for _, _, _, other, _, first, last, more in rows[1:]:

@@ -1,4 +1,4 @@
-"""What services report of requests that were allowed: good events count, bad ones are listed, a batch counts once."""
+"""Usage reports of services about allowed requests: valid events are counted, invalid ones listed, a batch counts once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from typing import Any, Final
 
 from app import clock, database, ids
 from app.errors import FieldProblem, Unavailable, ValidationFailed
+from app.keys import store as key_store
+from app.keys.key import API_KEY_ID
+from app.usage import log as usage_log
 from app.usage import store
-from app.usage.counting import DOOR, Tally
+from app.usage.counters import CALLER_LIMITER, Use
 from app.usage.usage import FAILED, SUCCEEDED
 
 MOST_EVENTS: Final = 1_000
 BATCHES_KEPT: Final = 31 * clock.DAY
 _OLDEST: Final = 30 * clock.DAY
 _NEWEST: Final = 5 * clock.MINUTE
-# So long the database may keep a report waiting before it begins; its own work, which grows with its events and takes longer on
-# a busy machine, has a time of its own.
+# How long a report may wait for the database before it begins; its own work, which grows with its events and with the load
+# of the machine, has a separate limit.
 _PATIENCE_SECONDS: Final = 1.0
 _WORK_SECONDS: Final = 5.0
 
@@ -45,12 +48,14 @@ class Fault:
 
 
 async def take(gateway: str, workspace_id: str | None, batch_id: str, events: list[Event | Fault]) -> dict[str, Any]:
-    """The answer of `/v1/usage`. Raises ValidationFailed for a batch that is wrong as a whole, Unavailable if it is not
-    known to be counted: the same batch sent again is then counted once all the same."""
+    """Counts a report; returns the response of `/v1/usage`. Raises ValidationFailed for an invalid batch, and Unavailable if it
+    is unknown whether it was counted: the same batch sent again is still counted only once."""
     batch = _batch(batch_id)
     if len(events) > MOST_EVENTS:
         raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
     try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await usage_log.current().wait_turn(usage_log.MOST_BEFORE_REPORT)
         async with asyncio.timeout(_PATIENCE_SECONDS) as limit, database.transaction():
             limit.reschedule(asyncio.get_running_loop().time() + _WORK_SECONDS)
             answer = await _take(gateway, workspace_id, batch, events)
@@ -60,7 +65,7 @@ async def take(gateway: str, workspace_id: str | None, batch_id: str, events: li
 
 
 async def forget_old() -> None:
-    """Drops batches whose time has passed."""
+    """Deletes expired batches."""
     async with database.transaction():
         await store.forget_batches_before(await database.now() - BATCHES_KEPT)
 
@@ -68,28 +73,29 @@ async def forget_old() -> None:
 async def _take(gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault]) -> dict[str, Any]:
     now = await database.now()
     named = {event.key_id for event in events if isinstance(event, Event)}
-    known = await store.known_keys(sorted(name for name in named if ids.is_a(ids.API_KEY, name)), workspace_id)
-    tally, rejected = Tally(), []
+    homes = await key_store.workspaces_of(sorted(name for name in named if ids.is_a(API_KEY_ID, name)))
+    known = {key_id for key_id, home in homes.items() if workspace_id in (None, home)}
+    uses, rejected = [], []
     for index, given in enumerate(events):
         event = _checked(given, known, now)
         if isinstance(event, Fault):
             rejected.append({"index": index, "code": event.code, "message": event.message})
         else:
-            _count(tally, event, now)
+            uses.append(_use(event, now))
     answer = {"accepted": len(events) - len(rejected), "rejected": rejected}
     if not await store.claim_batch(gateway, batch, json.dumps(answer), now):
         return {**json.loads(await store.answer_of(gateway, batch)), "duplicate": True}
-    await store.add(tally)
+    await usage_log.current().append_in_transaction(uses)
     return {**answer, "duplicate": False}
 
 
-def _count(tally: Tally, event: Event, now: int) -> None:
-    """The verification that allowed the request has moved only last used and last seen: the report adds all numbers."""
+def _use(event: Event, now: int) -> Use:
+    """The verification that allowed the request updated only last-used and last-seen times: the report adds all counts."""
     used_at = min(event.at, now)
-    tally.count(event.key_id, event.at, event.permission, SUCCEEDED if event.status < 400 else FAILED)
-    tally.use(event.key_id, used_at, event.address)
-    who = DOOR.admit(event.key_id, now, event.address, event.user_agent)
-    tally.meet(event.key_id, who, event.permission, used_at, used_at, 1)
+    outcome = SUCCEEDED if event.status < 400 else FAILED
+    network, user_agent = CALLER_LIMITER.bucket(event.key_id, now, event.address, event.user_agent)
+    slot = (event.key_id, clock.hour_of(event.at), event.permission or "", outcome, network, user_agent)
+    return Use(*slot, 1, used_at, used_at, event.address)
 
 
 def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:
@@ -107,7 +113,7 @@ def parse_instant(text: str) -> int:
     try:
         return clock.parse_rfc3339(text)
     except clock.NotMeant:
-        return clock.FIRST  # too long ago, as is whatever else lies out of range
+        return clock.FIRST  # too long ago, as anything else out of range
     except ValueError:
         raise ValueError("`at` is RFC 3339 with an offset, like 2027-01-31T12:00:00Z.") from None
 

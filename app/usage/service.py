@@ -1,68 +1,96 @@
-"""Reading usage: of one key, of many at once, of a workspace. Days and hours are UTC."""
+"""Reads the usage of one key, of many at once, or of a workspace. Days and hours are UTC."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Final
 
-from app import clock, database
-from app.access.actor import Actor
+from app import clock
 from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
-from app.keys import service as keys
-from app.pace import unhurried
-from app.tenancy import service as tenancy
-from app.usage import store
-from app.usage.usage import Counts, Granularity, Part, Usage, summarise
+from app.keys.key import ApiKey
+from app.pace import in_slices
+from app.tenancy.service import Access
+from app.usage import caller_store, fold_store, store
+from app.usage.caller import CallerCount
+from app.usage.ranges import HOURS_KEPT_DAYS, MOST_STEPS, first_hour_kept, first_open_day
+from app.usage.usage import Counts, Granularity, Part, Totals, Usage, summarise
 
 DEFAULT_DAYS: Final = 30
-MOST_STEPS: Final = 1_000
+MOST_CALLERS: Final = 50
 
 
 async def of_key(
-    actor: Actor, key_id: str, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
+    access: Access, key: ApiKey, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
 ) -> Usage:
-    """One key's usage; without times the last 30 days. Raises NotFound, NotAllowed, ValidationFailed."""
-    key = await keys.get(actor, key_id)
-    await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id)
-    start, end = period(since, until, granularity, await database.now())
+    """One key's usage; without times the last 30 days. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE, key)
+    start, end = period(since, until, granularity, access.now)
     return summarise(await store.parts([key.id], start, end, granularity.length), start, end, granularity)
 
 
 async def of_workspace(
-    actor: Actor, slug: str, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
+    access: Access, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
 ) -> Usage:
-    """All keys of a workspace together."""
-    access = await tenancy.reading(actor, slug, Action.READ_USAGE)
-    start, end = period(since, until, granularity, await database.now())
-    found = await store.workspace_parts(access.workspace.id, start, end, granularity.length)
+    """All keys of a workspace together. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE)
+    start, end = period(since, until, granularity, access.now)
+    closed, open_day = start, first_open_day(access.now)
+    if granularity is Granularity.DAY and start < open_day:
+        closed = min(max(start, await fold_store.closed_before(access.workspace.id)), end, open_day)
+    found = await store.workspace_parts(access.workspace.id, start, closed, end, granularity.length)
     return summarise(found, start, end, granularity)
 
 
-async def last_used(actor: Actor, slug: str) -> int | None:
+async def last_used(access: Access) -> int | None:
     """When any key of a workspace was last used."""
-    return await store.last_used_in((await tenancy.reading(actor, slug, Action.READ_USAGE)).workspace.id)
+    access.require(Action.READ_USAGE)
+    return await store.last_used_in(access.workspace.id)
 
 
-async def of_keys(key_ids: list[str], since: int | None, until: int | None, granularity: Granularity) -> dict[str, Usage]:
-    """Usage of keys that the caller has already been let into, in one statement; every id has an answer."""
-    start, end = period(since, until, granularity, await database.now())
+async def of_keys(
+    access: Access, keys: Collection[ApiKey], since: int | None, until: int | None, granularity: Granularity
+) -> dict[str, Usage]:
+    """Usage of keys of the workspace, in one statement; every id is in the result. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE, *keys)
+    key_ids = [key.id for key in keys]
+    start, end = period(since, until, granularity, access.now)
     of: dict[str, list[Part]] = defaultdict(list)
     for part in await store.parts(key_ids, start, end, granularity.length):
         of[part.key_id].append(part)
-    return {key_id: summarise(of[key_id], start, end, granularity) async for key_id in unhurried(key_ids)}
+    return {key_id: summarise(of[key_id], start, end, granularity) async for key_id in in_slices(key_ids)}
 
 
-async def totals(key_ids: list[str], days: int = DEFAULT_DAYS) -> dict[str, Counts]:
-    """Requests of the last days, of keys the caller has already been let into; every id has an answer."""
-    start, end = period(None, None, Granularity.DAY, await database.now(), days)
-    found = await store.totals(key_ids, start, end)
-    return {key_id: found.get(key_id, Counts()) for key_id in key_ids}
+async def totals(access: Access, keys: Collection[ApiKey], days: int = DEFAULT_DAYS) -> dict[str, Counts]:
+    """Requests of the last days, of keys of the workspace; every id is in the result. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, *keys)
+    start, end = period(None, None, Granularity.DAY, access.now, days)
+    found = await store.totals([key.id for key in keys], start, end)
+    return {key.id: found.get(key.id, Counts()) for key in keys}
 
 
-async def used_permissions(key_ids: list[str], days: int) -> dict[str, frozenset[str]]:
-    """The permissions with which each key was successful in the last days; every id has an answer."""
-    start, end = period(None, None, Granularity.DAY, await database.now(), days)
+async def all_time(access: Access, keys: Collection[ApiKey]) -> dict[str, Totals]:
+    """Everything ever counted, of keys of the workspace, in one statement; every id is in the result. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, *keys)
+    found = await store.all_time([key.id for key in keys])
+    return {key.id: Totals(*found.get(key.id, (Counts(), None)), key.last_used_at) for key in keys}
+
+
+async def callers_of_workspace(
+    access: Access, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
+) -> list[CallerCount]:
+    """The busiest callers of all keys that were seen in the range, at most MOST_CALLERS. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE)
+    start, end = period(since, until, granularity, access.now)
+    return await caller_store.busiest(access.workspace.id, start, end, MOST_CALLERS)
+
+
+async def used_permissions(access: Access, keys: Collection[ApiKey], days: int) -> dict[str, frozenset[str]]:
+    """The permissions that each key used successfully in the last days; every id is in the result. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, *keys)
+    key_ids = [key.id for key in keys]
+    start, end = period(None, None, Granularity.DAY, access.now, days)
     used: dict[str, set[str]] = {key_id: set() for key_id in key_ids}
     for key_id, permission in await store.permissions_used(key_ids, start, end):
         used[key_id].add(permission)
@@ -70,7 +98,7 @@ async def used_permissions(key_ids: list[str], days: int) -> dict[str, frozenset
 
 
 def period(since: int | None, until: int | None, granularity: Granularity, now: int, days: int = DEFAULT_DAYS) -> tuple[int, int]:
-    """From the start of a step up to the end of another; today is the last of the default's days. Raises ValidationFailed."""
+    """The validated range, widened to whole steps; by default it ends with today. Raises ValidationFailed."""
     for name, instant in (("since", since), ("until", until)):
         if instant is not None and not clock.is_meant(instant):
             raise ValidationFailed(FieldProblem(name, "OUT_OF_RANGE", f"`{name}` lies in the years 1970 to 9000."))
@@ -82,6 +110,9 @@ def period(since: int | None, until: int | None, granularity: Granularity, now: 
     if (end - start) // granularity.length > MOST_STEPS:
         message = f"That is more than {MOST_STEPS} steps; ask for days, or for a shorter time."
         raise ValidationFailed(FieldProblem("since", "TOO_LONG", message))
+    if granularity is Granularity.HOUR and start < first_hour_kept(now):
+        message = f"Usage by hours is kept for {HOURS_KEPT_DAYS} days; ask for days, or for a later `since`."
+        raise ValidationFailed(FieldProblem("since", "TOO_EARLY", message))
     return start, end
 
 

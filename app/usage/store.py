@@ -1,4 +1,4 @@
-"""Reading the counters, and adding what services report."""
+"""Reads the counters, and adds usage reports."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from app import clock, database
+from app.database.sql import living
 from app.database.statements import Upsert
-from app.pace import unhurried
-from app.usage.counting import Tally
-from app.usage.usage import SUCCESSES, Counts, Part, PartOf
+from app.keys.filters_sql import literal
+from app.pace import in_slices
+from app.usage.counters import CounterBatch
+from app.usage.usage import SUCCESSES, Counts, Granularity, Part, PartOf
 
 _ROWS_PER_STATEMENT: Final = 200
 _PARTS: Final = {str(part): part for part in PartOf}
 _SUCCESSES: Final = ", ".join(f"'{outcome}'" for outcome in sorted(SUCCESSES))
+_CLOSED_DAYS: Final = (
+    " UNION ALL SELECT '', d.day - d.day % {}, d.permission, d.outcome, d.requests FROM workspace_day d"
+    " WHERE d.workspace = {} AND d.day >= {} AND d.day < {}"
+)
 _SUCCESSFUL: Final = f"SUM(CASE WHEN u.outcome IN ({_SUCCESSES}) THEN u.requests ELSE 0 END)"
 
 
 async def parts(key_ids: list[str], since: int, until: int, step: int) -> list[Part]:
-    """What these keys were used for in the hours from `since` up to but not including `until`, in one statement: a row for each
+    """The usage of these keys in the hours from `since` up to but not including `until`, in one statement: a row for each
     step (microseconds), permission and outcome of a key, so never more than an answer has."""
     if not key_ids:
         return []
@@ -27,14 +33,35 @@ async def parts(key_ids: list[str], since: int, until: int, step: int) -> list[P
     return await _parts(await database.tuples(_split("u.key", where, step), step, *key_ids, since, until))
 
 
-async def workspace_parts(workspace_id: str, since: int, until: int, step: int) -> list[Part]:
-    """The same for all keys of a workspace together; `key_id` is empty."""
+async def workspace_parts(workspace_id: str, since: int, closed: int, until: int, step: int) -> list[Part]:
+    """Like `parts`, for all keys of a workspace together; `key_id` is empty. Days before `closed` are read already added up."""
     where = "JOIN api_key k ON k.id = u.key WHERE k.workspace = {} AND u.at >= {} AND u.at < {}"
-    return await _parts(await database.tuples(_split("''", where, step), step, workspace_id, since, until))
+    if closed <= since:
+        return await _parts(await database.tuples(_split("''", where, step), step, workspace_id, since, until))
+    text = _split("''", where, step, also=_CLOSED_DAYS)
+    return await _parts(await database.tuples(text, step, workspace_id, closed, until, step, workspace_id, since, closed))
+
+
+async def rows(key_ids: list[str], since: int, until: int, granularity: Granularity) -> list[Sequence[Any]]:
+    """Key, start of the step, permission, outcome and requests, in this order, of whole hours or days."""
+    table, at = _counted_by(granularity.length)
+    return await database.tuples(
+        f"SELECT key, {at}, permission, outcome, requests FROM {table}"
+        f" WHERE key IN ({_marks(key_ids)}) AND {at} >= {{}} AND {at} < {{}} ORDER BY key, {at}, permission, outcome",
+        *(*key_ids, since, until),
+    )
+
+
+async def key_names(workspace_id: str, after: str, most: int) -> dict[str, str]:
+    """The ids and names of a workspace's keys whose ids come after this one."""
+    found = await database.fetch(
+        "SELECT id, name FROM api_key WHERE workspace = {} AND id > {} ORDER BY id LIMIT {}", workspace_id, after, most
+    )
+    return {row["id"]: row["name"] for row in found}
 
 
 async def permissions_used(key_ids: list[str], since: int, until: int) -> list[tuple[str, str]]:
-    """Each key with each permission with which it was successful in whole days."""
+    """Each key with each permission that it used successfully, in whole days."""
     if not key_ids:
         return []
     rows = await database.fetch(
@@ -47,6 +74,48 @@ async def permissions_used(key_ids: list[str], since: int, until: int) -> list[t
     return [(row["key"], row["permission"]) for row in rows]
 
 
+async def permissions_asked(key_id: str, since: int) -> set[str]:
+    """The permissions that requests with the key asked for, whatever the answer, since the beginning of a day."""
+    rows = await database.fetch(
+        "SELECT DISTINCT permission FROM usage_day WHERE key = {} AND day >= {} AND permission <> ''", key_id, since
+    )
+    return {row["permission"] for row in rows}
+
+
+async def unused_permissions(
+    workspace_id: str, names: Sequence[str], *, since: int, created_until: int, now: int
+) -> dict[str, frozenset[str]]:
+    """Of the living keys created until then, those with permissions among `names` that no request asked for since the beginning
+    of a day, each with these permissions."""
+    if not names:
+        return {}
+    # One row for each name; a name is looked for as a whole word in the key's list.
+    wanted = " UNION ALL ".join("SELECT CAST({} AS VARCHAR(120)) AS name, CAST({} AS VARCHAR(250)) AS held" for _ in names)
+    pairs = [text for name in names for text in (name, f"% {literal(name)} %")]
+    rows = await database.tuples(
+        f"SELECT k.id, p.name FROM api_key k CROSS JOIN ({wanted}) p"
+        f" WHERE k.workspace = {{}} AND k.created_at <= {{}} AND {living('k')}"
+        " AND (' ' || k.permissions || ' ') LIKE p.held ESCAPE '!'"
+        " AND NOT EXISTS (SELECT 1 FROM usage_day d WHERE d.key = k.id AND d.day >= {} AND d.permission = p.name)",
+        *(*pairs, workspace_id, created_until, now, since),
+    )
+    found: dict[str, set[str]] = {}
+    for key_id, name in rows:
+        found.setdefault(key_id, set()).add(name)
+    return {key_id: frozenset(unused) for key_id, unused in found.items()}
+
+
+async def keys_refused_elsewhere(workspace_id: str, *, since: int) -> list[str]:
+    """The living and ended keys of a workspace that were refused in another environment since an instant, by whole days."""
+    # A literal, not a parameter: only then do both databases use the partial index on this outcome.
+    rows = await database.fetch(
+        "SELECT DISTINCT d.key FROM usage_day d JOIN api_key k ON k.id = d.key"
+        " WHERE k.workspace = {} AND d.outcome = 'ENVIRONMENT_NOT_ALLOWED' AND d.day >= {}",
+        *(workspace_id, since - since % clock.DAY),
+    )
+    return [row["key"] for row in rows]
+
+
 async def last_used_in(workspace_id: str) -> int | None:
     """When any key of a workspace was last used."""
     (row,) = await database.fetch(
@@ -57,7 +126,7 @@ async def last_used_in(workspace_id: str) -> int | None:
 
 
 async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts]:
-    """Requests of each key in whole days; a key without any is left out."""
+    """Requests of each key in whole days; keys without any are left out."""
     if not key_ids:
         return {}
     rows = await database.fetch(
@@ -70,8 +139,28 @@ async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts
     return {row["key"]: Counts(int(row["successful"]), int(row["total"]) - int(row["successful"])) for row in rows}
 
 
+async def all_time(key_ids: list[str]) -> dict[str, tuple[Counts, int | None]]:
+    """All requests of each key, and its first use, in one statement; keys without either are left out."""
+    if not key_ids:
+        return {}
+    marks = _marks(key_ids)
+    rows = await database.tuples(
+        f"SELECT u.key, {_SUCCESSFUL} AS successful, SUM(u.requests) AS total, NULL AS first FROM usage_day u"
+        f" WHERE u.key IN ({marks}) GROUP BY u.key"
+        f" UNION ALL SELECT key, 0, 0, MIN(first_seen_at) FROM caller WHERE key IN ({marks}) GROUP BY key",
+        *key_ids,
+        *key_ids,
+    )
+    found: dict[str, tuple[Counts, int | None]] = {}
+    for key_id, successful, total, first in rows:
+        counts, known = found.get(key_id, (Counts(), None))
+        more = Counts(int(successful), int(total) - int(successful))
+        found[key_id] = counts + more, known if first is None else int(first)
+    return found
+
+
 async def sums(key_ids: list[str], instants: list[int]) -> dict[str, list[int]]:
-    """Requests of each key in the hours from each of these instants on; a key without any is left out."""
+    """Requests of each key in the hours since each of these instants; keys without any are left out."""
     if not key_ids:
         return {}
     parts = ", ".join(f"SUM(CASE WHEN hour >= {{}} THEN requests ELSE 0 END) AS n{index}" for index in range(len(instants)))
@@ -83,23 +172,13 @@ async def sums(key_ids: list[str], instants: list[int]) -> dict[str, list[int]]:
 
 
 async def newest_hour(key_id: str) -> int | None:
-    """The last hour in which anything of a key was counted."""
+    """The last hour with any count of a key."""
     rows = await database.fetch("SELECT max(hour) AS hour FROM usage_hour WHERE key = {}", key_id)
     return None if rows[0]["hour"] is None else int(rows[0]["hour"])
 
 
-async def known_keys(key_ids: list[str], workspace_id: str | None) -> set[str]:
-    """Those of the ids that are keys, of this workspace if one is named."""
-    if not key_ids:
-        return set()
-    bound = " AND workspace = {}" if workspace_id is not None else ""
-    more = [workspace_id] if workspace_id is not None else []
-    rows = await database.fetch(f"SELECT id FROM api_key WHERE id IN ({_marks(key_ids)}){bound}", *key_ids, *more)
-    return {row["id"] for row in rows}
-
-
 async def claim_batch(gateway: str, batch: str, answer: str, now: int) -> bool:
-    """Whether this batch is new; it waits for a transaction that has the same one under way."""
+    """Stores the batch id; returns whether it is new. Waits for a transaction that is storing the same one."""
     rows = await database.fetch(
         "INSERT INTO usage_batch (gateway, batch, answer, received_at) VALUES ({}, {}, {}, {})"
         " ON CONFLICT (gateway, batch) DO NOTHING RETURNING batch",
@@ -112,7 +191,7 @@ async def claim_batch(gateway: str, batch: str, answer: str, now: int) -> bool:
 
 
 async def answer_of(gateway: str, batch: str) -> str:
-    """What a known batch was answered."""
+    """The response to a known batch."""
     rows = await database.fetch("SELECT answer FROM usage_batch WHERE gateway = {} AND batch = {}", gateway, batch)
     return str(rows[0]["answer"])
 
@@ -121,8 +200,8 @@ async def forget_batches_before(instant: int) -> None:
     await database.fetch("DELETE FROM usage_batch WHERE received_at < {}", instant)
 
 
-async def add(tally: Tally) -> None:
-    """Adds what was counted; call inside a transaction."""
+async def add(tally: CounterBatch) -> None:
+    """Adds counts; call inside a transaction."""
     for upsert in tally.upserts():
         for start in range(0, len(upsert.rows), _ROWS_PER_STATEMENT):
             await _upsert(upsert, upsert.rows[start : start + _ROWS_PER_STATEMENT])
@@ -137,8 +216,9 @@ async def _upsert(upsert: Upsert, rows: list[tuple[Any, ...]]) -> None:
 
 @contextlib.asynccontextmanager
 async def days_made_once() -> AsyncIterator[None]:
-    """Inside a transaction, around hours that come and go in great numbers: the counters of days are made of them at the end.
-    Row by row PostgreSQL would keep each state of a day's counter until the commit and walk through all of them for the next."""
+    """Inside a transaction, around bulk changes of hours: computes the counters of days once at the end. Row by row, PostgreSQL
+    would keep every version of a day's counter until the commit and scan all of them for the next."""
+    await _forget_closed()
     if database.is_sqlite():
         yield
         return
@@ -153,26 +233,37 @@ async def days_made_once() -> AsyncIterator[None]:
     await database.fetch("ALTER TABLE usage_hour ENABLE TRIGGER usage_day_counts")
 
 
+async def _forget_closed() -> None:
+    """What jobs have added up, which they do again."""
+    await database.fetch("DELETE FROM usage_closed")
+    await database.fetch("DELETE FROM workspace_day")
+
+
 def _marks(values: Iterable[object]) -> str:
     return ", ".join("{}" for _ in values)
 
 
-def _split(key: str, where: str, step: int) -> str:
-    """The statement for `Part`s: the counters are read once, and added up in three ways. Whole days are read from the days'
-    counters, of which there are up to 24 times fewer."""
-    table, at = ("usage_day", "day") if step % clock.DAY == 0 else ("usage_hour", "hour")
-    told = f"{_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM counted u GROUP BY u.key"
+def _counted_by(step: int) -> tuple[str, str]:
+    """The table with counters for steps of this length, and its column with their start."""
+    return ("usage_day", "day") if step % clock.DAY == 0 else ("usage_hour", "hour")
+
+
+def _split(key: str, where: str, step: int, also: str = "") -> str:
+    """The statement for `Part`s: the counters, and those that `also` reads, are read once, and added up in three ways. Whole days
+    are read from the days' counters, of which there are up to 24 times fewer."""
+    table, at = _counted_by(step)
+    counts = f"{_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM counted u GROUP BY u.key"
     return (
         f"WITH counted AS (SELECT {key} AS key, u.at - u.at % {{}} AS at, u.permission, u.outcome, SUM(u.requests) AS requests"
-        f" FROM (SELECT key, {at} AS at, permission, outcome, requests FROM {table}) u {where} GROUP BY 1, 2, 3, 4)"
-        f" SELECT u.key, '{PartOf.SERIES}' AS part, u.at, '' AS name, {told}, u.at"
-        f" UNION ALL SELECT u.key, '{PartOf.PERMISSIONS}', 0, u.permission, {told}, u.permission"
-        f" UNION ALL SELECT u.key, '{PartOf.OUTCOMES}', 0, u.outcome, {told}, u.outcome"
+        f" FROM (SELECT key, {at} AS at, permission, outcome, requests FROM {table}) u {where} GROUP BY 1, 2, 3, 4{also})"
+        f" SELECT u.key, '{PartOf.SERIES}' AS part, u.at, '' AS name, {counts}, u.at"
+        f" UNION ALL SELECT u.key, '{PartOf.PERMISSIONS}', 0, u.permission, {counts}, u.permission"
+        f" UNION ALL SELECT u.key, '{PartOf.OUTCOMES}', 0, u.outcome, {counts}, u.outcome"
     )
 
 
 async def _parts(rows: list[Sequence[Any]]) -> list[Part]:
-    return [_part(row) async for row in unhurried(rows)]
+    return [_part(row) async for row in in_slices(rows)]
 
 
 def _part(row: Sequence[Any]) -> Part:

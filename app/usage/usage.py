@@ -1,4 +1,4 @@
-"""What a key's counters say. `total = successful + failed` at every read, because the total is nothing else."""
+"""The usage of a key. `total = successful + failed`: it is computed at every read, never stored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from app.clock import DAY, HOUR
 
 SUCCEEDED: Final = "SUCCEEDED"
 FAILED: Final = "FAILED"
-# An allowed verification, and what a service reported of an allowed one: a status below 400. All other outcomes are failures.
+# An allowed verification, or one for which the service reported a status below 400. All other outcomes are failures.
 SUCCESSES: Final = frozenset({"VALID", SUCCEEDED})
+# Outcomes of requests that are a use of the key, because the key itself was good. All others were refused for the key's state.
+USES: Final = frozenset({"VALID", "PERMISSION_DENIED", SUCCEEDED, FAILED})
 
 
 class Granularity(StrEnum):
@@ -28,7 +30,7 @@ class Granularity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Requests."""
+    """Counts of requests."""
 
     successful: int = 0
     failed: int = 0
@@ -36,6 +38,11 @@ class Counts:
     @property
     def total(self) -> int:
         return self.successful + self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        """From 0 to 1; None if there were no requests."""
+        return self.successful / self.total if self.total else None
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.successful + other.successful, self.failed + other.failed)
@@ -52,8 +59,22 @@ class Point:
     counts: Counts
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All requests ever counted, and the first and last use (microseconds); None: never used."""
+
+    counts: Counts = NONE
+    first_used_at: int | None = None
+    last_used_at: int | None = None
+
+    def __add__(self, other: Totals) -> Totals:
+        first = [at for at in (self.first_used_at, other.first_used_at) if at is not None]
+        last = [at for at in (self.last_used_at, other.last_used_at) if at is not None]
+        return Totals(self.counts + other.counts, min(first, default=None), max(last, default=None))
+
+
 class PartOf(StrEnum):
-    """In which of the three ways a part splits a usage."""
+    """The three ways to split usage."""
 
     SERIES = "series"
     PERMISSIONS = "permissions"
@@ -62,8 +83,8 @@ class PartOf(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Requests of a key in one step (which begins at `at`), or with the permission or the outcome `name` (of a permission
-    empty: none asked for)."""
+    """Requests of a key in one step (which begins at `at`), or with the permission or the outcome `name` (an empty
+    permission: none requested)."""
 
     key_id: str
     part: PartOf
@@ -74,8 +95,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Totals of a time, and the same split in three ways; `series` has every step of it, the empty ones too."""
+    """Totals from `since` up to but not including `until`, split in three ways; `series` has every step, including empty ones."""
 
+    since: int
+    until: int
     counts: Counts
     series: tuple[Point, ...]
     by_permission: tuple[tuple[str, Counts], ...]
@@ -83,11 +106,11 @@ class Usage:
 
 
 def summarise(parts: list[Part], since: int, until: int, granularity: Granularity) -> Usage:
-    """The parts of one key (or of many together) from `since` up to but not including `until`."""
+    """Sums up the parts of one key (or of many together) from `since` up to but not including `until`."""
     steps = {part.at: part.counts for part in parts if part.part is PartOf.SERIES}
     permissions = {part.name: part.counts for part in parts if part.part is PartOf.PERMISSIONS}
     outcomes = {part.name: part.counts.total for part in parts if part.part is PartOf.OUTCOMES}
     first = since - since % granularity.length
     series = tuple([Point(at, steps.get(at, NONE)) for at in range(first, until, granularity.length)])
     total = sum(steps.values(), NONE)
-    return Usage(total, series, tuple(sorted(permissions.items())), tuple(sorted(outcomes.items())))
+    return Usage(since, until, total, series, tuple(sorted(permissions.items())), tuple(sorted(outcomes.items())))

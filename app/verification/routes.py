@@ -1,4 +1,4 @@
-"""`/v1/*`: a bare ASGI application in front of the router. The one place where the error tree becomes these answers."""
+"""`/v1/*`: a bare ASGI application in front of the router. The one place that maps the error tree to these responses."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
-from app import database
-from app.bodies import ClientGone, Receive
-from app.database import hot
+from app import catalogue
+from app.asgi import NO_STORE, Receive, Scope, Send, send_response
+from app.bodies import ClientGone
 from app.errors import NotAuthenticated, Unavailable, ValidationFailed
 from app.peppers import service as peppers
 from app.settings import Network, Settings
+from app.usage import log as usage_log
 from app.usage import reports
-from app.verification import answers, requests
-from app.verification.asgi import Refused, Scope, Send, new_request_id, read_body, send_empty, send_json
+from app.verification import requests, responses
 from app.verification.batch import Batches
+from app.verification.http import Refused, new_request_id, read_body, send_json
 from app.verification.requests import CHALLENGE
-from app.verification.verify import Asked
+from app.verification.verdict import AccessRequest
 
 VERIFY_LIMIT: Final = 64 * 1024
 USAGE_LIMIT: Final = 1024 * 1024
@@ -28,7 +29,7 @@ Handler = Callable[[Scope, Receive, Send, dict[bytes, bytes]], Awaitable[None]]
 
 
 class Verification:
-    """The application; `open` and `close` in the server's lifespan."""
+    """The application; call `open` and `close` in the server's lifespan."""
 
     def __init__(self, settings: Settings) -> None:
         self._tokens = settings.gateway_tokens
@@ -40,16 +41,15 @@ class Verification:
         }
 
     async def open(self) -> None:
-        self._hot = hot.open_for(database.engine())
-        await self._hot.open()
-        self._batches = Batches(self._hot, peppers.current(), self._tokens)
+        log = usage_log.current()
+        await log.open()
+        self._batches = Batches(log, peppers.current(), self._tokens)
 
     async def close(self) -> None:
         await self._batches.close()
-        await self._hot.close()
 
     async def fault(self) -> str | None:
-        """What keeps this node from verifying; None if nothing does."""
+        """Why this node cannot verify; None if it can."""
         return await self._batches.fault()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,28 +73,28 @@ class Verification:
             await Refused(500, "INTERNAL", f"Something went wrong here. Mention {request_id}.").send(send, request_id)
 
     async def _verify(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
-        token = _token(requests.bearer(headers.get(b"authorization")))
+        token, offered = _token(requests.bearer(headers.get(b"authorization"))), catalogue.current()
         try:
             if scope["query_string"]:
                 raise requests.invalid("UNKNOWN_PARAMETER", "/v1/verify takes no parameters in the address.")
             body = await read_body(receive, headers, VERIFY_LIMIT)
             given = requests.verify_request(body)
-            asked = Asked(given.permission, given.environment, requests.address_of(given.ip), given.user_agent)
-            if not requests.are_offered(asked):
+            asked = AccessRequest(given.permission, given.environment, requests.address_of(given.ip), given.user_agent)
+            if not requests.are_offered(asked, offered):
                 await self._check_names(token, asked)
         except Refused:
-            await self._batches.authenticate(token)  # strangers are not told what is wrong with their request
+            await self._batches.authenticate(token)  # unauthenticated callers do not learn what is wrong with their request
             raise
-        verdict = await self._batches.ask(token, requests.secret_of(given.key), asked, follows=given.outcome_follows)
-        await send_json(send, 200, answers.as_json(verdict, asked), answers.notice_headers(verdict))
+        verdict = await self._batches.ask(token, requests.secret_of(given.key, offered), asked, follows=given.outcome_follows)
+        await send_json(send, 200, responses.as_json(verdict, asked), responses.notice_headers(verdict))
 
     async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-gateway-token")
-        token = _token(requests.text_of(given) if given is not None else None)
+        token, offered = _token(requests.text_of(given) if given is not None else None), catalogue.current()
         try:
             address = requests.forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
-            asked = Asked(*requests.query_of(scope), address, requests.user_agent_of(headers))
-            if not requests.are_offered(asked):
+            asked = AccessRequest(*requests.query_of(scope), address, requests.user_agent_of(headers))
+            if not requests.are_offered(asked, offered):
                 await self._check_names(token, asked)
             key = requests.presented_key(headers)
             if key is None:
@@ -102,10 +102,10 @@ class Verification:
         except Refused:
             await self._batches.authenticate(token)
             raise
-        verdict = await self._batches.ask(token, requests.secret_of(key), asked, follows=False)
+        verdict = await self._batches.ask(token, requests.secret_of(key, offered), asked, follows=False)
         if not verdict.valid or verdict.key is None:
-            raise answers.as_refusal(verdict, asked)
-        await send_empty(send, answers.as_headers(verdict.key) + answers.notice_headers(verdict))
+            raise responses.as_refusal(verdict, asked)
+        await send_response(send, 204, [NO_STORE, *responses.as_headers(verdict.key), *responses.notice_headers(verdict)])
 
     async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))
@@ -117,10 +117,10 @@ class Verification:
             answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))
         except ValidationFailed as refusal:
             raise requests.invalid("BAD_REQUEST", refusal.message) from None
-        await send_json(send, 200, answer)
+        await send_json(send, 200, answer, [])
 
-    async def _check_names(self, token: str, asked: Asked) -> None:
-        """Of names that are not offered only the database knows more, and no stranger makes it search."""
+    async def _check_names(self, token: str, asked: AccessRequest) -> None:
+        """Names that are not offered need a database query, which unauthenticated callers must not cause."""
         await self._batches.authenticate(token)
         await requests.check_names(asked)
 

@@ -1,4 +1,4 @@
-"""The one read of a batch: keys with their workspaces and open rotations, gateway tokens, the database's clock, at one moment."""
+"""The only read of a batch: keys with workspaces and open rotations, gateway tokens and the database's clock, in one snapshot."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from app import clock, database
-from app.database.hot import Hot, Row
+from app import clock
+from app.database.hot_path import Hot, Row
+from app.database.sql import living
 from app.database.statements import Lookup, Upsert
 from app.rotations.rotation import OnDeadline
-from app.verification.notice import Rotating
-from app.verification.verify import Gateway, HeldKey
+from app.verification.deprecation import Rotating
+from app.verification.verdict import Gateway, KeyRecord
 
 _LOOKUP: Final = Lookup(
     "SELECT 'k', k.digest, {now}, k.id, k.workspace, k.environment, k.revoked_at, k.pepper_version, k.name, k.permissions,"
@@ -19,7 +20,7 @@ _LOOKUP: Final = Lookup(
     " FROM api_key k JOIN workspace w ON w.id = k.workspace"
     # A run is open only while its successor lives.
     " LEFT JOIN rotation r ON r.predecessor = k.id AND r.ended_at IS NULL"
-    " LEFT JOIN api_key s ON s.id = r.successor AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > {now})"
+    f" LEFT JOIN api_key s ON s.id = r.successor AND {living('s', '{now}')}"
     " WHERE k.digest {0}"
     " UNION ALL"
     " SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
@@ -33,10 +34,10 @@ _PROBED: Final = "ON CONFLICT (name) DO UPDATE SET until = excluded.until"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one read found, by digest. `now` is None if it found nothing at all: then there is nothing to judge by time."""
+    """The result of one read, by digest. `now` is None if it found nothing: then nothing depends on the time."""
 
     now: int | None
-    keys: dict[bytes, HeldKey]
+    keys: dict[bytes, KeyRecord]
     gateways: dict[bytes, Gateway]
 
 
@@ -49,51 +50,16 @@ async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -
 
 
 async def probe(hot: Hot) -> None:
-    """Reads what verification reads and writes one row where nothing else does. Raises Unavailable."""
+    """Reads like a verification, and writes a row that nothing else uses. Raises Unavailable."""
     await read(hot, [b""], [b""])
-    # Another value each time: SQLite writes nothing for a row that stays as it is, not even to a disk that is full.
+    # A different value each time: SQLite writes nothing for an unchanged row, not even on a full disk.
     value = secrets.randbelow(clock.SECOND)
     await hot.write([Upsert("job", (("name", "text"), ("until", "bigint")), _PROBED, [("readiness", value)])])
 
 
-async def is_permission_held(name: str) -> bool:
-    """Whether some living key still holds a permission that left the catalogue."""
-    rows = await database.fetch(
-        "SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND (' ' || permissions || ' ') LIKE {} ESCAPE '!' LIMIT 1",
-        f"% {name.replace('!', '!!').replace('%', '!%').replace('_', '!_')} %",
-    )
-    return bool(rows)
-
-
-async def is_environment_held(name: str) -> bool:
-    """Whether some living key still runs in an environment that left the catalogue."""
-    rows = await database.fetch("SELECT 1 AS held FROM api_key WHERE revoked_at IS NULL AND environment = {} LIMIT 1", name)
-    return bool(rows)
-
-
-async def redigest_key(key_id: str, digest: bytes, pepper_version: int) -> None:
-    """The key's digest under a newer pepper; never back to an older one."""
-    await _redigest("api_key", key_id, digest, pepper_version)
-
-
-async def redigest_gateway_token(token_id: str, digest: bytes, pepper_version: int) -> None:
-    """The same for a gateway token."""
-    await _redigest("gateway_token", token_id, digest, pepper_version)
-
-
-async def _redigest(table: str, row_id: str, digest: bytes, pepper_version: int) -> None:
-    await database.fetch(
-        f"UPDATE {table} SET digest = {{}}, pepper_version = {{}} WHERE id = {{}} AND pepper_version < {{}}",
-        digest,
-        pepper_version,
-        row_id,
-        pepper_version,
-    )
-
-
-def _key(row: Row) -> HeldKey:
+def _key(row: Row) -> KeyRecord:
     key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole = row[3:15]
-    return HeldKey(
+    return KeyRecord(
         id=key_id,
         workspace_id=workspace_id,
         workspace=slug,
@@ -102,7 +68,7 @@ def _key(row: Row) -> HeldKey:
         permissions=tuple(permissions.split()),
         allowed_ips=tuple(ips.split()),
         expires_at=expires_at,
-        # A suspended workspace suspends its keys; the earlier of the two is since when.
+        # A suspended workspace suspends its keys; the earlier of the two instants counts.
         suspended_at=own if whole is None or (own is not None and own < whole) else whole,
         revoked_at=revoked_at,
         pepper_version=version,

@@ -1,4 +1,4 @@
-"""An address that nobody can read is unknown, which shuts allow-lists; so it is counted and, once a minute, said in the log."""
+"""An unreadable address is unknown, which fails every allow-list; so it is counted and, once a minute, logged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _said_at = float("-inf")
 
 
 def note(entry: bytes) -> None:
-    """That this stood in `X-Forwarded-For` in the place of an address."""
+    """Counts and logs an invalid entry of `X-Forwarded-For`."""
     global _said_at
     metrics.ADDRESSES_UNREADABLE.inc()
     if time.monotonic() - _said_at >= SAID_EVERY_SECONDS:
@@ -25,6 +25,6 @@ def note(entry: bytes) -> None:
 
 
 def _shape(entry: bytes) -> str:
-    """What it looks like: enough to find the proxy that wrote it, whatever the client may have put there."""
+    """The shape of the entry: enough to find the proxy that wrote it, without logging data of the client."""
     text = entry[:_LONGEST].decode("ascii", "replace").strip()
     return re.sub(r"[0-9]", "9", re.sub(r"[A-Za-z]", "a", text))

@@ -1,83 +1,178 @@
-"""The alert list of a workspace: what asks for something to be done, what was told before, and days on which many keys end."""
+"""The alert list of a workspace: open alerts with their evidence, earlier ones, and days on which many keys expire."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from app.access.policy import Action
+from app.alerts import service as alerts
+from app.alerts import words
+from app.alerts.alert import Alert, Kind, Resolution, State
+from app.alerts.alert_store import AlertFilter
+from app.alerts.rules import RULES
+from app.checklist import service as checklists
 from app.clock import DAY
-from app.notices import service as notices
-from app.notices.notice import Kind, Notice
+from app.errors import FieldProblem, ValidationFailed
 from app.rotations import service as rotations
-from app.web.endings import ending_keys, endings
-from app.web.formats import day, relative
-from app.web.page import Page
-from app.web.standing import Standing, rotating, standing
+from app.tenancy import service as tenancy
+from app.tenancy.service import Access
+from app.web.framework.page import Page
+from app.web.framework.sse import EventStreams, Subject
+from app.web.presentation.alert_chart import compared
+from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
+from app.web.presentation.filters import day, relative
+from app.web.presentation.key_status import KeyStatus, key_status, rotation_status
 
 ALERTS: Final = "/w/{slug:str}/alerts"
+EXPECTED_USE: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/expected-use"
 MOST_PAST: Final = 100
+_TITLES_BEFORE: Final = {Kind.ROTATE_BY: "Rotation due", Kind.EXPIRY: "Expiry"}
+_TITLES_WHEN_DUE: Final = {
+    Kind.ROTATE_BY: "Rotation overdue",
+    Kind.EXPIRY: "Expired",
+    Kind.DEADLINE: "Rotation past its deadline",
+    Kind.LEAKED: "Leaked",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """What one can do about a notice: a page of the key, and the action that it takes to use it."""
+class Shown:
+    """What the live part of the page shows: open alerts, and how many there are of any kind."""
 
-    words: str
-    path: str
-    action: str
-
-
-_ROTATE: Final = Way("Rotate", "rotation", "rotate_api_key")
-_EXTEND: Final = Way("Extend", "edit", "update_api_key")
-_FINISH: Final = Way("Finish the rotation", "rotation", "complete_rotation")
-_REVOKE: Final = Way("Revoke", "revocation", "revoke_api_key")
-WAYS: Final[Mapping[Kind, tuple[Way, ...]]] = {
-    Kind.ROTATE_BY: (_ROTATE, _REVOKE),
-    Kind.EXPIRY: (_EXTEND, _REVOKE),
-    Kind.DEADLINE: (_FINISH,),
-}
-_BEFORE: Final = {Kind.ROTATE_BY: "Rotation due", Kind.EXPIRY: "Expiry"}
-_AT_LAST: Final = {Kind.ROTATE_BY: "Rotation overdue", Kind.EXPIRY: "Expired", Kind.DEADLINE: "Rotation past its deadline"}
+    access: Access
+    alerts: tuple[Alert, ...]
+    total: int
 
 
 @get(ALERTS)
-async def alerts(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    runs = {run.predecessor.id: run for run in await rotations.open_runs(page.actor, page.slug)}
+async def listing(page: NamedDependency[Page]) -> Response[str]:
+    await checklists.note_visit(page.access)
+    progress_by_key = {progress.predecessor.id: progress for progress in await rotations.open_rotations(page.access)}
+    kind = _kind(page)
     return page.show(
         "alerts/list.html",
-        notices=await notices.open_notices(page.actor, page.slug),
-        past=await notices.past_notices(page.actor, page.slug, MOST_PAST),
-        endings=endings(await ending_keys(page), page.now, page.zone),
-        stands=lambda notice: stands(notice, page.now, page.zone),
-        ways=lambda notice: [way for way in WAYS[notice.kind] if page.may(way.action)],
-        told=told,
-        standing=lambda key: rotating(runs.get(key.id)) or standing(key, page.now, page.zone),
+        **_context(page, await _shown(page.access, kind), kind),
+        past=await alerts.newest(page.access, MOST_PAST, AlertFilter((State.RESOLVED,), (kind,) if kind else ())),
+        expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
+        sent_text=sent_text,
+        key_status=lambda key: rotation_status(progress_by_key.get(key.id)) or key_status(key, page.now, page.zone),
     )
 
 
-def stands(notice: Notice, now: int, zone: str) -> Standing:
-    """An open notice as it is by now, not as it was when it was told."""
-    at = day(notice.about, zone)
-    if notice.kind is Kind.DEADLINE:
-        return Standing("Deadline passed", "bad", f"on {at}; both keys work on and count on the plan")
-    if notice.kind is Kind.EXPIRY:
-        urgent = notice.about - now <= DAY
-        return Standing(f"Expires {relative(notice.about, now)}", "bad" if urgent else "warn", f"{at}, then it is refused for ever")
-    if notice.has_come(now):
-        return Standing("Rotation overdue", "bad", f"since {at}; it works on")
-    return Standing(f"Rotate {relative(notice.about, now)}", "warn", f"by {at}")
+@get(f"{ALERTS}/events")
+async def events(page: NamedDependency[Page], live: NamedDependency[EventStreams]) -> Response[str]:
+    """Streams the open alerts and the number beside "Alerts" whenever they change."""
+    kind, first = _kind(page), page.access
+    subject = Subject(
+        f"alerts {first.workspace.id} {kind}",
+        first.workspace.id,
+        version=functools.partial(_version, first),
+        load=functools.partial(_reread, first, kind),
+        shown_part=_shown_part,
+    )
+
+    async def render(seen: Shown) -> str:
+        page.now = seen.access.now
+        return await page.part("alerts/list.html", "live", **_context(page, seen, kind) | {"is_event": True})
+
+    return live.stream(
+        page.signed_in,
+        subject,
+        await _shown(first, kind),
+        allowed=lambda: tenancy.reading(page.actor, page.slug, Action.READ_KEYS),
+        render=render,
+    )
 
 
-def told(notice: Notice) -> str:
-    """What was told at the time: `Expiry in 7 days`."""
-    if notice.days == 0:
-        return _AT_LAST[notice.kind]
-    return f"{_BEFORE[notice.kind]} in {notice.days} day{'' if notice.days == 1 else 's'}"
+@post(f"{ALERTS}/{{alert_id:str}}/resolution", status_code=200)
+async def resolve(page: NamedDependency[Page], alert_id: FromPath[str]) -> Response[str]:
+    """The same form sent twice resolves once."""
+    given = page.form.text("resolution")
+    if given not in (Resolution.EXPECTED, Resolution.HANDLED):
+        raise ValidationFailed(FieldProblem("resolution", "INVALID", "Choose one of the offered answers."))
+    await alerts.resolve(page.actor, alert_id, Resolution(given), always=page.form.has("always"), slug=page.slug)
+    return page.go(page.to("alerts", done=given.lower()))
 
 
-HANDLERS = (alerts,)
+@post(EXPECTED_USE, status_code=200)
+async def expect_use(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """Turns a rule off for a key, or on again. Sending the form twice is harmless."""
+    given = page.form.text("kind")
+    if given not in RULES:
+        raise ValidationFailed(FieldProblem("kind", "INVALID", "Choose one of the offered rules."))
+    await alerts.set_expected(page.actor, key_id, Kind(given), expected=page.form.text("expected") == "yes", slug=page.slug)
+    return page.go(page.to("settings", "api-keys", key_id, done="expected"))
+
+
+def alert_status(alert: Alert, now: int, zone: str) -> KeyStatus:
+    """Describes the current state of an open alert, not its state when it was raised."""
+    if not alert.is_dated:
+        return KeyStatus(RULES[alert.kind].title, "bad", "")
+    at = day(alert.about, zone)
+    if alert.kind is Kind.DEADLINE:
+        return KeyStatus("Deadline passed", "bad", f"on {at}; both keys work on and count on the plan")
+    if alert.kind is Kind.LEAKED:
+        return KeyStatus("Leaked", "bad", f"found in public and revoked on {at}")
+    if alert.kind is Kind.EXPIRY:
+        urgent = alert.about - now <= DAY
+        return KeyStatus(f"Expires {relative(alert.about, now)}", "bad" if urgent else "warn", f"{at}, then always refused")
+    if alert.has_come(now):
+        return KeyStatus("Rotation overdue", "bad", f"since {at}; it works on")
+    return KeyStatus(f"Rotate {relative(alert.about, now)}", "warn", f"by {at}")
+
+
+def sent_text(alert: Alert) -> str:
+    """What the alert reported when it was raised: `Expiry in 7 days`."""
+    if not alert.is_dated:
+        return RULES[alert.kind].title
+    if alert.days == 0:
+        return _TITLES_WHEN_DUE[alert.kind]
+    return f"{_TITLES_BEFORE[alert.kind]} in {alert.days} day{'' if alert.days == 1 else 's'}"
+
+
+def alert_context(page: Page) -> dict[str, Any]:
+    """What the partial of an alert needs, here and on the page of a key."""
+    return {
+        "rules": RULES,
+        "alert_status": lambda alert: alert_status(alert, page.now, page.zone),
+        "remedies": lambda alert: [remedy for remedy in RULES[alert.kind].remedies if page.may(remedy.action)],
+        "summary": words.summary,
+        "usual": words.usual,
+        "compared": compared,
+    }
+
+
+def _context(page: Page, seen: Shown, kind: Kind | None) -> dict[str, Any]:
+    return {"alerts": seen.alerts, "kind": kind, "total": seen.total, "is_event": False, **alert_context(page)}
+
+
+async def _shown(access: Access, kind: Kind | None) -> Shown:
+    found = await alerts.newest(access, alerts.MOST_SHOWN, AlertFilter((State.OPEN,), (kind,) if kind else ()))
+    return Shown(access, tuple(found), len(found) if kind is None else await alerts.count_open(access))
+
+
+async def _reread(access: Access, kind: Kind | None, seen: Shown) -> Shown:
+    """Read by all streams of the workspace together; each checks its own reader's access."""
+    return await _shown(await tenancy.seen(access.actor, None, workspace_id=access.workspace.id), kind)
+
+
+async def _version(access: Access, seen: Shown) -> object:
+    return await alerts.version_mark(access)
+
+
+def _shown_part(seen: Shown) -> object:
+    return seen.total, tuple((alert.id, alert.count, alert.last_seen_at) for alert in seen.alerts)
+
+
+def _kind(page: Page) -> Kind | None:
+    given = page.query.get("kind", "")
+    return Kind(given) if given in RULES else None
+
+
+HANDLERS = (listing, events, resolve, expect_use)

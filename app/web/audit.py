@@ -1,59 +1,119 @@
-"""The audit log of a workspace, the newest first, all of it or what was done to one thing."""
+"""The audit log of a workspace, newest first, with filters and search, and as a file for download."""
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 
+from app import clock
+from app.access.policy import Action
 from app.audit import service as audit
-from app.audit.entry import Entry, EntryFilter
-from app.web.history import changes
-from app.web.page import Page, with_query
+from app.audit.entry import LONGEST_SEARCH, EntryFilter
+from app.audit.export import file_name
+from app.downloads import Format
+from app.keys.secret import mask_secrets
+from app.paging import Position, Window
+from app.tenancy import service as tenancy
+from app.web.framework.downloads import Downloads
+from app.web.framework.page import Page, with_query
+from app.web.presentation.audit_text import action_name, changes
 
 LOG: Final = "/w/{slug:str}/settings/audit-log"
 PAGE_SIZE: Final = 50
+FILTERS: Final = ("q", "actor", "action", "target", "since", "until")
 _LONGEST_POSITION: Final = 15
 
 
 @get(LOG)
-async def log(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    target = _target(page)
-    entries, newer, older = await _window(page, target)
+async def log(page: NamedDependency[Page]) -> Response[str]:
+    wanted, query = filter_from(page.query, page.zone), nonempty_filters(page.query)
+    found = await audit.between(page.access, _window(page), wanted)
+    entries = found.items
     return page.show(
         "audit/log.html",
         entries=entries,
-        target=target,
-        total=await audit.count(page.actor, page.slug, EntryFilter(target)),
-        newer=with_query(page.path, target=target, after=str(entries[0].position)) if newer else None,
-        older=with_query(page.path, target=target, before=str(entries[-1].position)) if older else None,
+        wanted=wanted,
+        query=query,
+        is_filtered=wanted != EntryFilter(),
+        actors=await audit.actors(page.access),
+        actions=[(name, action_name(name)) for name in await audit.actions(page.access)],
+        total=await audit.count(page.access, wanted),
+        newer=with_query(page.path, **query, after=str(entries[0].position)) if entries and found.has_previous else None,
+        older=with_query(page.path, **query, before=str(entries[-1].position)) if entries and found.has_next else None,
+        files=[(form, with_query(f"{page.path}/export.{form}", **query)) for form in Format],
         changes=lambda entry: changes(entry, page.zone),
     )
 
 
-async def _window(page: Page, target: str | None) -> tuple[list[Entry], bool, bool]:
-    """A page of entries, and whether there are newer and older ones."""
-    below, above = _position(page, "before"), _position(page, "after")
-    wanted, backwards = EntryFilter(target), above is not None
-    found = await audit.between(
-        page.actor, page.slug, limit=PAGE_SIZE + 1, below=below, above=above, filter=wanted, oldest_first=backwards
+@get([f"{LOG}/export.{form}" for form in Format])
+async def export(page: NamedDependency[Page], downloads: NamedDependency[Downloads]) -> Response[Any]:
+    """All entries that match the filters of the page, oldest first."""
+    form = Format(page.path.rpartition(".")[2])
+    page.require(Action.READ_AUDIT)
+    return downloads.stream(
+        page.signed_in,
+        page.access.workspace.id,
+        audit.export(page.access, form, filter_from(page.query, page.zone)),
+        allowed=lambda: tenancy.reading(page.actor, page.slug, Action.READ_AUDIT),
+        media_type=form.media_type,
+        file_name=file_name(page.slug, page.now, form),
     )
-    entries, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
-    if above is not None:
-        return entries[::-1], more, bool(entries)
-    return entries, below is not None and bool(entries), more
 
 
-def _position(page: Page, name: str) -> int | None:
-    text = page.query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_POSITION else None
+def filter_from(query: Mapping[str, str], zone: str) -> EntryFilter:
+    """The log's filter; values that cannot be read are ignored. Both days are included, in this time zone."""
+    return EntryFilter(
+        target=_id(query, "target"),
+        action=_id(query, "action"),
+        actor=_id(query, "actor"),
+        since=_midnight(query.get("since", ""), zone, 0),
+        until=_midnight(query.get("until", ""), zone, 1),
+        search=_search_text(query),
+    )
 
 
-def _target(page: Page) -> str | None:
-    text = page.query.get("target", "")
+def nonempty_filters(query: Mapping[str, str]) -> dict[str, str | None]:
+    """The part of the query that identifies the list, without the position in it."""
+    return {**{name: query[name] for name in FILTERS if query.get(name)}, "q": _search_text(query)}
+
+
+def _search_text(query: Mapping[str, str]) -> str:
+    """A whole key is cut to its prefix, so that no page or link repeats a secret."""
+    return mask_secrets(query.get("q", ""))[:LONGEST_SEARCH]
+
+
+def _id(query: Mapping[str, str], name: str) -> str | None:
+    text = query.get(name, "").strip()
     return text if text.isascii() and text.isprintable() and text else None
 
 
-HANDLERS = (log,)
+def _midnight(text: str, zone: str, days: int) -> int | None:
+    """The beginning of a day of `<input type=date>`, or of the day after it."""
+    with contextlib.suppress(ValueError, OverflowError):
+        day = date.fromisoformat(text) + timedelta(days=days)
+        return clock.from_datetime(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)))
+    return None
+
+
+def _window(page: Page) -> Window:
+    older_than, newer_than = _position(page, "before"), _position(page, "after")
+    return Window(PAGE_SIZE, after=older_than, before=newer_than, backwards=newer_than is not None)
+
+
+def _position(page: Page, name: str) -> Position | None:
+    text = page.query.get(name, "")
+    return (int(text),) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_POSITION else None
+
+
+@get("/w/{slug:str}/settings/audit")
+async def short(page: NamedDependency[Page]) -> Response[str]:
+    return page.go(with_query(page.to("settings", "audit-log"), **page.query))
+
+
+HANDLERS = (log, export, short)

@@ -1,4 +1,4 @@
-"""The calendar of a workspace's keys: the feed itself, which needs its link and nobody signed in, and the page of the link."""
+"""The calendar of a workspace's keys: the feed, which its secret link opens without a session, and the page of that link."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from litestar.params import FromPath
 from app.calendar import service as calendars
 from app.calendar.service import PATH, SUFFIX
 from app.errors import NotFound
-from app.keys.repeat import Repeated
-from app.web.page import Page
+from app.keys.idempotency import RepeatedRequest
+from app.web.framework.page import Page
 
 SETTINGS: Final = "/w/{slug:str}/settings/calendar"
 
 
 @get(f"{PATH}{{name:str}}")
 async def feed(page: NamedDependency[Page], name: FromPath[str]) -> Response[bytes]:
-    """Kept by no cache, as every page here: a withdrawn link must show nothing any more, and calendars ask a few times a day."""
+    """Not cached, like every page: a withdrawn link must show nothing any more, and calendars fetch the feed a few times a day."""
     if not name.endswith(SUFFIX):
         raise NotFound("calendar")
     content = await calendars.read(name.removesuffix(SUFFIX))
@@ -28,22 +28,22 @@ async def feed(page: NamedDependency[Page], name: FromPath[str]) -> Response[byt
 
 
 @get(SETTINGS)
-async def link(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    return page.show("calendar/page.html", link=await calendars.find_link(page.actor, page.slug))
+async def link(page: NamedDependency[Page]) -> Response[str]:
+    return page.show("calendar/page.html", link=await calendars.find_link(page.access))
 
 
 @post(SETTINGS, status_code=200)
-async def renew(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """The link in this one answer. Sent twice it is one link, and the second answer is the page that says so."""
+async def renew(page: NamedDependency[Page]) -> Response[str]:
+    """Shows the link only in this response. The same form sent twice makes one link; the second response says that it exists."""
     try:
         made = await calendars.renew_link(page.actor, page.slug, idempotency_key=page.form.sending)
-    except Repeated:
+    except RepeatedRequest:
         return page.go(page.to("settings", "calendar"))
     return page.show("calendar/made.html", 201, link=made)
 
 
 @post(f"{SETTINGS}/withdrawal", status_code=200)
-async def withdraw(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+async def withdraw(page: NamedDependency[Page]) -> Response[str]:
     await calendars.withdraw_link(page.actor, page.slug)
     return page.go(page.to("settings", "calendar"))
 

@@ -1,18 +1,20 @@
-"""The way in, and the overview of a workspace: what needs attention, the plan's meter, requests over time."""
+"""The start page, and the overview of a workspace: what needs attention, the checklist's score, the plan's meter,
+requests over time."""
 
 from __future__ import annotations
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 
 from app.access.policy import Action
 from app.audit import service as audit
+from app.checklist import service as checklists
 from app.plans import service as plans
 from app.usage import service as usage
-from app.web.attention import attention
-from app.web.endings import ending_keys, endings
-from app.web.page import Page, with_query
+from app.web.framework.page import Page, with_query
+from app.web.needs_attention import keys_needing_attention
+from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
+from app.web.usage import choice
 from app.workspaces import service as workspaces
 
 NEWEST_CHANGES = 6
@@ -20,36 +22,41 @@ NEWEST_CHANGES = 6
 
 @get("/")
 async def home(page: NamedDependency[Page]) -> Response[str]:
-    return page.go(await _last_place(page))
+    return page.go(await _last_workspace_path(page))
 
 
 @get("/settings/api-keys")
 async def deep_link(page: NamedDependency[Page]) -> Response[str]:
-    """What documentation links to: the API keys of the workspace one was in last."""
-    return page.go(with_query(await _last_place(page) + "/settings/api-keys", **page.query))
+    """The target of links in documentation: the API keys of the last visited workspace."""
+    return page.go(with_query(await _last_workspace_path(page) + "/settings/api-keys", **page.query))
 
 
 @get("/w/{slug:str}/settings")
-async def settings(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """The address of any setting, cut short."""
+async def settings(page: NamedDependency[Page]) -> Response[str]:
+    """A shortened URL of any settings page."""
     return page.go(page.to("settings", "api-keys"))
 
 
 @get("/w/{slug:str}")
-async def overview(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    here = page.here.workspace
+async def overview(page: NamedDependency[Page]) -> Response[str]:
+    here = page.access.workspace
     await workspaces.remember_last(page.signed_in.session.user.id, here.id)
+    shown = choice(page)
     return page.show(
         "home/overview.html",
-        attention=await attention(page),
-        endings=endings(await ending_keys(page), page.now, page.zone),
-        meter=await plans.meter(here),
-        usage=await usage.of_workspace(page.actor, page.slug),
-        changes=await audit.page(page.actor, page.slug, limit=NEWEST_CHANGES) if page.may(Action.READ_AUDIT) else [],
+        shown.status,
+        **shown.context,
+        attention=await keys_needing_attention(page),
+        expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
+        checklist=await checklists.of_workspace(page.access),
+        meter=await plans.meter(page.access),
+        usage=await usage.of_workspace(page.access, *shown.range.span),
+        callers=await usage.callers_of_workspace(page.access, *shown.range.span),
+        changes=await audit.page(page.access, limit=NEWEST_CHANGES) if page.may(Action.READ_AUDIT) else [],
     )
 
 
-async def _last_place(page: Page) -> str:
+async def _last_workspace_path(page: Page) -> str:
     last = await workspaces.last_of(page.actor)
     if last is None:
         return "/account"

@@ -1,7 +1,8 @@
-"""What can be done to one API key: editing, suspending and resuming, revoking."""
+"""Changing an API key: editing, suspending and resuming, revoking."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from litestar import Response, get, post
@@ -13,29 +14,28 @@ from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
-from app.keys.service import KeyEdit
 from app.rotations import service as rotations
 from app.versions import Stale
 from app.web import key_form
-from app.web.formats import REASONS
-from app.web.page import Page
+from app.web.framework.page import Page
+from app.web.presentation.filters import REASONS
 
 KEY: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}"
 
 
 @get(f"{KEY}/edit")
-async def edit_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+async def edit_form(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     page.require(Action.UPDATE_API_KEY)
     return _edit(page, await _key(page, key_id), 200)
 
 
 @post(f"{KEY}/edit", status_code=200)
-async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+async def edit(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     key = await _key(page, key_id)
     try:
-        asked = key_form.asked(page.form, page.zone)
-        change = KeyEdit(asked.name, asked.permissions, asked.allowed_ips, _kept(key, asked.expires_at), set_expiry=True)
-        await keys.update(page.actor, key_id, change, slug=page.slug, seen=page.form.text("seen") or None)
+        settings = key_form.settings_from(page.form, page.zone)
+        change = replace(settings, expires_at=_kept(key, settings.expires_at)).values()
+        await keys.update(page.actor, key_id, change, slug=page.slug, expected=page.form.text("seen") or None)
     except Stale:
         return _edit(page, await _key(page, key_id), 409, stale=True)
     except ValidationFailed as problem:
@@ -45,7 +45,7 @@ async def edit(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPat
 
 
 @get(f"{KEY}/suspension")
-async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+async def suspension_form(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     page.require(Action.SUSPEND_API_KEY)
     key = await _key(page, key_id)
     if key.is_over(page.now):
@@ -54,11 +54,11 @@ async def suspension_form(page: NamedDependency[Page], slug: FromPath[str], key_
 
 
 @post(f"{KEY}/suspension", status_code=200)
-async def suspension(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """`state` says how it shall be afterwards: sent twice, it is the same. Only the suspension that was seen is ended."""
+async def suspension(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """`state` is the wanted state, so that sending the form twice is harmless. Ends only the suspension that the form showed."""
     try:
         if page.form.text("state") == "active":
-            key = await keys.resume(page.actor, key_id, slug=page.slug, seen=page.form.text("seen"))
+            key = await keys.resume(page.actor, key_id, slug=page.slug, expected=page.form.text("seen"))
         else:
             key = await keys.suspend(page.actor, key_id, slug=page.slug)
     except Stale:
@@ -67,18 +67,18 @@ async def suspension(page: NamedDependency[Page], slug: FromPath[str], key_id: F
 
 
 @get(f"{KEY}/revocation")
-async def revocation_form(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+async def revocation_form(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     page.require(Action.REVOKE_API_KEY)
     key = await _key(page, key_id)
     return page.go(_address(page, key)) if key.revocation else await _revocation(page, key, 200)
 
 
 @post(f"{KEY}/revocation", status_code=200)
-async def revocation(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
+async def revocation(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     key = await _key(page, key_id)
     try:
         reason = _reason(page.form.text("reason"))
-        await _require_prefix(page, key)
+        _require_prefix(page, key)
         await keys.revoke(page.actor, key_id, reason, page.form.text("note"), slug=page.slug)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
@@ -87,7 +87,7 @@ async def revocation(page: NamedDependency[Page], slug: FromPath[str], key_id: F
 
 
 async def _key(page: Page, key_id: str) -> ApiKey:
-    return await keys.get(page.actor, key_id, slug=page.slug)
+    return await keys.find(page.access, key_id)
 
 
 def _address(page: Page, key: ApiKey) -> str:
@@ -95,7 +95,7 @@ def _address(page: Page, key: ApiKey) -> str:
 
 
 def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
-    """`stale`: the form is shown with what was typed, beside what somebody else has made of the key meanwhile."""
+    """`stale`: somebody else has changed the key meanwhile; the form shows the user's input next to the current values."""
     if key.is_over(page.now):
         raise Conflict(f"This key is {key.status(page.now).lower()}, which is final. Create a new one.")
     known = catalogue.current()
@@ -106,27 +106,26 @@ def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Respo
 
 
 async def _suspension(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
-    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+    impact = await rotations.impact(page.access, key)
     return page.show("keys/suspension.html", status, key=key, impact=impact, stale=stale)
 
 
 async def _revocation(page: Page, key: ApiKey, status: int) -> Response[str]:
-    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+    impact = await rotations.impact(page.access, key)
     return page.show("keys/revocation.html", status, key=key, reasons=REASONS, impact=impact)
 
 
-async def _require_prefix(page: Page, key: ApiKey) -> None:
-    """Raises ValidationFailed where somebody is using the key right now and the prefix was not typed."""
-    impact = await rotations.impact(page.actor, key.id, slug=page.slug)
+def _require_prefix(page: Page, key: ApiKey) -> None:
+    """Raises ValidationFailed if the key is in use right now and the prefix was not typed."""
     typed = page.form.text("prefix").strip().rstrip("…")
-    if impact.verdict is rotations.Verdict.BUSY and typed != key.prefix:
+    if rotations.verdict(key, page.now) is rotations.Verdict.BUSY and typed != key.prefix:
         raise ValidationFailed(
             FieldProblem("prefix", "REQUIRED", f"It is in use at this moment. Type {key.prefix} to revoke it all the same.")
         )
 
 
 def _kept(key: ApiKey, given: int | None) -> int | None:
-    """A form knows minutes: a time that was not changed keeps its seconds."""
+    """Forms have minute precision: a time that was not changed keeps its seconds."""
     if key.expires_at is None or given is None:
         return given
     return key.expires_at if given == key.expires_at - key.expires_at % clock.MINUTE else given

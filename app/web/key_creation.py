@@ -1,6 +1,6 @@
-"""Making an API key: the form, what it says looked over, and the secret, once.
+"""Creating an API key: the form, its review, and the secret, which is shown once.
 
-What was typed is in the address of the form and of its review, so that Back, Forward and Reload find it there.
+The URLs of the form and the review contain the input, so that Back, Forward and Reload keep it.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from litestar.params import FromPath
 from app import catalogue
 from app.errors import PlanLimitReached, ValidationFailed
 from app.keys import service as keys
-from app.keys.rules import KeyInput
+from app.keys.key import KeySettings
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.web import key_form
-from app.web.form import Form
-from app.web.page import Page
-from app.web.secret import first_use
+from app.web.framework.form import Form
+from app.web.framework.page import Page
+from app.web.presentation.snippets import try_it_snippet
 
 LIST: Final = "/w/{slug:str}/settings/api-keys"
 NEW: Final = f"{LIST}/new"
 
 
 @get(NEW)
-async def blank(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
+async def blank(page: NamedDependency[Page]) -> Response[str]:
     page.form = page.form if page.form.values else _typed(page)
     return await (_look_over(page) if page.form.has("review") else _form(page, 200))
 
 
 @post(NEW, status_code=200)
-async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    """The secret in this one answer. Sent twice it is one key, and leads to its page."""
+async def create(page: NamedDependency[Page]) -> Response[str]:
+    """Shows the secret only in this response. The same form sent twice creates one key; the second leads to the key's page."""
     if not page.form.has("confirmed"):
         return await _look_over(page)
     try:
-        asked = key_form.asked(page.form, page.zone)
-        made = await keys.create(page.actor, page.slug, asked, idempotency_key=page.form.sending)
+        settings = key_form.settings_from(page.form, page.zone)
+        made = await keys.create(page.actor, page.slug, settings, idempotency_key=page.form.sending)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return await _form(page, 422)
@@ -50,31 +50,31 @@ async def create(page: NamedDependency[Page], slug: FromPath[str]) -> Response[s
 
 
 @post(f"{LIST}/{{key_id:str}}/replacement", status_code=200)
-async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a key that nobody has used was lost: another takes its place. Sent twice it leads to that one's page."""
+async def replace_unused(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """Replaces an unused key whose secret was lost. The same form sent twice leads to the replacement's page."""
     return _made(page, await rotations.replace_unused(page.actor, key_id, slug=page.slug))
 
 
 def _typed(page: Page) -> Form:
-    """What the address says; nothing of it when somebody else typed it."""
+    """The input from the URL; none of it if another user typed it."""
     typed = Form.parse(page.search)
     return typed if typed.text("by") == page.actor.id else Form()
 
 
 async def _look_over(page: Page) -> Response[str]:
     try:
-        return await _review(page, await keys.check(page.actor, page.slug, key_form.asked(page.form, page.zone)))
+        return await _review(page, await keys.check(page.actor, page.slug, key_form.settings_from(page.form, page.zone)))
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return await _form(page, 422)
 
 
 def _made(page: Page, made: keys.Created) -> Response[str]:
-    """The secret, the first time; else, and when that answer is reloaded, the page of its key."""
+    """The secret the first time; later, and when that response is reloaded, the key's page."""
     address = page.to("settings", "api-keys", made.key.id, made="yes")
     if made.secret is None:
         return page.go(address)
-    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret, **first_use(made.secret))
+    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret, **try_it_snippet(made.secret))
     shown.headers["hx-replace-url"] = address
     return shown
 
@@ -89,13 +89,13 @@ async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) 
     )
 
 
-async def _review(page: Page, asked: KeyInput) -> Response[str]:
-    known, once, typed = catalogue.current(), page.once, key_form.typed(page.form)
+async def _review(page: Page, settings: KeySettings) -> Response[str]:
+    known, once, typed = catalogue.current(), page.once, key_form.typed_fields(page.form)
     return page.show(
         "keys/review.html",
-        asked=asked,
-        environment=known.environments[asked.environment],
-        permissions=[known.permission(name) for name in asked.permissions],
+        settings=settings,
+        environment=known.environments[settings.environment],
+        permissions=[known.permission(name) for name in settings.permissions],
         typed=typed,
         once=once,
         back=f"{page.path}?{urlencode([('by', page.actor.id), ('once', once), *typed])}",
@@ -105,7 +105,7 @@ async def _review(page: Page, asked: KeyInput) -> Response[str]:
 
 async def _room(page: Page) -> dict[str, Any]:
     """The plan's meter, and the plans that would allow one more."""
-    meter = await plans.meter(page.here.workspace)
+    meter = await plans.meter(page.access)
     larger = [plan for plan in catalogue.current().plans_allowing(meter.used + 1) if plan.name != meter.plan.name]
     return {"meter": meter, "larger": larger}
 

@@ -1,4 +1,4 @@
-"""From what a form or an address says to what the use cases take."""
+"""Converts forms and query strings to the arguments of use cases."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from zoneinfo import ZoneInfo
 
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.key import RotationDue, Status
-from app.keys.listing import LONGEST_SEARCH, KeyFilter
-from app.keys.rules import KeyInput
-from app.keys.secret import cut
-from app.web.form import Form
+from app.keys.filters import LONGEST_SEARCH, KeyFilter
+from app.keys.key import KeySettings, RotationDue, Status
+from app.keys.secret import mask_secrets
+from app.web.framework.form import Form
 
 FIELDS: Final = ("preset", "name", "environment", "permissions", "expiresAt", "allowedIps")
 FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "sort")
 
 
-def asked(form: Form, zone: str) -> KeyInput:
-    """Raises ValidationFailed for a time that cannot be read."""
-    return KeyInput(
+def settings_from(form: Form, zone: str) -> KeySettings:
+    """The new key that the form describes. Raises ValidationFailed for a time that cannot be parsed."""
+    return KeySettings(
         name=form.text("name"),
         environment=form.text("environment"),
         permissions=form.texts("permissions"),
-        expires_at=instant(form.text("expiresAt"), zone),
-        allowed_ips=networks(form.text("allowedIps")),
+        expires_at=parse_local_time(form.text("expiresAt"), zone),
+        allowed_ips=parse_networks(form.text("allowedIps")),
     )
 
 
-def typed(form: Form) -> list[tuple[str, str]]:
+def typed_fields(form: Form) -> list[tuple[str, str]]:
     """The fields of the form for a new key, as they were typed."""
     return [(name, text) for name in FIELDS for text in form.texts(name)]
 
 
-def instant(text: str, zone: str) -> int | None:
-    """What `<input type=datetime-local>` sends, in this time zone; None for nothing. Raises ValidationFailed."""
+def parse_local_time(text: str, zone: str) -> int | None:
+    """Parses the value of `<input type=datetime-local>` in this time zone; None if empty. Raises ValidationFailed."""
     if not text.strip():
         return None
     try:
@@ -47,18 +46,18 @@ def instant(text: str, zone: str) -> int | None:
         raise ValidationFailed(FieldProblem("expiresAt", "INVALID", message)) from None
 
 
-def networks(text: str) -> tuple[str, ...]:
-    """One address or network a line, or between commas."""
+def parse_networks(text: str) -> tuple[str, ...]:
+    """Addresses or networks, separated by lines or commas."""
     return tuple(part for part in text.replace(",", " ").split() if part)
 
 
-def filter_of(query: Mapping[str, str]) -> KeyFilter:
-    """The list's filter; a value that names nothing is no filter."""
+def filter_from(query: Mapping[str, str]) -> KeyFilter:
+    """The list's filter; unknown values are ignored."""
     known = catalogue.current()
     status, rotation = query.get("status", "").upper(), query.get("rotation", "").upper()
     environment, permission = query.get("environment", ""), query.get("permission", "")
     return KeyFilter(
-        search=_search(query),
+        search=_search_text(query),
         statuses=(Status(status),) if status in set(Status) else (),
         environment=environment if environment in known.environments else None,
         permission=permission if permission in known.permissions else None,
@@ -66,12 +65,12 @@ def filter_of(query: Mapping[str, str]) -> KeyFilter:
     )
 
 
-def plain(query: Mapping[str, str]) -> dict[str, str | None]:
-    """The part of the address that says which list this is, without the place in it."""
-    return {**{name: query[name] for name in FILTERS if query.get(name)}, "q": _search(query)}
+def nonempty_filters(query: Mapping[str, str]) -> dict[str, str | None]:
+    """The part of the query that identifies the list, without the position in it."""
+    return {**{name: query[name] for name in FILTERS if query.get(name)}, "q": _search_text(query)}
 
 
-def _search(query: Mapping[str, str]) -> str:
-    """Of a whole key only its prefix, so that no page or link repeats what somebody should not have sent; no more than is
-    searched for."""
-    return cut(query.get("q", ""))[:LONGEST_SEARCH]
+def _search_text(query: Mapping[str, str]) -> str:
+    """The search text. A whole key is cut to its prefix, so that no page or link repeats a secret; a longer text is cut to what
+    is searched for."""
+    return mask_secrets(query.get("q", ""))[:LONGEST_SEARCH]

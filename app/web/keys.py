@@ -1,4 +1,4 @@
-"""API keys: the list, and looking at one."""
+"""API keys: the list, and the page of one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,35 @@ from litestar.params import FromPath
 
 from app import catalogue
 from app.access.policy import Action
+from app.alerts import service as alerts
+from app.alerts.alert import Alert, State
+from app.alerts.alert_store import AlertFilter
 from app.audit import service as audit
+from app.checklist import service as checklists
 from app.clock import SECOND
 from app.errors import NotFound
 from app.keys import service as keys
+from app.keys.filters import KeyFilter, Order, position_of
 from app.keys.key import ApiKey
-from app.keys.listing import KeyFilter, KeyPage, Order, Window, place_of
+from app.paging import Page as Found
+from app.paging import Window
 from app.plans import service as plans
 from app.rotations import service as rotations
-from app.usage import callers
+from app.usage import caller_service
 from app.usage import service as usage
-from app.usage.usage import Counts
+from app.usage.caller import seen_between
+from app.usage.usage import Totals
 from app.versions import version_of
-from app.web import key_changes, key_creation, key_form
+from app.web import key_changes, key_creation, key_form, leaks
+from app.web.alerts import alert_context
+from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
-from app.web.page import Page, with_query
-from app.web.standing import rotating, standing
+from app.web.presentation.filters import LEAK_REASONS
+from app.web.presentation.key_status import key_status, rotation_status
+from app.web.usage import choice
 
 PAGE_SIZE: Final = 25
+MOST_ALERTS: Final = 20
 # Of what only time changes, and of what others than the key's own requests do to its page.
 LOOK_EVERY: Final = 30 * SECOND
 SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
@@ -47,70 +58,83 @@ SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
 
 
 @get(LIST)
-async def listing(page: NamedDependency[Page], slug: FromPath[str]) -> Response[str]:
-    asked = key_form.filter_of(page.query)
+async def listing(page: NamedDependency[Page]) -> Response[str]:
+    key_filter = key_form.filter_from(page.query)
     sort = page.query.get("sort") if page.query.get("sort") in SORTS else "newest"
-    found = await _found(page, asked, sort or "newest")
-    runs = await rotations.of_keys([key.id for key in found.keys])
+    found = await _found(page, key_filter, sort or "newest")
+    progress_by_key = await rotations.of_keys(page.access, found.items)
     return page.show(
         "keys/list.html",
-        keys=found,
-        asked=asked,
+        found=found,
+        key_filter=key_filter,
         sort=sort,
-        by_schedule=bool(asked.rotation) or sort in ("rotate", "rotate-last"),
-        filters=key_form.plain(page.query),
-        total=await keys.count(page.actor, page.slug, asked),
-        is_filtered=asked != KeyFilter(),
-        requests=await usage.totals([key.id for key in found.keys]) if page.may(Action.READ_USAGE) else {},
-        meter=await plans.meter(page.here.workspace),
+        by_schedule=bool(key_filter.rotation) or sort in ("rotate", "rotate-last"),
+        filters=key_form.nonempty_filters(page.query),
+        total=await keys.count(page.access, key_filter),
+        is_filtered=key_filter != KeyFilter(),
+        requests=await usage.totals(page.access, found.items) if page.may(Action.READ_USAGE) else {},
+        meter=await plans.meter(page.access),
         catalogue=catalogue.current(),
-        standing=lambda key: rotating(runs.get(key.id)) or standing(key, page.now, page.zone),
+        key_status=lambda key: rotation_status(progress_by_key.get(key.id)) or key_status(key, page.now, page.zone),
         rotate_by=lambda key: None if key.is_over(page.now) else key.rotate_by(_every(key)),
-        link=lambda **changed: with_query(page.path, **{**key_form.plain(page.query), **changed}),
+        link=lambda **changed: with_query(page.path, **{**key_form.nonempty_filters(page.query), **changed}),
     )
 
 
 @get(f"{LIST}/{{key_id:str}}")
-async def detail(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The open page asks for itself again with the mark of what it shows; while that still holds there is nothing to say."""
-    key = await keys.get(page.actor, key_id, slug=page.slug)
-    mark = await _mark(page, key)
+async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """An open page polls with the mark of what it shows; the response is empty while the mark is still current."""
+    key = await keys.find(page.access, key_id)
+    raised = await alerts.newest(page.access, MOST_ALERTS, AlertFilter((State.OPEN,), key_id=key.id))
+    mark = await _mark(page, key, raised)
     if page.query.get("poll") == mark:
         return page.unchanged()
-    found = await usage.of_key(page.actor, key_id)
-    line = await rotations.lineage(page.actor, key_id, slug=page.slug)
+    if not page.is_fragment:
+        await checklists.note_visit(page.access)
+    shown = choice(page)
+    line = await rotations.lineage(page.access, key)
+    totals = await usage.all_time(page.access, line)
+    callers = await caller_service.of_key(page.access, key)
     return page.show(
         "keys/page.html",
+        shown.status,
+        **shown.context,
         key=key,
         seen=mark,
-        usage=found,
-        run=await rotations.of_key(page.actor, key_id, slug=page.slug),
-        callers=(await callers.of_keys([key.id]))[key.id],
+        usage=await usage.of_key(page.access, key, *shown.range.span),
+        total=totals[key.id],
+        line_total=sum(totals.values(), Totals()),
+        progress=await rotations.of_key(page.access, key),
+        callers=callers,
+        seen_callers=seen_between(callers, shown.range.since, shown.range.until),
         line=line,
-        line_counts=sum((await usage.totals([each.id for each in line])).values(), Counts()),
-        standing=standing(key, page.now, page.zone),
+        key_status=key_status(key, page.now, page.zone),
+        leak_reasons=LEAK_REASONS,
         environment=catalogue.current().environment(key.environment),
         permissions=[catalogue.current().permission(name) for name in key.permissions],
-        history=await audit.about(page.actor, page.slug, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],
+        alerts=raised,
+        expected=await alerts.expectations(page.access, key),
+        **alert_context(page),
+        history=await audit.about(page.access, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],
     )
 
 
-async def _found(page: Page, asked: KeyFilter, sort: str) -> KeyPage:
-    order, descending = SORTS[sort]
+async def _found(page: Page, key_filter: KeyFilter, sort: str) -> Found[ApiKey]:
+    (order, descending), known = SORTS[sort], catalogue.current()
     after, before = [await _named(page, name) for name in ("after", "before")]
     window = Window(
         PAGE_SIZE,
-        after=place_of(after, order, page.now) if after else None,
-        before=place_of(before, order, page.now) if before else None,
+        after=position_of(after, order, known, page.now) if after else None,
+        before=position_of(before, order, known, page.now) if before else None,
         backwards=before is not None,
     )
-    return await keys.page(page.actor, page.slug, window, asked, order, descending=descending)
+    return await keys.page(page.access, window, key_filter, order, descending=descending)
 
 
-async def _mark(page: Page, key: ApiKey) -> str:
-    """Cheap, and read before what it marks: differs when the key was changed or anything counted, and twice a minute anyway."""
-    counted = await usage.totals([key.id])
-    return version_of(key, counted, page.now // LOOK_EVERY)
+async def _mark(page: Page, key: ApiKey, raised: list[Alert]) -> str:
+    """A cheap version mark, read before the data it marks: changes with the key and its counts, and every half minute anyway."""
+    counted = await usage.totals(page.access, [key])
+    return version_of(key, counted, [(alert.id, alert.count) for alert in raised], page.now // LOOK_EVERY)
 
 
 def _every(key: ApiKey) -> int | None:
@@ -118,11 +142,11 @@ def _every(key: ApiKey) -> int | None:
 
 
 async def _named(page: Page, name: str) -> ApiKey | None:
-    """The key at which a page of the list begins or ends; one that is not there is no reason to show nothing."""
+    """The key at which a page of the list begins or ends; an unknown one is ignored rather than showing an empty list."""
     key_id = page.query.get(name)
     with contextlib.suppress(NotFound):
-        return await keys.get(page.actor, key_id, slug=page.slug) if key_id else None
+        return await keys.find(page.access, key_id) if key_id else None
     return None
 
 
-HANDLERS = (listing, detail, *key_creation.HANDLERS, *key_changes.HANDLERS)
+HANDLERS = (listing, detail, *key_creation.HANDLERS, *key_changes.HANDLERS, *leaks.HANDLERS)

@@ -1,7 +1,8 @@
-"""Rotating a key in four steps: a new one, put into place, seen taking over, and the old one revoked."""
+"""Rotating a key in four steps: create a new one, deploy it, watch it take over, and revoke the old one."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 from litestar import Response, get, post
@@ -14,115 +15,124 @@ from app.errors import Conflict, FieldProblem, NotFound, RotationNotReady, Valid
 from app.keys import service as keys
 from app.keys.key import ApiKey, Status
 from app.rotations import service as rotations
-from app.rotations.rotation import OnDeadline, Progress, State
-from app.usage import callers
+from app.rotations.rotation import OnDeadline, Progress, Rotation, State
+from app.usage import caller_service
 from app.versions import Stale, version_of_all
-from app.web.live import Live, Subject
-from app.web.page import Page, with_query
-from app.web.secret import first_use
+from app.web.framework.page import Page, with_query
+from app.web.framework.sse import EventStreams, Subject
+from app.web.presentation.snippets import try_it_snippet
 
 ROTATION: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/rotation"
 DEADLINE_DAYS: Final = (1, 3, 7, 14, 30)
+# After a leak.
+DEADLINE_MINUTES: Final = (15, 60)
+_MADE_LATELY: Final = 5 * clock.MINUTE
 QUIET_SECONDS: Final = {900: "15 minutes", 3_600: "1 hour", 21_600: "6 hours", 86_400: "1 day"}
 STEPS: Final = ("Create the new key", "Put it into your application", "Watch it take over", "Revoke the old key")
-# Which of the steps a run is at; those before it are done.
+# The current step of a rotation; those before it are done.
 STEP_OF: Final = {State.ISSUED: 1, State.IN_USE: 2, State.DRAINING: 2, State.READY: 3, State.COMPLETED: 4, State.CANCELLED: 4}
 
 
 @get(ROTATION)
-async def show(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Where it was left: the run as it stands, or the form that begins one."""
-    key = await keys.get(page.actor, key_id, slug=page.slug)
-    run = await rotations.of_key(page.actor, key_id, slug=page.slug)
-    if run and (run.is_open or key.is_over(page.now)):
-        return _page(page, run)
+async def show(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """The key's current rotation, or the form that starts one."""
+    key = await keys.find(page.access, key_id)
+    progress = await rotations.of_key(page.access, key)
+    if progress and (progress.is_open or key.is_over(page.now)):
+        return _page(page, progress)
     page.require(Action.ROTATE_API_KEY)
     return await _form(page, key, 200)
 
 
 @post(ROTATION, status_code=200)
-async def start(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Sent twice it is one run; the second answer shows where it stands, and offers another secret if nobody uses the first."""
+async def start(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """The same form sent twice starts one rotation; the second response shows it and offers a new secret if the first is unused."""
     page.require(Action.ROTATE_API_KEY)
-    key = await keys.get(page.actor, key_id, slug=page.slug)
-    run = await rotations.of_key(page.actor, key_id, slug=page.slug)
-    if run and run.is_open:
-        return page.go(_address(page, run))
+    key = await keys.find(page.access, key_id)
+    progress = await rotations.of_key(page.access, key)
+    if progress and progress.is_open:
+        return page.go(_address(page, progress))
     try:
         started = await _start(page, key_id)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
         return await _form(page, key, 422)
-    run = started.progress
+    progress = started.progress
     if started.secret is None:
-        return page.go(_address(page, run))
-    return _started(page, run, started.secret)
+        return page.go(_address(page, progress))
+    return _started(page, progress, started.secret)
 
 
 @get(f"{ROTATION}/events")
-async def events(
-    page: NamedDependency[Page], live: NamedDependency[Live], slug: FromPath[str], key_id: FromPath[str]
-) -> Response[str]:
-    """The live part of the page, again whenever it changes."""
-    run = await _run(page, key_id)
-    subject = Subject(run.rotation.id, run.rotation.workspace_id, mark=rotations.mark, look=rotations.again, shape=_shape)
+async def events(page: NamedDependency[Page], live: NamedDependency[EventStreams], key_id: FromPath[str]) -> Response[str]:
+    """Streams the live part of the page whenever it changes."""
+    progress = await _run(page, key_id)
+    # The read that all streams share; each stream checks its own reader's access.
+    first = page.access
+    subject = Subject(
+        progress.rotation.id,
+        progress.rotation.workspace_id,
+        version=functools.partial(rotations.version_mark, first),
+        load=functools.partial(rotations.reread, first),
+        shown_part=_shown_part,
+    )
     return live.stream(
         page.signed_in,
         subject,
-        run,
-        allowed=lambda: rotations.require(page.actor, run),
+        progress,
+        allowed=lambda: rotations.require(page.actor, progress),
         render=lambda seen: page.part("rotations/page.html", "live", **_context(page, seen)),
     )
 
 
 @post(f"{ROTATION}/completion", status_code=200)
-async def complete(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Not ready: says who would be cut off, and asks once more; again if these are others when it is forced."""
-    run, form = await _run(page, key_id), page.form
+async def complete(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """If it is not ready, shows the callers that would be cut off and asks to confirm; again if these have changed since."""
+    progress, form = await _run(page, key_id), page.form
     try:
-        done = await rotations.complete(page.actor, run.rotation.id, force=form.has("force"), seen=form.text("seen"))
+        done = await rotations.complete(page.actor, progress.rotation.id, force=form.has("force"), expected=form.text("seen"))
     except (RotationNotReady, Stale) as problem:
-        run, stale = await _run(page, key_id), isinstance(problem, Stale)
-        return page.show("rotations/not_ready.html", 409, run=run, stale=stale, address=_address(page, run))
+        progress, stale = await _run(page, key_id), isinstance(problem, Stale)
+        return page.show("rotations/not_ready.html", 409, progress=progress, stale=stale, address=_address(page, progress))
     return page.go(_address(page, done))
 
 
 @post(f"{ROTATION}/cancellation", status_code=200)
-async def cancel(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """Of a successor that is in use: says so, and asks once more; again if others use it when it is forced."""
-    run, form = await _run(page, key_id), page.form
-    if run.is_open and run.successor.last_used_at is not None and not form.has("force"):
-        return await _in_use(page, run)
+async def cancel(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """If the new key is in use, shows its callers and asks to confirm; again if these have changed since."""
+    progress, form = await _run(page, key_id), page.form
     try:
-        await rotations.cancel(page.actor, run.rotation.id, force=form.has("force"), seen=form.text("seen"))
-    except Stale:
-        return await _in_use(page, await _run(page, key_id), stale=True)
-    return page.go(page.to("settings", "api-keys", run.predecessor.id))
+        await rotations.cancel(page.actor, progress.rotation.id, force=form.has("force"), expected=form.text("seen"))
+    except (rotations.SuccessorInUse, Stale) as problem:
+        return await _in_use(page, await _run(page, key_id), stale=isinstance(problem, Stale))
+    return page.go(page.to("settings", "api-keys", progress.predecessor.id))
 
 
 @post(f"{ROTATION}/extension", status_code=200)
-async def extend(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    run = await _run(page, key_id)
-    later = min(max(page.now, run.rotation.deadline) + _days(page) * clock.DAY, run.rotation.latest_deadline)
-    return page.go(with_query(_address(page, await rotations.extend(page.actor, run.rotation.id, later)), done="extended"))
+async def extend(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """Extends the deadline that the form showed, so that sending it twice extends once."""
+    rotation = (await _run(page, key_id)).rotation
+    extended_to = _extended_from(page.form.text("from"), rotation, page.now) + _days(page) * clock.DAY
+    later = max(min(extended_to, rotation.latest_deadline), rotation.deadline)
+    return page.go(with_query(_address(page, await rotations.extend(page.actor, rotation.id, later)), done="extended"))
 
 
 @post(f"{ROTATION}/dismissals", status_code=200)
-async def dismiss(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    run = await _run(page, key_id)
-    return page.go(_address(page, await rotations.dismiss(page.actor, run.rotation.id, page.form.text("caller"))))
+async def dismiss(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    progress = await _run(page, key_id)
+    return page.go(_address(page, await rotations.dismiss(page.actor, progress.rotation.id, page.form.text("caller"))))
 
 
 @post(f"{ROTATION}/replacement", status_code=200)
-async def replace_unused(page: NamedDependency[Page], slug: FromPath[str], key_id: FromPath[str]) -> Response[str]:
-    """The secret of a new key that nobody uses was lost: another takes its place in the same run. Sent twice it is one."""
+async def replace_unused(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """Replaces an unused new key whose secret was lost, in the same rotation. The same form sent twice replaces it once."""
     page.require(Action.CREATE_API_KEY)
-    run = await _run(page, key_id)
-    if page.form.text("successor") != run.successor.id:
-        return page.go(_address(page, run))
-    made = await rotations.replace_unused(page.actor, run.successor.id, slug=page.slug)
-    run = await rotations.get(page.actor, run.rotation.id)
-    return _started(page, run, made.secret) if made.secret else page.go(_address(page, run))
+    progress = await _run(page, key_id)
+    if page.form.text("successor") != progress.successor.id:
+        return page.go(_address(page, progress))
+    made = await rotations.replace_unused(page.actor, progress.successor.id, slug=page.slug)
+    progress = await rotations.get(page.actor, progress.rotation.id)
+    return _started(page, progress, made.secret) if made.secret else page.go(_address(page, progress))
 
 
 async def _start(page: Page, key_id: str) -> rotations.Started:
@@ -132,17 +142,33 @@ async def _start(page: Page, key_id: str) -> rotations.Started:
         page.actor,
         key_id,
         slug=page.slug,
-        # From the start of the form on, so that the same form sent again asks for the same thing.
-        deadline=_since(page.form.text("since"), page.now) + _days(page) * clock.DAY,
+        # Counted from when the form was made, so that the same form sent again makes the same request.
+        deadline=_deadline(page),
         on_deadline=on_deadline,
         quiet_seconds=int(quiet) if quiet.isdecimal() and int(quiet) in QUIET_SECONDS else rotations.DEFAULT_QUIET_SECONDS,
         idempotency_key=page.form.sending,
     )
 
 
-def _since(text: str, now: int) -> int:
-    """When the form was made, if that is not long ago; a form left open for hours counts from now."""
-    return int(text) if text.isdecimal() and now - clock.HOUR <= int(text[:20]) <= now else now
+def _deadline(page: Page) -> int:
+    """In days, or in minutes if the key has leaked."""
+    text = page.form.text("minutes")
+    if not page.form.has("minutes"):
+        return _since(page.form.text("since"), page.now, clock.HOUR) + _days(page) * clock.DAY
+    if text not in map(str, DEADLINE_MINUTES):
+        raise ValidationFailed(FieldProblem("deadline", "INVALID", "Choose one of the offered times."))
+    return _since(page.form.text("since"), page.now, _MADE_LATELY) + int(text) * clock.MINUTE
+
+
+def _since(text: str, now: int, lately: int) -> int:
+    """When the form was made, if that is recent; a form left open for longer counts from now."""
+    return int(text) if text.isdecimal() and now - lately <= int(text[:20]) <= now else now
+
+
+def _extended_from(text: str, rotation: Rotation, now: int) -> int:
+    """The deadline that the form showed, or its time if the deadline had passed; at the earliest an hour ago."""
+    latest = max(now, rotation.deadline)
+    return max(min(int(text[:20]), latest), now - clock.HOUR) if text.isdecimal() else latest
 
 
 def _days(page: Page) -> int:
@@ -153,7 +179,7 @@ def _days(page: Page) -> int:
 
 
 async def _run(page: Page, key_id: str) -> Progress:
-    found = await rotations.of_key(page.actor, key_id, slug=page.slug)
+    found = await rotations.of_key(page.access, await keys.find(page.access, key_id))
     if found is None:
         raise NotFound("rotation")
     return found
@@ -166,7 +192,7 @@ async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
         "rotations/new.html",
         status,
         key=key,
-        callers=(await callers.of_keys([key.id]))[key.id],
+        callers=await caller_service.of_key(page.access, key),
         environment=catalogue.current().environment(key.environment),
         since=page.form.text("since") or str(page.now),
         days=DEADLINE_DAYS,
@@ -176,44 +202,54 @@ async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
     )
 
 
-async def _in_use(page: Page, run: Progress, *, stale: bool = False) -> Response[str]:
-    using = (await callers.of_keys([run.successor.id]))[run.successor.id]
+async def _in_use(page: Page, progress: Progress, *, stale: bool = False) -> Response[str]:
+    using = await caller_service.of_key(page.access, progress.successor)
     seen = version_of_all(caller.id for caller in using)
-    return page.show("rotations/in_use.html", 409, run=run, callers=using, seen=seen, stale=stale, address=_address(page, run))
-
-
-def _started(page: Page, run: Progress, secret: str) -> Response[str]:
-    address = _address(page, run)
     return page.show(
-        "rotations/started.html", 201, run=run, secret=secret, steps=STEPS, step=1, address=address, **first_use(secret)
+        "rotations/in_use.html", 409, progress=progress, callers=using, seen=seen, stale=stale, address=_address(page, progress)
     )
 
 
-def _page(page: Page, run: Progress) -> Response[str]:
-    return page.show("rotations/page.html", **_context(page, run))
+def _started(page: Page, progress: Progress, secret: str) -> Response[str]:
+    address = _address(page, progress)
+    return page.show(
+        "rotations/started.html",
+        201,
+        progress=progress,
+        secret=secret,
+        steps=STEPS,
+        step=1,
+        address=address,
+        **try_it_snippet(secret),
+    )
 
 
-def _context(page: Page, run: Progress) -> dict[str, Any]:
+def _page(page: Page, progress: Progress) -> Response[str]:
+    return page.show("rotations/page.html", **_context(page, progress))
+
+
+def _context(page: Page, progress: Progress) -> dict[str, Any]:
     return {
-        "run": run,
+        "progress": progress,
         "steps": STEPS,
-        "step": STEP_OF[run.state],
-        "days": [days for days in DEADLINE_DAYS if page.now + days * clock.DAY <= run.rotation.latest_deadline],
-        "address": _address(page, run),
+        "step": STEP_OF[progress.state],
+        "extended_from": max(page.now, progress.rotation.deadline),
+        "days": [days for days in DEADLINE_DAYS if page.now + days * clock.DAY <= progress.rotation.latest_deadline],
+        "address": _address(page, progress),
     }
 
 
-def _shape(run: Progress) -> object:
-    """What must have changed for the page to be worth showing again."""
-    used = (run.predecessor.last_used_at, run.successor.last_used_at)
+def _shown_part(progress: Progress) -> object:
+    """What must have changed for the page to be sent again."""
+    used = (progress.predecessor.last_used_at, progress.successor.last_used_at)
     seen = tuple(
-        (each.caller.id, each.caller.last_seen_at, each.moved, each.dismissed, each.on_successor_at) for each in run.callers
+        (each.caller.id, each.caller.last_seen_at, each.moved, each.dismissed, each.on_successor_at) for each in progress.callers
     )
-    return run.state, used, seen, run.rotation, run.deadline_passed
+    return progress.state, used, seen, progress.rotation, progress.deadline_passed
 
 
-def _address(page: Page, run: Progress) -> str:
-    return page.to("settings", "api-keys", run.predecessor.id, "rotation")
+def _address(page: Page, progress: Progress) -> str:
+    return page.to("settings", "api-keys", progress.predecessor.id, "rotation")
 
 
 HANDLERS = (show, start, events, complete, cancel, extend, dismiss, replace_unused)

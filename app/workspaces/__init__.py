@@ -1,1 +1,1 @@
-"""What changes a workspace itself: its settings, its suspension, and where somebody was last."""
+"""Creates, changes and suspends workspaces, and remembers which one a user visited last."""

@@ -1,5 +1,5 @@
-"""The dearest GraphQL operations that are accepted, over 500 keys with a year of usage: what each costs the server, how much
-of their pace verifications keep beside four callers of the worst, and how long another workspace waits for its list."""
+"""Measures the most expensive accepted GraphQL operations over 500 keys with a year of usage: what each costs the server, how
+long verifications take beside four callers of the worst, and how long another workspace waits for its list of keys."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from bench.attack.client import post
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKERS = 4
@@ -112,7 +114,7 @@ def _body(query: str, variables: dict[str, Any]) -> bytes:
 
 
 def _ask(port: int, token: str, body: bytes) -> tuple[Any, int]:
-    """The answer; and after how many seconds to ask again, if the caller's points are used up by what was measured before."""
+    """Returns the answer, and the seconds to wait before a retry if earlier measurements have used up the caller's points."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection.request("POST", "/graphql", body, headers)
@@ -147,28 +149,18 @@ def _cost(pid: int, port: int, token: str, query: str, variables: dict[str, Any]
     return found
 
 
-async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, token: str, body: bytes) -> int:
-    port = writer.get_extra_info("peername")[1]
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n"
-    writer.write(f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    length = int(re.search(rb"(?i)content-length: *(\d+)", answer)[1])  # type: ignore[index]
-    await reader.readexactly(length)
-    return int(answer.split(b" ", 2)[1])
-
-
 async def _beside(port: int, sample: dict[str, str], accepted: list[str], costs: dict[str, Any]) -> dict[str, Any]:
-    """Verification's p99 and another workspace's list, idle and beside four callers of the dearest accepted operations."""
+    """Measures verification and another workspace's list, idle and beside four callers of the most expensive operations."""
     worst = sorted(accepted, key=lambda name: -costs[name]["cpu ms"])[:4]
     list_body = json.dumps({"query": "{workspace{apiKeys(first:5){nodes{id name}}}}"}).encode()
     verify_body = json.dumps({"key": sample["secret"]}).encode()
-    found: dict[str, Any] = {"dearest": worst}
+    found: dict[str, Any] = {"most expensive": worst}
 
     async def timed(path: str, token: str, body: bytes, pause: float, until: float, into: list[float], bad: list[int]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < until:
             began = time.perf_counter()
-            if (status := await _post(reader, writer, path, token, body)) != 200:
+            if (status := await post(reader, writer, path, token, body)) != 200:
                 bad.append(status)
             into.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(pause)
@@ -179,19 +171,21 @@ async def _beside(port: int, sample: dict[str, str], accepted: list[str], costs:
         verify: list[float] = []
         other: list[float] = []
         bad: list[int] = []
-        refused: list[int] = []
         jobs = [timed("/v1/verify", sample["gateway"], verify_body, 0.005, until, verify, bad) for _ in range(4)]
         jobs.append(timed("/graphql", sample["other"], list_body, 0.05, until, other, bad))
-        for number in range(attackers):
-            body = _body(*ATTACKS[worst[number % len(worst)]])
-            jobs.append(timed("/graphql", sample["program"], body, 0.0, until, [], refused))
+        bodies = [_body(*ATTACKS[worst[number % len(worst)]]).decode() for number in range(attackers)]
+        given = json.dumps({"port": port, "token": sample["program"], "bodies": bodies, "until": until})
+        attack = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.attack.load", given, cwd=ROOT, stdout=subprocess.PIPE
+        )
         await asyncio.gather(*jobs)
+        refused = int((await attack.communicate())[0])
         found[name] = {
             "verify p50 ms": round(statistics.median(verify), 1),
             "verify p99 ms": round(statistics.quantiles(verify, n=100)[98], 1),
             "verifications": len(verify),
             "other list worst ms": round(max(other)),
             "not 200": len(bad),
-            "attackers refused": len(refused),
+            "attackers refused": refused,
         }
     return found

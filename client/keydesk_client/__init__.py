@@ -1,6 +1,6 @@
-"""Protects any ASGI application with API keys that a Keydesk issues, checks and counts.
+"""Protects any ASGI application with API keys that Keydesk issues, verifies and counts.
 
-`KeydeskMiddleware` goes around a Starlette, FastAPI or Litestar app; `Keydesk` asks and reports by hand.
+`KeydeskMiddleware` wraps a Starlette, FastAPI or Litestar app; `Keydesk` verifies and reports without the middleware.
 """
 
 from keydesk_client.client import Keydesk

@@ -1,4 +1,4 @@
-"""The shapes of ASGI, so that the rest needs no framework for its types."""
+"""Types of ASGI, so that the client needs no framework for them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-# Whatever the framework's own types of these three are; Litestar's are unions that nothing else fits.
+# `Any`, because frameworks have their own types for the three arguments; Litestar's unions match no other type.
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]

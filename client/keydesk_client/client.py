@@ -1,4 +1,4 @@
-"""Asks Keydesk over HTTP: one question or one report, bounded in time, each failure an error that says what it means."""
+"""HTTP client of Keydesk: verifies a key or reports a batch, with a time limit. Every failure is a `KeydeskError`."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any, Final, Self
 
 import httpx
 
-from keydesk_client.credential import blot
+from keydesk_client.credential import redact
 from keydesk_client.errors import KeydeskRefused, KeydeskUnavailable
-from keydesk_client.notices import Notices
+from keydesk_client.notice_log import NoticeLog
 from keydesk_client.outcome import Batch, Receipt
 from keydesk_client.verdict import Verdict
 
 _REPORT_TIMEOUT_SECONDS: Final = 10.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 60
 _LONGEST_DETAIL: Final = 300
-# Busy now, or not there now; every other refusal would be the same again.
-_PASSING: Final = frozenset({408, 425, 429})
+# Keydesk is busy or not reachable now; a retry after any other refusal would be refused again.
+_TEMPORARY: Final = frozenset({408, 425, 429})
 _TOKEN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
-# What a kept connection does that the other side has closed in the same moment.
-_CUT_OFF: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+# Errors of a keep-alive connection that the other side closed at the same moment.
+_CONNECTION_CLOSED: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 class Keydesk:
-    """A Keydesk at `url`, asked with a gateway `token`. Raises KeydeskUnavailable and KeydeskRefused, and nothing else.
+    """A client for the Keydesk at `url` with a gateway `token`. Raises only KeydeskUnavailable and KeydeskRefused.
 
-    The token goes to that address only: no redirect is followed and no proxy of the environment is used.
+    The token is sent to that address only: the client follows no redirect and uses no proxy from the environment.
     """
 
     def __init__(
         self, url: str, token: str, *, timeout_seconds: float = 2.0, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        """ValueError for an address or a token that cannot be one. `transport` is for a private CA, a socket or a test."""
+        """Raises ValueError for an invalid address or token. `transport` is for a private CA, a Unix socket or a test."""
         self._url, self._token = _checked_url(url), _checked_token(token)
         self._timeout_seconds = timeout_seconds
         self._transport = transport
-        self._notices = Notices()
+        self._notices = NoticeLog()
         self._http: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -53,7 +53,7 @@ class Keydesk:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the connections; a question that comes later opens new ones."""
+        """Closes the connections; a later call opens new ones."""
         http, self._http = self._http, None
         if http is not None and self._loop is asyncio.get_running_loop():
             await http.aclose()
@@ -68,32 +68,32 @@ class Keydesk:
         user_agent: str | None = None,
         outcome_follows: bool = False,
     ) -> Verdict:
-        """May this request pass? With `outcome_follows` an allowed one is counted when its outcome is reported.
+        """May this request pass? With `outcome_follows` an allowed request is counted when its outcome is reported.
 
-        A key's notice is logged, once a day.
+        Logs a key's notice, once a day.
         """
-        asked = {"key": key, "permission": permission, "environment": environment, "ip": ip, "userAgent": user_agent}
-        question = {name: value for name, value in asked.items() if value is not None}
-        answer = await self._ask("/v1/verify", question | {"outcomeFollows": outcome_follows}, self._timeout_seconds)
+        fields = {"key": key, "permission": permission, "environment": environment, "ip": ip, "userAgent": user_agent}
+        body = {name: value for name, value in fields.items() if value is not None}
+        answer = await self._call("/v1/verify", body | {"outcomeFollows": outcome_follows}, self._timeout_seconds)
         try:
             verdict = Verdict.read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise KeydeskUnavailable("what answered is no verdict of a Keydesk") from None
         if verdict.key is not None:
-            self._notices.hear(verdict.key)
+            self._notices.log(verdict.key)
         return verdict
 
     async def report(self, batch: Batch) -> Receipt:
-        """Tells how requests ended. The same batch may be sent again until this returns: it counts once."""
-        answer = await self._ask("/v1/usage", batch.body(), max(self._timeout_seconds, _REPORT_TIMEOUT_SECONDS))
+        """Reports outcomes of requests. The same batch may be sent again until this returns: it counts once."""
+        answer = await self._call("/v1/usage", batch.body(), max(self._timeout_seconds, _REPORT_TIMEOUT_SECONDS))
         try:
             return Receipt.read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise KeydeskUnavailable("what answered is no receipt of a Keydesk") from None
 
-    async def _ask(self, path: str, body: dict[str, Any], timeout_seconds: float) -> Any:
-        """The JSON of a 200."""
-        response = await self._answer(path, body, timeout_seconds)
+    async def _call(self, path: str, body: dict[str, Any], timeout_seconds: float) -> Any:
+        """Returns the JSON of a 200."""
+        response = await self._response(path, body, timeout_seconds)
         if response.status_code != 200:
             raise _refusal(response)
         try:
@@ -101,33 +101,33 @@ class Keydesk:
         except ValueError:
             raise KeydeskUnavailable("what answered is no Keydesk: it speaks no JSON") from None
 
-    async def _answer(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx.Response:
+    async def _response(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx.Response:
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._post(path, body)
-        # RuntimeError is what httpx says of connections that were closed meanwhile.
+        # httpx raises RuntimeError for connections that were closed meanwhile.
         except (httpx.HTTPError, OSError, RuntimeError) as error:
             failure = type(error).__name__
-        # Outside of the handler: the error below holds the request, and with it the key and the token. So does its text.
+        # Raised outside of the handler: the original error and its text contain the request, and with it the key and the token.
         raise KeydeskUnavailable(f"no answer from keydesk ({failure})")
 
     async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         http, content = self._client(), json.dumps(body)
         try:
             return await http.post(path, content=content)
-        except _CUT_OFF:
-            # A question without an answer counted 0 or 1, so that it may be asked again; once, within the same time.
+        except _CONNECTION_CLOSED:
+            # A request without an answer was counted once or not at all, so a retry is safe: one, within the same time limit.
             return await http.post(path, content=content)
 
     def _client(self) -> httpx.AsyncClient:
-        """The connections of the running loop; those of a loop that is gone, as between two tests, went with it."""
+        """The connections of the running loop. Those of a loop that has ended, as between two tests, ended with it."""
         loop = asyncio.get_running_loop()
         if self._http is None or self._loop is not loop:
             self._loop = loop
             self._http = httpx.AsyncClient(
                 base_url=self._url,
                 headers={"authorization": f"Bearer {self._token}", "content-type": "application/json"},
-                timeout=None,  # noqa: S113 - `_answer` bounds the whole of it
+                timeout=None,  # noqa: S113 - `_response` limits the total time
                 transport=self._transport or httpx.AsyncHTTPTransport(limits=_LIMITS),
                 trust_env=False,
             )
@@ -147,7 +147,7 @@ def _checked_url(url: str) -> str:
 
 
 def _checked_token(token: str) -> str:
-    """The message never shows it: a token with a typing mistake is still a secret."""
+    """The message never shows the token: even a mistyped token is a secret."""
     if not isinstance(token, str) or not _TOKEN.fullmatch(token := token.strip()):
         raise ValueError("`token` is the gateway token that `keydesk gateway-token create` prints")
     return token
@@ -155,10 +155,10 @@ def _checked_token(token: str) -> str:
 
 def _refusal(response: httpx.Response) -> KeydeskUnavailable | KeydeskRefused:
     status = response.status_code
-    said = f"keydesk answered {status}{_detail(response)}"
-    if status >= 500 or status in _PASSING:
-        return KeydeskUnavailable(said, retry_after_seconds=_retry_after(response))
-    return KeydeskRefused(said, status=status)
+    message = f"keydesk answered {status}{_detail(response)}"
+    if status >= 500 or status in _TEMPORARY:
+        return KeydeskUnavailable(message, retry_after_seconds=_retry_after(response))
+    return KeydeskRefused(message, status=status)
 
 
 def _retry_after(response: httpx.Response) -> int:
@@ -167,9 +167,9 @@ def _retry_after(response: httpx.Response) -> int:
 
 
 def _detail(response: httpx.Response) -> str:
-    """Keydesk's own words, where it was Keydesk that answered."""
+    """Keydesk's code and detail; empty if something other than Keydesk answered."""
     try:
         problem = response.json()
-        return f": {blot(problem['code'] + ', ' + problem['detail'])[:_LONGEST_DETAIL]}"
+        return f": {redact(problem['code'] + ', ' + problem['detail'])[:_LONGEST_DETAIL]}"
     except (ValueError, TypeError, KeyError):
         return ""

@@ -1,4 +1,4 @@
-"""Where a request carries its key: `X-API-Key`, else `Authorization: Bearer`; never in the address."""
+"""Finds the API key of a request: in `X-API-Key`, otherwise in `Authorization: Bearer`; never in the URL."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from urllib.parse import unquote_to_bytes
 
 from keydesk_client.asgi import Scope
 
-# Whatever prefix the Keydesk in charge has chosen; the class, the underscores and the length are the same everywhere.
+# Matches every key prefix, which each Keydesk chooses; class, underscores and length are always the same.
 KEY_SHAPE: Final = re.compile(r"(?<![0-9A-Za-z])[a-z][a-z0-9]{1,7}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{38}(?![0-9A-Za-z])")
-# A key has 54 characters at most. What is much longer is not worth a question, and would be refused for its size.
+# A key has 54 characters at most. Keydesk would refuse a much longer text for its size, so it is not asked.
 LONGEST_KEY: Final = 256
-_WHITE_SPACE: Final = " \t"  # that of HTTP, which is no part of a value (RFC 9110 section 5.6.3)
+_WHITE_SPACE: Final = " \t"  # HTTP's white space around a value, which is not part of it (RFC 9110 section 5.6.3)
 
 
 class BadCredential(Exception):
-    """The request names its key in a way that nobody should: it is refused, and Keydesk is never asked about it."""
+    """The request's credential is ambiguous, too long or in the URL: the request is refused without asking Keydesk."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -25,13 +25,13 @@ class BadCredential(Exception):
 
 
 def find_key(scope: Scope) -> str | None:
-    """The text that a caller offers as its key, as it came; None without one, BadCredential if it is unclear which.
+    """Returns the text that a caller sent as its key, unchanged; None without one. Raises BadCredential if it is ambiguous.
 
-    The same verdict on the same headers as at Keydesk's own `/v1/forward-auth`.
+    Treats the same headers exactly as Keydesk's own `/v1/forward-auth`.
     """
     _refuse_query(scope.get("query_string", b""))
     own, bearer = _only(scope, b"x-api-key").strip(_WHITE_SPACE), _bearer_token(_only(scope, b"authorization"))
-    # The other header is often a JWT for somebody else; a second key is a mistake that must not be guessed away.
+    # The other header is often a JWT for another service; with a second key nobody can know which one is meant.
     if own != bearer and KEY_SHAPE.fullmatch(own) and KEY_SHAPE.fullmatch(bearer):
         raise BadCredential(400, "KEY_AMBIGUOUS", "The request holds two different API keys. Send one, in X-API-Key.")
     key = own or bearer
@@ -41,12 +41,12 @@ def find_key(scope: Scope) -> str | None:
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first value of a header, named in lower case; None without it."""
+    """The first value of a header, whose name is in lower case; None without it."""
     return next(_header_values(scope, name), None)
 
 
-def blot(text: str) -> str:
-    """`text` with everything that looks like a key or a token taken out, for logs and messages."""
+def redact(text: str) -> str:
+    """`text` without anything that looks like a key or a token, for logs and messages."""
     return KEY_SHAPE.sub("[secret]", text)
 
 
@@ -55,8 +55,8 @@ def _header_values(scope: Scope, name: bytes) -> Iterator[str]:
 
 
 def _only(scope: Scope, name: bytes) -> str:
-    """The value of a header, "" without one. BadCredential if it comes twice, even with the same value: what reads the
-    request before or after us may take the other line."""
+    """The value of a header, "" without one. Raises BadCredential if it occurs twice, even with the same value: another
+    component on the request's path may read the other line."""
     values = list(_header_values(scope, name))
     if len(values) > 1:
         raise BadCredential(400, "KEY_AMBIGUOUS", f"The header {name.decode()} is given twice. Send one API key, in X-API-Key.")
@@ -69,6 +69,6 @@ def _bearer_token(credentials: str) -> str:
 
 
 def _refuse_query(query: bytes) -> None:
-    """An address is written to logs and histories, so that a key in it must be replaced, not accepted."""
+    """URLs are written to logs and histories, so a key in one must be replaced, not accepted."""
     if KEY_SHAPE.search(unquote_to_bytes(query).decode("latin-1")):
         raise BadCredential(400, "KEY_IN_QUERY", "An API key never goes into an address. Send it in the header X-API-Key.")

@@ -1,4 +1,4 @@
-"""Handlers that name their own permission, instead of a table beside them."""
+"""`@permission` at handlers as an alternative to a permission table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Declared = Iterator[tuple[str, Requirement]]
 
 
 def permission(requirement: Requirement) -> Callable[[_Handler], _Handler]:
-    """`@permission("pdf.read")` right above a handler's `def`, below the framework's own decorator."""
+    """`@permission("pdf.read")`, directly above a handler's `def` and below the framework's decorator."""
 
     def mark(handler: _Handler) -> _Handler:
         if not hasattr(handler, "__code__") and not isinstance(handler, type):
@@ -28,10 +28,10 @@ def permission(requirement: Requirement) -> Callable[[_Handler], _Handler]:
 
 
 def declared(app: Any) -> dict[str, Requirement]:
-    """What the handlers of a Starlette, FastAPI or Litestar app carry, in the order in which it tries its routes.
+    """The permission table of a Starlette, FastAPI or Litestar app's handlers, in the order in which the app tries its routes.
 
-    Call it when all routes are there. A handler without a mark is CLOSED; `declared(app) | {"GET /docs": PUBLIC}` says
-    otherwise. TypeError for an app or a route that cannot be read: then write the table by hand.
+    Call it after all routes are defined. A handler without a decorator is CLOSED unless `declared(app) | {"GET /docs": PUBLIC}`
+    adds a rule. Raises TypeError for an app or a route that cannot be read: then write the table by hand.
     """
     if not isinstance(routes := getattr(app, "routes", None), list):
         raise TypeError(f"{type(app).__name__} has no routes to read: write `permissions` by hand")
@@ -50,15 +50,15 @@ def _starlette(routes: Iterable[Any], prefix: str) -> _Declared:
             yield from _starlette(children, prefix + path)
         elif (handler := getattr(route, "endpoint", None)) is not None:
             yield from _rules(prefix + path, handler, _starlette_methods(route))
-        else:  # a mounted application that keeps its routes to itself, such as StaticFiles
+        else:  # a mounted application without readable routes, such as StaticFiles
             yield from _rules(f"{prefix}{path}/{{rest:path}}", None, _EVERYTHING)
 
 
 def _flat(routes: Iterable[Any]) -> Iterable[Any]:
-    """FastAPI keeps an included router as one opaque route, and offers a function that looks inside."""
-    look_inside: Callable[[Iterable[Any]], Iterable[Any]] | None
-    look_inside = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
-    return look_inside(routes) if look_inside else routes
+    """FastAPI stores an included router as one opaque route, and offers a function that lists its routes."""
+    list_routes: Callable[[Iterable[Any]], Iterable[Any]] | None
+    list_routes = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
+    return list_routes(routes) if list_routes else routes
 
 
 def _starlette_methods(route: Any) -> Collection[str]:
@@ -69,14 +69,14 @@ def _starlette_methods(route: Any) -> Collection[str]:
 
 def _litestar(routes: Iterable[Any]) -> _Declared:
     for route in sorted(routes, key=_litestar_order):
-        # Litestar has more converters than we do; two that differ only there cannot stand in the same place.
+        # Litestar has more converters than we do. It does not allow two routes that differ only in a converter.
         path = re.sub(r":(?!path\})\w+\}", "}", route.path)
         for handler in getattr(route, "route_handlers", None) or [route.route_handler]:
             yield from _rules(path, handler.fn, _litestar_methods(handler))
 
 
 def _litestar_order(route: Any) -> list[bool]:
-    """Place by place, what is written out comes before what is a parameter."""
+    """Sorts segment by segment: literal segments before parameters."""
     return [segment.startswith("{") for segment in route.path.split("/")]
 
 
@@ -90,7 +90,7 @@ def _litestar_methods(handler: Any) -> Collection[str]:
 
 def _rules(path: str, handler: Any, methods: Collection[str]) -> _Declared:
     requirement = getattr(handler, _MARK, CLOSED)
-    told = {*methods} - ({"HEAD"} if "GET" in methods else set())  # a rule for GET is one for HEAD
-    # Litestar answers OPTIONS on every path by a handler of its own; a rule for it would close the door to preflights.
-    told -= {"OPTIONS"} if requirement is CLOSED else set()
-    yield from ((f"{method} {path or '/'}", requirement) for method in sorted(told))
+    declared_methods = {*methods} - ({"HEAD"} if "GET" in methods else set())  # a rule for GET includes HEAD
+    # Litestar adds its own handler for OPTIONS to every path; a rule for it would refuse preflights.
+    declared_methods -= {"OPTIONS"} if requirement is CLOSED else set()
+    yield from ((f"{method} {path or '/'}", requirement) for method in sorted(declared_methods))

@@ -1,4 +1,4 @@
-"""The door: no request reaches the application unless Keydesk, asked about this very one, lets it pass."""
+"""The middleware: no request reaches the application unless Keydesk has verified its key."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ logger = logging.getLogger("keydesk_client")
 _FULL_RETRY_AFTER_SECONDS: Final = 5
 
 
-class About(TypedDict):
-    """What is asked about a request, and reported of it."""
+class RequestDetails(TypedDict):
+    """Details of a request that are sent with its verification and with its outcome."""
 
     permission: str | None
     ip: str | None
@@ -36,13 +36,13 @@ class About(TypedDict):
 
 
 class KeydeskMiddleware:
-    """Around any ASGI application: `app = KeydeskMiddleware(app, url=…, token=…, permissions={"GET /pdfs": "pdf.read"})`.
+    """Wraps any ASGI application: `app = KeydeskMiddleware(app, url=…, token=…, permissions={"GET /pdfs": "pdf.read"})`.
 
-    `permissions` maps a method and a path to a permission, PUBLIC, ANY_KEY or CLOSED; the first that fits decides and what
-    none names is refused. Without it, the app's handlers are asked for their `@permission`. `environment`: only keys of
-    this one pass. `trusted_proxies`: networks (or `unix`) whose X-Forwarded-For is believed. A question takes
-    `timeout_seconds` at most, the last reports at a shutdown `drain_seconds`. `pass_on_notices`: callers whose key is being
-    replaced or expires soon are told so by `Deprecation` and `Sunset` in the responses.
+    `permissions` maps a method and a path to a permission, PUBLIC, ANY_KEY or CLOSED; the first matching rule decides, and a
+    request that matches none is refused. Without it, the table is read from the handlers' `@permission`. `environment`: only
+    keys of this environment pass. `trusted_proxies`: networks (or `unix`) whose X-Forwarded-For is trusted. A verification
+    takes `timeout_seconds` at most, the last reports at shutdown `drain_seconds`. `pass_on_notices`: adds `Deprecation` and
+    `Sunset` to responses to callers whose key is being replaced or expires soon.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class KeydeskMiddleware:
         pass_on_notices: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Raises ValueError for settings that could not mean what they say, TypeError for an app that cannot be asked."""
+        """Raises ValueError for invalid settings, and TypeError for an app whose handlers cannot be read."""
         self.app = app
         self._rules = Rules(declared(app) if permissions is None else permissions)
         self._environment = environment
@@ -79,7 +79,7 @@ class KeydeskMiddleware:
                 raise RuntimeError(f"{kind!r} is no kind of request that could be checked")
 
     async def aclose(self) -> None:
-        """Reports everything there is, for servers without a lifespan; with one, this has happened when it ends."""
+        """Reports all outcomes. Only for servers without lifespan; otherwise this happens at the end of the lifespan."""
         if left := await self._reporter.flush(self._drain_seconds):
             logger.error("%d outcomes could not be reported before the end", left)
         await self._keydesk.aclose()
@@ -89,27 +89,27 @@ class KeydeskMiddleware:
         if requirement is PUBLIC:
             await self.app(scope, receive, send)
             return
-        about = self._about(scope, requirement)
+        details = self._details(scope, requirement)
         try:
-            key = await self._admit(scope, requirement, about)
+            key = await self._authorize(scope, requirement, details)
         except Refusal as refusal:
             await refusal.send(scope, send)
             return
         if self._pass_on_notices and key.notice is not None:
-            send = key.notice.passing_on(send)
-        exchange = Exchange(receive, send, lambda status: self._reporter.add(Outcome(key_id=key.id, status=status, **about)))
-        # A copy, as the protocol asks: what stands around us does not get to see the key of this request.
+            send = key.notice.add_headers(send)
+        exchange = Exchange(receive, send, lambda status: self._reporter.add(Outcome(key_id=key.id, status=status, **details)))
+        # A copy, as ASGI requires: outer middleware must not see the key of this request.
         await exchange.run(self.app, {**scope, "keydesk": key})
 
-    def _about(self, scope: Scope, requirement: Requirement) -> About:
+    def _details(self, scope: Scope, requirement: Requirement) -> RequestDetails:
         return {
             "permission": None if isinstance(requirement, Access) else requirement,
             "ip": self._proxies.caller(scope),
             "user_agent": tidy_user_agent(header(scope, b"user-agent") or ""),
         }
 
-    async def _admit(self, scope: Scope, requirement: Requirement, about: About) -> KeydeskKey:
-        """The key that opens this request; Refusal for everything else."""
+    async def _authorize(self, scope: Scope, requirement: Requirement, details: RequestDetails) -> KeydeskKey:
+        """Returns the verified key; raises Refusal if the request may not pass."""
         if requirement is CLOSED:
             raise Refusal.closed()
         try:
@@ -120,14 +120,14 @@ class KeydeskMiddleware:
             raise Refusal.without_key()
         if self._reporter.full:
             raise Refusal.unavailable(_FULL_RETRY_AFTER_SECONDS)
-        verdict = await self._ask(key, about)
+        verdict = await self._verify(key, details)
         if verdict.key is None:
             raise Refusal.denied(verdict)
         return verdict.key
 
-    async def _ask(self, key: str, about: About) -> Verdict:
+    async def _verify(self, key: str, details: RequestDetails) -> Verdict:
         try:
-            return await self._keydesk.verify(key, environment=self._environment, outcome_follows=True, **about)
+            return await self._keydesk.verify(key, environment=self._environment, outcome_follows=True, **details)
         except KeydeskRefused as error:
             logger.error("requests are refused until this is mended: %s", error)
             raise Refusal.unavailable(error.retry_after_seconds) from None

@@ -1,4 +1,4 @@
-"""What Keydesk says of a key that still works but will not for long, and the response headers that hand it on."""
+"""A key's deprecation notice: it still works, but will soon stop working. And the response headers for it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocke
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`kind` is ROTATING (another key is taking its place) or EXPIRES_SOON (within 14 days); `message` is for people.
+    """`kind` is ROTATING (another key is replacing it) or EXPIRES_SOON (within 14 days); `message` is for people.
 
-    `since` when this is so, and `sunset` when the key stops working; None where nobody has said.
+    `since`: when the notice began. `sunset`: when the key stops working; None if that is not known.
     """
 
     kind: str
@@ -26,23 +26,23 @@ class Notice:
     sunset: datetime | None = None
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError unless it is a notice."""
-        since, sunset = _instant(said["since"]), said["sunset"]
-        return cls(str(said["kind"]), str(said["message"]), since, None if sunset is None else _instant(sunset))
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError unless `data` is a notice."""
+        since, sunset = _instant(data["since"]), data["sunset"]
+        return cls(str(data["kind"]), str(data["message"]), since, None if sunset is None else _instant(sunset))
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """`Deprecation` (RFC 9745) and, where the end is known, `Sunset` (RFC 8594)."""
-        found = [(b"deprecation", b"@%d" % int(self.since.timestamp()))]
+        """`Deprecation` (RFC 9745) and, if the end is known, `Sunset` (RFC 8594)."""
+        headers = [(b"deprecation", b"@%d" % int(self.since.timestamp()))]
         if self.sunset is not None:
-            found.append((b"sunset", format_datetime(self.sunset, usegmt=True).encode()))
-        return found
+            headers.append((b"sunset", format_datetime(self.sunset, usegmt=True).encode()))
+        return headers
 
-    def passing_on(self, send: Send) -> Send:
-        """A `send` whose responses carry the headers too. What the application says of itself stays as it says it."""
+    def add_headers(self, send: Send) -> Send:
+        """Wraps `send` to add the headers to responses, unless the application has set one of them itself."""
 
-        async def say(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] in _STARTS:
                 own = list(message.get("headers") or ())
                 names = {bytes(name).lower() for name, _ in own}
@@ -50,7 +50,7 @@ class Notice:
                     message = {**message, "headers": own + self.headers}
             await send(message)
 
-        return say
+        return send_with_headers
 
 
 def _instant(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""How a request ended, and the batches in which Keydesk is told."""
+"""The outcomes of requests, and the batches in which they are reported to Keydesk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outcome:
     user_agent: str | None = None
 
     def event(self) -> dict[str, Any]:
-        """As `/v1/usage` wants it; what is not known is left out."""
+        """The event for `/v1/usage`; unknown fields are left out."""
         event = {
             "keyId": self.key_id,
             "at": self.at.isoformat(),
@@ -52,7 +52,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What Keydesk did with a batch: `rejected` are the codes of the events it would not count."""
+    """Keydesk's answer to a batch: `rejected` contains the codes of the events that it did not count."""
 
     accepted: int
     rejected: tuple[str, ...] = ()
@@ -66,5 +66,5 @@ class Receipt:
 
 
 def tidy_user_agent(text: str) -> str | None:
-    """A caller's User-Agent as Keydesk takes it: printable and short, since a caller may send any bytes."""
+    """A caller's User-Agent as Keydesk accepts it: printable and short, because a caller may send any bytes."""
     return _UNPRINTABLE.sub("?", text)[:MAXIMUM_USER_AGENT] or None

@@ -1,4 +1,4 @@
-"""How a request is refused: a status, an RFC 9457 body, and an RFC 6750 challenge that says what would help."""
+"""Refusals of requests: a status, an RFC 9457 body, and an RFC 6750 challenge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DENIAL: Final = "websocket.http.response"
 
 
 class Refusal(Exception):
-    """The request does not pass. `more` are members of the body beside those that every refusal has; None is left out."""
+    """The request may not pass. `more` contains additional members of the body; members that are None are left out."""
 
     def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(detail)
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
     @classmethod
     def without_key(cls) -> Self:
-        """RFC 6750 §3.1: no error code for who has not tried."""
+        """No error code for a request without credentials (RFC 6750 section 3.1)."""
         return cls(401, "KEY_MISSING", "Send an API key: X-API-Key, or Authorization: Bearer.", {"www-authenticate": CHALLENGE})
 
     @classmethod
@@ -56,15 +56,15 @@ class Refusal(Exception):
 
     @classmethod
     def unavailable(cls, retry_after_seconds: int) -> Self:
-        """Neither a yes nor a no, so never 401: a caller who gets that throws a good key away."""
+        """There is no verdict, so never 401: a caller that gets a 401 may discard a valid key."""
         detail = "API keys cannot be checked right now. Please try again."
         return cls(503, "KEYS_UNAVAILABLE", detail, {"retry-after": str(retry_after_seconds)})
 
     async def send(self, scope: Scope, send: Send) -> None:
-        """A response; before the handshake of a WebSocket too, where the server knows how."""
+        """Sends a response; for a WebSocket before its handshake, if the server supports that."""
         is_websocket = scope["type"] == "websocket"
         if is_websocket and _DENIAL not in (scope.get("extensions") or {}):
-            # Without that extension servers answer a close before the handshake with 403.
+            # Without this extension, servers answer a close before the handshake with 403.
             await send({"type": "websocket.close", "code": 1008, "reason": self.code})
             return
         kind = _DENIAL if is_websocket else "http.response"

@@ -1,4 +1,4 @@
-"""Tells Keydesk how requests ended: in the background, in batches, each counted exactly once, none thrown away."""
+"""Reports outcomes to Keydesk in the background, in batches. Each is counted exactly once, and none is dropped."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from keydesk_client.outcome import MAXIMUM_BATCH, Batch, Outcome, Receipt
 
 logger = logging.getLogger("keydesk_client")
 
-# Refusals of a batch that a retry would only repeat. A bad token is none: the operator may be changing it just now.
+# Refusals of a batch that a retry would repeat. A bad token is not among them: the operator may be changing it right now.
 _FINAL: Final = frozenset({400, 413, 422})
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _HURRIED_PAUSE_SECONDS: Final = 0.25
 
 
 class Reporter:
-    """A buffer and one task that empties it, alive only while there is something to report.
+    """A buffer, and one task that empties it and runs only while there is something to report.
 
-    A batch is tried, with the same id, until Keydesk has answered: then it was counted once, however often it was sent.
-    When `capacity` outcomes wait, nothing is dropped to make room: `full` says so, and no more requests are let in.
+    A batch is sent, with the same id, until Keydesk has answered: then it was counted once, however often it was sent.
+    When `capacity` outcomes are queued, none is dropped: `full` is true, and the middleware refuses further requests.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Reporter:
         self._interval_seconds = interval_seconds
         self._capacity = capacity
         self._waiting: deque[Outcome] = deque()
-        self._batch: Batch | None = None  # taken out of the buffer and not yet answered
+        self._batch: Batch | None = None  # taken from the buffer and not yet acknowledged
         self._task: asyncio.Task[None] | None = None
         self._enough = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -55,14 +55,14 @@ class Reporter:
         return self.pending >= self._capacity
 
     def add(self, outcome: Outcome) -> None:
-        """Returns at once; the outcome goes with the next batch, within a second or so."""
+        """Returns immediately; the outcome is sent with the next batch, after about a second."""
         self._waiting.append(outcome)
         self._start()
         if len(self._waiting) >= MAXIMUM_BATCH:
             self._enough.set()
 
     async def flush(self, deadline_seconds: float) -> int:
-        """Reports all there is without waiting for more; after the deadline it gives up and returns how many are left."""
+        """Reports all outcomes without waiting for more. Returns how many are left after the deadline."""
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_seconds):
                 while self.pending:
@@ -75,11 +75,11 @@ class Reporter:
         return self.pending
 
     def _start(self) -> asyncio.Task[None]:
-        """The task of the running loop; a loop that is gone, as between two tests, took its task with it."""
+        """The task of the running loop. The task of a loop that has ended, as between two tests, ended with it."""
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             self._enough, self._hurry = asyncio.Event(), asyncio.Event()
-            # An empty context: the task outlives the request that happens to start it.
+            # An empty context, because the task outlives the request that starts it.
             self._task = loop.create_task(self._work(), name="keydesk reports", context=contextvars.Context())
         return self._task
 
@@ -103,7 +103,7 @@ class Reporter:
             self._enough.clear()
 
     async def _deliver(self) -> None:
-        """Ends when Keydesk has answered, however long that takes."""
+        """Returns when Keydesk has answered, however long that takes."""
         attempts = 0
         while (batch := self._batch) is not None:
             try:
@@ -114,7 +114,7 @@ class Reporter:
                     await self._pause(attempts, error)
             else:
                 self._batch = None
-                _tell_rejected(receipt)
+                _log_rejected(receipt)
 
     def _gives_up(self, batch: Batch, error: KeydeskError) -> bool:
         if not isinstance(error, KeydeskRefused) or error.status not in _FINAL:
@@ -124,9 +124,9 @@ class Reporter:
         return True
 
     async def _pause(self, attempts: int, error: KeydeskError) -> None:
-        """Longer each time, never in step with other services, and cut short by a shutdown."""
+        """Waits longer each time, with jitter, and less at shutdown."""
         longest = min(_LONGEST_PAUSE_SECONDS, max(error.retry_after_seconds, 0.5 * 2 ** min(attempts, 10)))
-        seconds = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, hides nothing
+        seconds = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, not cryptographic
         logger.warning("keydesk took no outcomes, %d pending, next try within %.1f s: %s", self.pending, seconds, error)
         if self._hurry.is_set():
             await asyncio.sleep(_HURRIED_PAUSE_SECONDS)
@@ -136,6 +136,6 @@ class Reporter:
                 await self._hurry.wait()
 
 
-def _tell_rejected(receipt: Receipt) -> None:
+def _log_rejected(receipt: Receipt) -> None:
     for code, number in Counter(receipt.rejected).items():
         logger.warning("keydesk rejected %d outcomes: %s", number, code)

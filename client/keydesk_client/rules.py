@@ -1,4 +1,4 @@
-"""Which permission a request needs: a table of routes, first match wins, and what no rule names is refused."""
+"""The permission table: maps routes to permissions. The first match wins, and a request without a match is refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from keydesk_client.credential import header
 
 
 class Access(Enum):
-    """What a rule can say instead of a permission."""
+    """Requirements other than a permission."""
 
-    PUBLIC = "public"  # no key is asked for, nothing is counted
+    PUBLIC = "public"  # no key is needed, nothing is counted
     ANY_KEY = "any key"  # a valid key, whatever its permissions
-    CLOSED = "closed"  # refused, as is what no rule names
+    CLOSED = "closed"  # refused, like requests that match no rule
 
 
 PUBLIC: Final = Access.PUBLIC
@@ -26,10 +26,10 @@ CLOSED: Final = Access.CLOSED
 Requirement = str | Access
 
 ANY_METHOD: Final = "*"
-# In lower case, so that no request can claim to be one: methods of HTTP are compared in capitals.
+# In lower case, so that no HTTP method can equal it: methods are compared in upper case.
 WEBSOCKET: Final = "websocket"
 
-# A converter, the characters it takes, and an example of them. The same as Starlette's and Litestar's.
+# Converters as in Starlette and Litestar: name, regular expression, example.
 _CONVERTERS: Final = {
     "str": (r"[^/]+", "~"),
     "int": (r"[0-9]+", "0"),
@@ -43,7 +43,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`POST /pdfs` needs `pdf.generate`: who may use a method (`*` any, `WEBSOCKET`) of a path, e.g. `/pdfs/{id}`."""
+    """The requirement for a method (`*` for any, or `WEBSOCKET`) of a path: `POST /pdfs/{id}` needs `pdf.generate`."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Rule:
 
     @classmethod
     def of(cls, route: str, requirement: Requirement) -> Rule:
-        """Raises ValueError for a rule that could not mean what it says."""
+        """Raises ValueError for an invalid rule."""
         method, _, path = route.partition(" ")
         path = path.strip()
         if not method or not path.startswith("/"):
@@ -62,39 +62,39 @@ class Rule:
         method = WEBSOCKET if method.lower() == WEBSOCKET else method.upper()
         return cls(method, path, requirement, re.compile(_expression(path), re.DOTALL))
 
-    def covers(self, method: str, path: str) -> bool:
-        return self._speaks_of(method) and self.pattern.fullmatch(path) is not None
+    def matches(self, method: str, path: str) -> bool:
+        return self._matches_method(method) and self.pattern.fullmatch(path) is not None
 
     def hides(self, later: Rule) -> bool:
-        """Whether a later rule that says something else could never be reached."""
-        return self.requirement != later.requirement and self.covers(later.method, _example(later.path))
+        """Whether a later rule with another requirement can never be reached."""
+        return self.requirement != later.requirement and self.matches(later.method, _example(later.path))
 
-    def _speaks_of(self, method: str) -> bool:
+    def _matches_method(self, method: str) -> bool:
         if method == WEBSOCKET or self.method == WEBSOCKET:
             return self.method == method
         return self.method in (method, ANY_METHOD) or (self.method == "GET" and method == "HEAD")
 
 
 class Rules:
-    """The table. ValueError for a rule that an earlier one hides: somebody believes in a protection that is not there."""
+    """The table. Raises ValueError for a rule that an earlier one hides, because its author relies on a rule without effect."""
 
     def __init__(self, permissions: Mapping[str, Requirement]) -> None:
         self._rules = tuple(Rule.of(route, requirement) for route, requirement in permissions.items())
-        for place, later in enumerate(self._rules):
-            if first := next((rule for rule in self._rules[:place] if rule.hides(later)), None):
+        for index, later in enumerate(self._rules):
+            if first := next((rule for rule in self._rules[:index] if rule.hides(later)), None):
                 raise ValueError(f"{later.method} {later.path} is never reached: {first.method} {first.path} comes first")
 
     def requirement(self, scope: Scope) -> Requirement:
-        """What this request needs; CLOSED if no rule speaks of it, or if two that differ could be meant."""
-        # Older Starlettes hand `gEt` to a class's `get`, so a method is the same however it is written.
+        """The request's requirement; CLOSED if no rule matches, or if the path is ambiguous between two different ones."""
+        # Older versions of Starlette pass `gEt` to a class's `get`, so methods are compared case-insensitively.
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"].upper()
-        found = self._of(method, scope)
+        found = self._find(method, scope)
         if found is None and (wanted := _preflight_for(method, scope)):
-            return PUBLIC if self._of(wanted, scope) not in (None, CLOSED) else CLOSED
+            return PUBLIC if self._find(wanted, scope) not in (None, CLOSED) else CLOSED
         return CLOSED if found is None else found
 
-    def _of(self, method: str, scope: Scope) -> Requirement | None:
-        first = (next((rule.requirement for rule in self._rules if rule.covers(method, path)), None) for path in _paths(scope))
+    def _find(self, method: str, scope: Scope) -> Requirement | None:
+        first = (next((rule.requirement for rule in self._rules if rule.matches(method, path)), None) for path in _paths(scope))
         found = {requirement for requirement in first if requirement is not None}
         return found.pop() if len(found) == 1 else CLOSED if found else None
 
@@ -107,18 +107,18 @@ def _preflight_for(method: str, scope: Scope) -> str | None:
 
 
 def _paths(scope: Scope) -> set[str]:
-    """Every way in which a router may read the request's path: a rule must say the same of all that it speaks of.
+    """Every way in which a router may interpret the request's path: all interpretations must lead to the same requirement.
 
-    Routers differ about a slash at the end, of the path and of the root path. Empty where they differ by more (`//`, `/../`,
-    a control character, a root path in the middle): what is checked as one route must never be served as another.
+    Routers differ in how they treat a trailing slash of the path and of the root path. Empty if they differ in more (`//`,
+    `/../`, a control character, a root path in the middle): a path checked as one route must never be served as another.
     """
     path, root = scope["path"], scope.get("root_path", "")
     bare_root = root.rstrip("/")
     below = path[len(bare_root) :] or "/" if path == bare_root or path.startswith(f"{bare_root}/") else path
     if (below == path and bare_root and bare_root in path) or _CONTROL.search(path) or _has_odd_segment(below):
         return set()
-    readings = {below} if root == bare_root else {below, path}
-    return readings | {_without_last_slash(reading) for reading in readings}
+    paths = {below} if root == bare_root else {below, path}
+    return paths | {_without_last_slash(each) for each in paths}
 
 
 def _has_odd_segment(path: str) -> bool:
@@ -130,7 +130,7 @@ def _without_last_slash(path: str) -> str:
 
 
 def _expression(path: str) -> str:
-    """A template as a regular expression; ValueError for an unknown converter or a stray brace."""
+    """A path template as a regular expression. Raises ValueError for an unknown converter or an unmatched brace."""
     parts, end = [], 0
     path = _without_last_slash(path)
     for match in _PARAMETER.finditer(path):
@@ -142,7 +142,7 @@ def _expression(path: str) -> str:
 
 
 def _example(path: str) -> str:
-    """A path that the template stands for, as unlike any other template's as can be."""
+    """An example path that the template matches, and other templates are unlikely to match."""
     return _PARAMETER.sub(lambda match: _converter(path, match)[1], _without_last_slash(path))
 
 

@@ -1,4 +1,4 @@
-"""What Keydesk says about a key: frozen, and without the secret."""
+"""Keydesk's verdict on a key: frozen, and without the secret."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Final, Self
 
 from keydesk_client.notice import Notice
 
-# The three that a good key can meet; every other refusal means that the key itself is no good.
+# A valid key can get these three; every other refusal means that the key itself is not valid.
 FORBIDDEN: Final = frozenset({"IP_NOT_ALLOWED", "ENVIRONMENT_NOT_ALLOWED", "PERMISSION_DENIED"})
 
 
 @dataclass(frozen=True, slots=True)
 class KeydeskKey:
-    """Whose key opened this request. A handler finds it in `scope["keydesk"]`, or by `KeydeskKey.of(request)`.
+    """The key of the current request. A handler gets it from `scope["keydesk"]`, or from `KeydeskKey.of(request)`.
 
-    `notice`: it works, but is being replaced or expires soon.
+    `notice`: set if the key works but is being replaced or expires soon.
     """
 
     id: str
@@ -31,20 +31,20 @@ class KeydeskKey:
 
     @classmethod
     def of(cls, request: Any) -> KeydeskKey:
-        """The key of a Starlette, FastAPI or Litestar request or of an ASGI scope; LookupError on a public route."""
+        """The key of a Starlette, FastAPI or Litestar request or of an ASGI scope. Raises LookupError on a public route."""
         key = getattr(request, "scope", request).get("keydesk")
         if not isinstance(key, KeydeskKey):
             raise LookupError("this request has no key: its route is public, or no KeydeskMiddleware is around the app")
         return key
 
     def allows(self, permission: str) -> bool:
-        """For a finer decision inside a handler; the route's own permission was checked before."""
+        """For a further check inside a handler; the route's own permission has already been checked."""
         return permission in self.permissions
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One answer of `/v1/verify`: `key` is set if and only if the request may pass."""
+    """An answer of `/v1/verify`: `key` is set if and only if the request may pass."""
 
     code: str
     message: str = ""
@@ -63,12 +63,12 @@ class Verdict:
 
     @property
     def status(self) -> int:
-        """What a refusal becomes over HTTP: 403 for a good key in the wrong place, else 401."""
+        """The HTTP status of a refusal: 403 for a valid key in the wrong context, otherwise 401."""
         return 403 if self.code in FORBIDDEN else 401
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError unless `answer` is a verdict; valid needs all that a valid one holds."""
+        """Raises KeyError, TypeError or ValueError unless `answer` is a verdict; a valid one must have all fields."""
         if (valid := answer["valid"]) is not (answer["code"] == "VALID"):
             raise ValueError("neither valid nor refused")
         return cls(
@@ -86,7 +86,7 @@ class Verdict:
 
 
 def _read_key(answer: Mapping[str, Any]) -> KeydeskKey:
-    permissions, said = answer["permissions"], answer.get("notice")
+    permissions, notice = answer["permissions"], answer.get("notice")
     if not isinstance(permissions, list) or not all(isinstance(name, str) for name in permissions):
         raise TypeError("permissions is a list of names")
     return KeydeskKey(
@@ -97,7 +97,7 @@ def _read_key(answer: Mapping[str, Any]) -> KeydeskKey:
         environment=_text(answer, "environment"),
         permissions=tuple(permissions),
         expires_at=_instant(answer.get("expiresAt")),
-        notice=None if said is None else Notice.read(said),
+        notice=None if notice is None else Notice.read(notice),
     )
 
 

@@ -1,1 +1,1 @@
-"""A small real API behind Keydesk: it makes PDFs, keeps them for a while, and gives them back to the workspace they belong to."""
+"""A small, complete API behind Keydesk: it generates PDFs, keeps them for a while, and returns them to keys of their workspace."""

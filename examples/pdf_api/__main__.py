@@ -1,4 +1,4 @@
-"""`python -m examples.pdf_api` serves the API on 127.0.0.1. One process: the PDFs are in its memory."""
+"""`python -m examples.pdf_api` serves the API on 127.0.0.1, in one process, because the PDFs are in its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API: five routes, and in front of them the door that asks Keydesk about every request."""
+"""The API: five routes, behind the middleware that asks Keydesk about every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from examples.pdf_api import problems
 from examples.pdf_api.pdf import render, unprintable
 from examples.pdf_api.settings import Settings
-from examples.pdf_api.shelf import Pdf, Shelf
+from examples.pdf_api.store import Pdf, PdfStore
 from examples.pdf_api.templates import TEMPLATES, Template
 from keydesk_client import PUBLIC, KeydeskKey, KeydeskMiddleware, Requirement
 
@@ -48,8 +48,8 @@ def _known(name: str) -> str:
     return name
 
 
-class Order(BaseModel):
-    """The PDF that is asked for."""
+class PdfRequest(BaseModel):
+    """The PDF to generate."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ class Order(BaseModel):
 
 
 def create(settings: Settings | None = None, transport: httpx.AsyncBaseTransport | None = None) -> KeydeskMiddleware:
-    """The whole application. Raises SettingsRefused; `transport` is another way to Keydesk than the network."""
+    """Returns the complete application. Raises SettingsRefused. Tests replace the network by `transport`."""
     settings = settings or Settings.load(os.environ)
     return KeydeskMiddleware(
         _api(), url=settings.keydesk_url, token=settings.gateway_token, permissions=PERMISSIONS, transport=transport
@@ -68,9 +68,9 @@ def create(settings: Settings | None = None, transport: httpx.AsyncBaseTransport
 
 def _api() -> FastAPI:
     app = FastAPI(title="PDF API", openapi_url=None, max_body_size=LARGEST_BODY)
-    shelf = Shelf()
-    # Rendering is work for the processor: one document at a time, so that everything else goes on beside it.
-    printer = anyio.CapacityLimiter(1)
+    store = PdfStore()
+    # Rendering uses the CPU: one document at a time, so that other requests are served meanwhile.
+    render_limiter = anyio.CapacityLimiter(1)
     problems.add_to(app)
 
     @app.get("/")
@@ -78,17 +78,17 @@ def _api() -> FastAPI:
         return Response(HELP, media_type="text/plain")
 
     @app.post("/pdfs", status_code=201)
-    async def make(order: Order, request: Request, response: Response) -> dict[str, Any]:
-        template = TEMPLATES[order.template]
-        rendered = await anyio.to_thread.run_sync(render, template, order.title, tuple(order.lines), limiter=printer)
-        pdf = Pdf(KeydeskKey.of(request).workspace_id, order.title, template.name, rendered.pages, rendered.content)
-        shelf.put(pdf)
+    async def make(document: PdfRequest, request: Request, response: Response) -> dict[str, Any]:
+        template = TEMPLATES[document.template]
+        rendered = await anyio.to_thread.run_sync(render, template, document.title, tuple(document.lines), limiter=render_limiter)
+        pdf = Pdf(KeydeskKey.of(request).workspace_id, document.title, template.name, rendered.pages, rendered.content)
+        store.put(pdf)
         response.headers["location"] = f"/pdfs/{pdf.id}"
         return {"id": pdf.id, "title": pdf.title, "template": pdf.template, "pages": pdf.pages, "bytes": len(pdf.content)}
 
     @app.get("/pdfs/{id}")
     async def read(id: str, request: Request) -> Response:
-        if (pdf := shelf.find(KeydeskKey.of(request).workspace_id, id)) is None:
+        if (pdf := store.find(KeydeskKey.of(request).workspace_id, id)) is None:
             raise HTTPException(404, "There is no such PDF. They are kept for a while only.")
         headers = {"content-disposition": f'inline; filename="{pdf.id}.pdf"', "cache-control": "private, no-store"}
         return Response(pdf.content, headers=headers, media_type="application/pdf")

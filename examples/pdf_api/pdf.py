@@ -1,4 +1,4 @@
-"""Text in, PDF out."""
+"""Renders text as PDF."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from fpdf.enums import XPos, YPos
 
 from examples.pdf_api.templates import Template
 
-# What the fonts that every PDF reader brings along can show: Western Europe, with typographic quotes and the euro.
+# The characters of the standard PDF fonts: Western European, with typographic quotes and the euro sign.
 ENCODING: Final = "cp1252"
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A whole document."""
+    """A complete document."""
 
     content: bytes
     pages: int
 
 
 def unprintable(text: str) -> str | None:
-    """The first character that the fonts do not have; None if all of the text can be printed."""
+    """The first character that the fonts do not contain; None if the whole text can be printed."""
     return next((character for character in text if not character.isprintable() or not _has_glyph(character)), None)
 
 
 def render(template: Template, title: str, lines: tuple[str, ...]) -> Rendered:
-    """Takes some milliseconds a page and no network; every text was checked by `unprintable`."""
+    """Takes a few milliseconds per page and no network. Check all texts with `unprintable` first."""
     document = FPDF(format=(template.width_mm, template.height_mm))
     document.core_fonts_encoding = ENCODING
     document.set_margin(template.margin_mm)

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 bodies, like those of the door in front."""
+"""Errors as RFC 9457 bodies, like those of the middleware."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from starlette.exceptions import HTTPException
 
 
 def add_to(app: FastAPI) -> None:
-    """Every refusal of this app in one shape."""
+    """Gives all errors of this app the same form."""
 
     @app.exception_handler(HTTPException)
-    async def told(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         return _problem(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [{"field": _place(fault["loc"]), "message": fault["msg"]} for fault in error.errors()]
+        faults = [{"field": _field(fault["loc"]), "message": fault["msg"]} for fault in error.errors()]
         return _problem(422, "The document cannot be made as described.", errors=faults)
 
 
-def _place(location: tuple[str | int, ...]) -> str:
-    """`lines.3` of `("body", "lines", 3)`."""
+def _field(location: tuple[str | int, ...]) -> str:
+    """`lines.3` for `("body", "lines", 3)`."""
     return ".".join(str(part) for part in location[1:]) or "body"
 
 

@@ -1,4 +1,4 @@
-"""Where Keydesk is, and where this API listens: read from the environment once."""
+"""Settings from the environment: the address of Keydesk, the gateway token, and the port of this API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a PDF can look like."""
+"""The layouts of PDFs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A page and its type. `width_mm` and `height_mm` of the page; `numbered`: each line begins with its number."""
+    """A page size and a font. `numbered`: each line begins with its number."""
 
     name: str
     description: str

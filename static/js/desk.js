@@ -1,4 +1,4 @@
-// What a page does beyond links and forms. Everything here is an extra: without it the pages still work.
+// Enhances pages beyond links and forms. Pages work without it.
 "use strict";
 
 const STEPS = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
@@ -32,7 +32,7 @@ async function copy(button) {
   setTimeout(() => { button.textContent = "Copy"; }, 2500);
 }
 
-// A preset fills the form in; what a person then changes is theirs.
+// Choosing a preset fills the form in; later changes by the user are kept.
 function applyPreset(radio) {
   const form = radio.form;
   const environment = form.querySelector(`input[name=environment][value="${CSS.escape(radio.dataset.environment)}"]`);
@@ -50,7 +50,7 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[name=preset][data-permissions]")) applyPreset(event.target);
 });
 
-// Of a whole key typed into the search only its prefix is ever sent.
+// If somebody pastes a complete key into the search, only its prefix is sent.
 document.addEventListener("input", (event) => {
   if (event.target.matches("input[data-cut]")) {
     const cut = event.target.value.replace(KEY, "$1");
@@ -58,7 +58,7 @@ document.addEventListener("input", (event) => {
   }
 });
 
-// A page that showed a secret may be kept whole by the browser to come back to: it is emptied before.
+// The browser's back-forward cache could keep a page with its secret, so the secret is removed when the page is left.
 addEventListener("pagehide", () => {
   for (const shown of document.querySelectorAll("[data-secret]")) {
     shown.textContent = "Shown once. This page no longer holds it.";
@@ -66,15 +66,15 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// After a step of a form one is at its beginning again: at the first fault, else at the heading.
-function arrive(main) {
-  const place = main.querySelector("[aria-invalid=true]") ?? main.querySelector("h1");
-  if (place?.matches("h1")) place.tabIndex = -1;
-  (place?.matches("fieldset") ? place.querySelector("input") : place)?.focus();
+// After each step of a form, moves the focus to the first faulty field, or else to the heading.
+function moveFocus(main) {
+  const target = main.querySelector("[aria-invalid=true]") ?? main.querySelector("h1");
+  if (target?.matches("h1")) target.tabIndex = -1;
+  (target?.matches("fieldset") ? target.querySelector("input") : target)?.focus();
 }
 
-// No answer came: the form stands as it was, and says so. What was sent may have arrived all the same.
-function tellLost(form) {
+// No answer arrived: the form keeps its input and shows a message. The server may still have received the request.
+function showConnectionLost(form) {
   const note = document.createElement("p");
   note.className = "note bad";
   note.setAttribute("role", "alert");
@@ -83,21 +83,21 @@ function tellLost(form) {
   form.prepend(note);
 }
 
-// A secret that is on the page was shown this once: no answer that comes later, nor where it leads, may take its place.
+// A secret is shown only once: while one is on the page, no late response or redirect may replace it.
 for (const late of ["htmx:after:request", "htmx:before:swap"]) {
   document.addEventListener(late, (event) => {
     if (document.querySelector("[data-secret]")) event.preventDefault();
   });
 }
 
-// What was typed into a form that asks by its address goes into this page's address first: Back comes back to it.
+// Stores the input of a GET form in this page's URL before it is sent, so that Back restores it.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-typed]")) return;
   history.replaceState(history.state, "", `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`);
 });
 
-// A plain form is sent once: a second press would throw the answer to the first away.
+// A plain form is sent once: a second submission would discard the answer to the first.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
@@ -107,21 +107,21 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("htmx:before:request", (event) => {
-  // What asks by itself does so only while somebody sees it, and not under a form that is being sent.
-  const unasked = document.hidden || document.querySelector("form.htmx-request");
-  if (unasked && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
+  // Polling happens only while the page is visible and no form is being sent.
+  const skipPolling = document.hidden || document.querySelector("form.htmx-request");
+  if (skipPolling && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
   event.target.querySelector?.("[data-lost]")?.remove();
 });
 
 document.addEventListener("htmx:error", (event) => {
   const form = event.target.closest?.("form");
-  if (form && !form.querySelector("[data-lost]")) tellLost(form);
+  if (form && !form.querySelector("[data-lost]")) showConnectionLost(form);
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
   refreshTimes();
   const target = event.detail?.ctx?.target;
-  if (target?.id === "main") arrive(target);
+  if (target?.id === "main") moveFocus(target);
 });
 
 setInterval(refreshTimes, 5000);

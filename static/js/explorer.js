@@ -1,11 +1,11 @@
-// GraphiQL with a memory that ends with the page: tabs can hold secrets, and the browser's storage would outlive sign-out.
+// GraphiQL with storage in memory only: tabs can contain secrets, and the browser's storage would outlive sign-out.
 "use strict";
 
 const root = document.getElementById("explorer");
 const { endpoint, user, tabs } = root.dataset;
 const confirmation = document.getElementById("confirm");
 
-class Memory {
+class MemoryStorage {
   #kept = new Map();
   get length() { return this.#kept.size; }
   getItem(name) { return this.#kept.get(name) ?? null; }
@@ -14,8 +14,8 @@ class Memory {
   clear() { this.#kept.clear(); }
 }
 
-// The session may have been renewed, ended or begun anew in another tab: its token is asked for before each request.
-async function token() {
+// Another tab may have renewed, ended or replaced the session, so the CSRF token is fetched before each request.
+async function fetchCsrfToken() {
   const answer = await fetch(`${endpoint}/session`, { credentials: "same-origin" });
   if (answer.status === 401) throw new Error("You are signed out. Sign in again in another tab, then run this once more.");
   const session = await answer.json();
@@ -31,7 +31,7 @@ function offerConfirmation(address) {
 async function fetcher(request, options) {
   let csrf;
   try {
-    csrf = await token();
+    csrf = await fetchCsrfToken();
   } catch (reason) {
     return { errors: [{ message: reason.message }] };
   }
@@ -54,7 +54,7 @@ async function fetcher(request, options) {
 ReactDOM.createRoot(root).render(
   React.createElement(GraphiQL, {
     fetcher,
-    storage: new Memory(),
+    storage: new MemoryStorage(),
     defaultTabs: JSON.parse(tabs),
     shouldPersistHeaders: false,
   }),

@@ -1,36 +1,36 @@
-// What is awaited is seen: a bar at the top, what will be replaced is busy, and the pressed button says what it does.
+// Shows that a request is in progress: a bar at the top, aria-busy on the part that will be replaced, and a text on the pressed button.
 "use strict";
 
-// What takes no longer than this is not worth a word.
-const UNNOTICED = 150;
-// By request, what ends the waiting for it.
-const awaited = new Map();
+// Milliseconds before anything is shown: faster requests need no indicator.
+const DELAY_MS = 150;
+// Maps each pending request to the function that removes its indicators.
+const pending = new Map();
 let pressed = null;
 
-function begin(request, place, button) {
+function begin(request, target, button) {
   const words = button?.dataset.waiting && button.textContent;
   const timer = setTimeout(() => {
     document.documentElement.classList.add("waiting");
-    place?.setAttribute("aria-busy", "true");
+    target?.setAttribute("aria-busy", "true");
     if (words) button.textContent = button.dataset.waiting;
-  }, UNNOTICED);
-  awaited.set(request, () => {
+  }, DELAY_MS);
+  pending.set(request, () => {
     clearTimeout(timer);
-    place?.removeAttribute("aria-busy");
+    target?.removeAttribute("aria-busy");
     if (words) button.textContent = words;
   });
 }
 
 function end(request) {
-  awaited.get(request)?.();
-  awaited.delete(request);
+  pending.get(request)?.();
+  pending.delete(request);
   pressed = null;
-  if (!awaited.size) document.documentElement.classList.remove("waiting");
+  if (!pending.size) document.documentElement.classList.remove("waiting");
 }
 
 document.addEventListener("submit", (event) => { pressed = event.submitter; }, true);
 
-// Nobody waits for what a page asks by itself.
+// Polling shows no indicator.
 document.addEventListener("htmx:before:request", (event) => {
   const { ctx } = event.detail;
   if (!event.target.matches("[hx-trigger^=every]")) begin(ctx, ctx.target, ctx.sourceEvent?.submitter);
@@ -38,5 +38,5 @@ document.addEventListener("htmx:before:request", (event) => {
 
 document.addEventListener("htmx:finally:request", (event) => end(event.detail.ctx));
 
-// Another page is on its way, by a link, a plain form or a redirection.
+// Another page is loading, through a link, a plain form or a redirect.
 addEventListener("beforeunload", () => begin("page", document.getElementById("main"), pressed));

@@ -1,4 +1,4 @@
-"""Callers of the API: members by their session, programs by their management key."""
+"""Callers of the API: members with a session, programs with a management key."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from app import database
 from app.access.actor import Actor
 from app.clock import DAY
-from app.management import service as management
-from app.management.key import Asked
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from tests.conftest import Team
 from tests.support.graphql import Client
 
@@ -35,6 +35,6 @@ def stranger(other_team: Team) -> Client:
 
 
 async def program(maker: Actor, slug: str, *scopes: str, days: int = 30) -> Client:
-    """A management key of this maker."""
-    asked = Asked("CI", scopes, await database.now() + days * DAY)
-    return Client(token=(await management.create(maker, slug, asked))[1])
+    """A client with a management key created by this actor."""
+    asked = ManagementKeyInput("CI", scopes, await database.now() + days * DAY)
+    return Client(token=(await management_keys.create(maker, slug, asked))[1])

@@ -1,4 +1,4 @@
-"""Requests that want to be dear, or to learn something: each is refused in few words, without a trace of what was sent."""
+"""Requests that try to be expensive or to learn something: each is refused briefly, without repeating its input."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from app.api import endpoint
-from app.api.http import RESPONSE
+from app.api.execution.http import RESPONSE
+from app.api.server import endpoint
 from tests.support.graphql import Client
 
 LONG, SECRET = "x" * 60_000, "hunter2"
@@ -26,7 +26,7 @@ GOOD = {"name": "n", "environment": "production", "permissions": ["pdf.read"]}
 
 @dataclass(frozen=True)
 class Attack:
-    """A document with variables, the code it is refused with, and what the message has to say."""
+    """A document with variables, the code with which it is refused, and the expected message."""
 
     query: str
     variables: dict[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ def aliased(count: int, selection: str) -> str:
 
 
 def introspected(times: int) -> str:
-    """The usual introspection so many times by alias."""
+    """The usual introspection query repeated by alias."""
     start = INTROSPECTION.index("{") + 1
     end = INTROSPECTION.index("fragment FullType")
     selection = INTROSPECTION[start:end].strip().removesuffix("}")
@@ -98,12 +98,12 @@ ATTACKS = {
     "a literal object": Attack(f'mutation {{ createApiKey(input: {{password: "{SECRET}"}}) {{ __typename }} }}'),
     "a literal null": Attack("{ workspace { usage(granularity: null) { totalRequests } } }", says="not to be null."),
 }  # fmt: skip
-# What a person reads as Python, and no client as GraphQL.
+# Python terms that must not appear in messages to GraphQL clients.
 PYTHON = re.compile(r"None|True|False|\{'|\bNoneType\b|<class")
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_it_is_refused_in_few_words_that_repeat_no_value(owner: Client, name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_is_refused_briefly_and_repeats_no_value(owner: Client, name: str, caplog: pytest.LogCaptureFixture) -> None:
     attack = ATTACKS[name]
     with caplog.at_level(logging.WARNING):
         answer = await owner.send(attack.query, attack.variables, accept=RESPONSE)
@@ -115,7 +115,7 @@ async def test_it_is_refused_in_few_words_that_repeat_no_value(owner: Client, na
     assert caplog.records == []
 
 
-async def test_what_is_refused_while_executing_is_short_too(owner: Client) -> None:
+async def test_a_refusal_during_execution_is_short_too(owner: Client) -> None:
     given = {"i": GOOD | {"permissions": [f"no{number}{'y' * 500}" for number in range(100)]}}
     query = CREATE.replace("__typename", "... on Problem { message } ... on ValidationFailed { fields { message } }")
     assert len((await owner.send(query, given)).content) < 6_000
@@ -123,7 +123,7 @@ async def test_what_is_refused_while_executing_is_short_too(owner: Client) -> No
     assert len((await owner.send(query, given)).content) < 1_000
 
 
-async def test_every_answer_has_a_request_id_of_its_own_and_errors_nobody_expected_the_same_one(
+async def test_every_answer_has_its_own_request_id_and_unexpected_errors_contain_it(
     owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hello = {"query": "{ viewer { kind } }"}

@@ -1,4 +1,4 @@
-"""Cursors and pages: nobody can make a cursor up, or use it elsewhere, and pages add up to the list in both directions."""
+"""Cursors and pages: no cursor can be forged or used for another list, and pages add up to the list in both directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import runtime
-from app.api import connection, cursors
+from app.api.framework import connection, cursors
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from tests.api.conftest import program
@@ -42,7 +42,7 @@ def names(found: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 async def keys(team: Team) -> list[str]:
-    """Seven names, in the order in which the keys were made."""
+    """Seven names, in the order in which the keys were created."""
     made = [f"Key {letter}" for letter in "CAFBGDE"]
     for name in made:
         await make_key(team, name)
@@ -71,7 +71,7 @@ async def test_pages_add_up_to_the_list_forwards_and_backwards(owner: Client, ke
     assert forwards == backwards == whole
 
 
-async def test_both_cursors_cut_what_is_between_them(owner: Client, keys: list[str]) -> None:
+async def test_both_cursors_together_select_the_keys_between_them(owner: Client, keys: list[str]) -> None:
     found = await page(owner, first=100)
     cursors = [edge["cursor"] for edge in found["edges"]]
     assert names(await page(owner, after=cursors[1], before=cursors[5])) == names(found)[2:5]
@@ -85,7 +85,7 @@ async def test_an_empty_page_has_no_cursors(owner: Client) -> None:
     assert info == {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
 
 
-async def test_a_page_stays_whole_while_keys_are_made_and_revoked(owner: Client, team: Team, keys: list[str]) -> None:
+async def test_pages_stay_complete_while_keys_are_created_and_revoked(owner: Client, team: Team, keys: list[str]) -> None:
     first = await page(owner, first=3)
     await make_key(team, "Key Z")
     second = await page(owner, first=100, after=first["pageInfo"]["endCursor"])
@@ -98,7 +98,7 @@ async def refusal(client: Client, **arguments: Any) -> str:
     return error["message"]
 
 
-async def test_a_cursor_that_was_changed_made_up_or_taken_elsewhere_is_refused(
+async def test_a_changed_forged_or_foreign_cursor_is_refused(
     owner: Client, stranger: Client, other_team: Team, keys: list[str]
 ) -> None:
     cursor = (await page(owner, first=2))["pageInfo"]["endCursor"]
@@ -124,7 +124,7 @@ async def test_a_cursor_of_one_list_is_refused_by_another(owner: Client, team: T
     assert error["message"] == FOREIGN
 
 
-async def test_cursors_outlive_a_change_of_the_pepper(owner: Client, keys: list[str]) -> None:
+async def test_cursors_survive_a_change_of_the_pepper(owner: Client, keys: list[str]) -> None:
     cursor = (await page(owner, first=2))["pageInfo"]["endCursor"]
     old = peppers.current()
     runtime.put(Peppers(Pepper(2, b"another pepper, as long as it has to be"), old.current))
@@ -133,14 +133,14 @@ async def test_cursors_outlive_a_change_of_the_pepper(owner: Client, keys: list[
     assert await refusal(owner, after=cursor) == FOREIGN
 
 
-async def test_only_cursors_that_are_asked_for_are_sealed(owner: Client, keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_requested_cursors_are_sealed(owner: Client, keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     sealed: list[str] = []
 
     def sealing(place: str, position: Any) -> str:
-        sealed.append(cursors.sealed(place, position))
+        sealed.append(cursors.encode_cursor(place, position))
         return sealed[-1]
 
-    monkeypatch.setattr(connection, "sealed", sealing)
+    monkeypatch.setattr(connection, "encode_cursor", sealing)
     page = "{ workspace { apiKeys { totalCount nodes { id } edges { node { id } %s } pageInfo { hasNextPage %s } } } }"
     await owner.ask(page % ("", ""))
     assert sealed == []

@@ -1,4 +1,4 @@
-"""What lists can be narrowed to: each filter finds exactly its own, counts the same, and all of them together hold."""
+"""Filters of lists: each finds exactly the matching objects, the count agrees, and they can be combined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from app import database
 from app.clock import DAY, HOUR, rfc3339
 from app.keys import service as key_service
-from app.keys.rules import KeyInput
+from app.keys.key import KeySettings
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
 from tests.support.callers import use
@@ -21,7 +21,7 @@ NOW = 1_900_000_000_000_000
 
 @pytest.fixture
 async def keys(team: Team) -> dict[str, str]:
-    """Name → id: three keys, made on three days by three, used on different days."""
+    """Name → id: three keys, created on three days by three actors, used on different days."""
     made = {}
     for day, (name, changes) in enumerate(
         {
@@ -74,11 +74,13 @@ def day(number: int) -> str:
         ({"neverUsed": True, "environments": ["production"]}, {"Made by CI"}),
     ],
 )
-async def test_a_filter_of_keys_finds_its_own(owner: Client, keys: dict[str, str], filter: Any, expected: set[str]) -> None:
+async def test_a_filter_of_keys_finds_the_matching_keys(
+    owner: Client, keys: dict[str, str], filter: Any, expected: set[str]
+) -> None:
     assert await names(owner, **filter) == expected
 
 
-async def test_keys_are_found_by_who_made_them(owner: Client, team: Team, keys: dict[str, str]) -> None:
+async def test_keys_are_found_by_their_creator(owner: Client, team: Team, keys: dict[str, str]) -> None:
     assert await names(owner, createdBy=team.owner.id) == {"Web", "web", "Jobs"}
     maker = (await owner.run("keys/show", id=keys["Made by CI"]))["createdBy"]
     assert await names(owner, createdBy=maker["actorId"]) == {"Made by CI"}
@@ -97,7 +99,7 @@ async def test_filtered_keys_are_paged_in_every_order_without_loss(owner: Client
         assert sorted(seen) == ["Web", "web"], field
 
 
-async def test_all_filters_together_are_as_many_statements_as_none(owner: Client, team: Team, keys: dict[str, str]) -> None:
+async def test_all_filters_together_take_as_many_statements_as_none(owner: Client, team: Team, keys: dict[str, str]) -> None:
     spans = {name: {"after": day(-1), "before": day(30)} for name in ("createdAt", "lastUsedAt", "expiresAt")}
     every = spans | {"name": "Web", "environments": ["production"], "createdBy": team.owner.id, "neverUsed": False, "search": "web"}
     spent = []
@@ -108,11 +110,11 @@ async def test_all_filters_together_are_as_many_statements_as_none(owner: Client
     assert spent[0] == spent[1]
 
 
-async def told(client: Client, **given: Any) -> list[str]:
-    """Action and hour of every event, page by page of two."""
+async def told(client: Client, order: str = "DESC", **filter: Any) -> list[str]:
+    """Action and hour of every event, read in pages of two."""
     found, after = [], None
     while True:
-        page = (await client.run("audit/list", first=2, after=after, **given))["auditEvents"]
+        page = (await client.run("audit/list", first=2, after=after, order=order, filter=filter))["auditEvents"]
         found += [f"{event['action']} {event['at'][8:13]}" for event in page["nodes"]]
         if not page["pageInfo"]["hasNextPage"]:
             assert page["totalCount"] == len(found)
@@ -120,11 +122,11 @@ async def told(client: Client, **given: Any) -> list[str]:
         after = page["pageInfo"]["endCursor"]
 
 
-async def test_the_audit_log_is_narrowed_by_action_actor_and_time_and_read_from_either_end(owner: Client, team: Team) -> None:
+async def test_the_audit_log_is_filtered_by_action_actor_and_time_and_read_from_either_end(owner: Client, team: Team) -> None:
     ids = []
     for hour, actor in enumerate((team.owner, team.editor, team.owner)):
         database.freeze(NOW + hour * HOUR)
-        ids.append((await key_service.create(actor, team.slug, KeyInput(f"Key {hour}", "production", ("pdf.read",)))).key.id)
+        ids.append((await key_service.create(actor, team.slug, KeySettings(f"Key {hour}", "production", ("pdf.read",)))).key.id)
     database.freeze(NOW + 3 * HOUR)
     await key_service.suspend(team.editor, ids[0])
     hours = [rfc3339(NOW + hour * HOUR)[8:13] for hour in range(4)]
@@ -138,9 +140,11 @@ async def test_the_audit_log_is_narrowed_by_action_actor_and_time_and_read_from_
     assert await told(owner, since=since, until=until, order="ASC") == oldest[1:3]
     assert await told(owner, since=since, target=ids[0]) == [oldest[3]]
     assert await told(owner, since=since, until=until, actor=team.owner.id, action="key.created") == [oldest[2]]
+    assert await told(owner, search="KEY 0") == [oldest[3], oldest[0]]
+    assert await told(owner, search="key 0", action="key.suspended") == [oldest[3]]
 
 
-async def test_who_reads_oldest_first_gets_what_comes_later_from_the_same_cursor(owner: Client, team: Team) -> None:
+async def test_a_client_reading_oldest_first_gets_later_events_from_the_same_cursor(owner: Client, team: Team) -> None:
     await make_key(team, "First")
     page = (await owner.run("audit/list", order="ASC"))["auditEvents"]
     cursor = page["pageInfo"]["endCursor"]

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: who is answered how, whatever is sent."""
+"""GraphQL over HTTP: status, headers and body of the answer to any request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from app import database
-from app.api.http import LEGACY, MAXIMUM_BODY, RESPONSE, media_type
+from app.api.execution.http import LEGACY, MAXIMUM_BODY, RESPONSE, media_type
 from app.errors import NotAllowed, Unavailable
 from app.keys import secret
-from app.management import service as management
+from app.management_keys import service as management_keys
+from app.paging import Window
 from tests.api.conftest import program
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
+from tests.support.access import seen
 from tests.support.graphql import Client
 
 HELLO = {"query": "{viewer{kind}}"}
@@ -38,7 +40,7 @@ NOBODY = Client()
         ("APPLICATION/GRAPHQL-RESPONSE+JSON", RESPONSE),
     ],
 )
-def test_the_answer_comes_in_the_type_that_was_asked_for(accept: str, kind: str) -> None:
+def test_the_answer_has_the_media_type_that_was_requested(accept: str, kind: str) -> None:
     assert media_type(accept) == kind
 
 
@@ -80,14 +82,14 @@ async def test_an_executed_request_is_200_also_with_errors(owner: Client) -> Non
         "application/xml, application/json",
     ],
 )
-async def test_only_json_is_a_request(owner: Client, content_type: str | None) -> None:
+async def test_only_json_is_accepted(owner: Client, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
     answer = await owner.request(content=json.dumps(HELLO), headers=headers)
     assert answer.status_code == 415 and answer.headers["accept-post"] == LEGACY
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNSUPPORTED_MEDIA_TYPE"
 
 
-async def test_json_in_utf_8_is_a_request_however_it_is_written(owner: Client) -> None:
+async def test_json_in_utf_8_is_accepted_in_every_spelling_of_the_content_type(owner: Client) -> None:
     for content_type in (
         "application/json",
         "Application/JSON",
@@ -136,7 +138,7 @@ async def test_json_in_utf_8_is_a_request_however_it_is_written(owner: Client) -
     ],
     ids=repr,
 )
-async def test_what_is_no_request_is_told_so_in_json(owner: Client, body: bytes) -> None:
+async def test_an_invalid_request_is_refused_in_json(owner: Client, body: bytes) -> None:
     for accept in (LEGACY, RESPONSE):
         answer = await owner.request(content=body, headers={"content-type": "application/json", "accept": accept})
         assert answer.status_code == 400
@@ -178,7 +180,7 @@ async def test_64_kib_are_read_and_one_byte_more_is_not(owner: Client) -> None:
         assert (await owner.request(content=chunks(), headers=json_type)).status_code == status
 
 
-async def test_nothing_but_post_asks_anything(owner: Client, team: Team) -> None:
+async def test_only_post_executes_operations(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key
     mutation = f'mutation{{suspendApiKey(input:{{id:"{key.id}"}}){{__typename}}}}'
     for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"):
@@ -200,7 +202,7 @@ async def test_the_named_operation_runs(owner: Client) -> None:
         assert list(await answer(unknown)) == ["errors"]
 
 
-async def test_nobody_and_every_bad_token_get_the_same_401(team: Team, owner: Client) -> None:
+async def test_a_missing_and_every_bad_token_get_the_same_401(team: Team, owner: Client) -> None:
     made = await owner.change("keys/create", name="k", environment="production", permissions=["pdf.read"])
     program_key = await program(team.owner, team.slug, "keys.read", days=1)
     unknown = secret.generate("fl", "mgmt")
@@ -215,10 +217,10 @@ async def test_nobody_and_every_bad_token_get_the_same_401(team: Team, owner: Cl
     assert (await program_key.request(json=HELLO)).status_code == 200
 
 
-async def test_an_expired_and_a_revoked_management_key_are_nobody(team: Team) -> None:
+async def test_expired_and_revoked_management_keys_are_not_authenticated(team: Team) -> None:
     expired, revoked = [await program(team.owner, team.slug, "keys.read", days=1) for _ in range(2)]
-    keys = await management.page(team.owner, team.slug, limit=9)
-    await management.revoke(team.owner, keys[0].id)
+    keys = (await management_keys.page(await seen(team.owner, team.slug), Window(9))).items
+    await management_keys.revoke(team.owner, keys[0].id)
     assert (await revoked.request(json=HELLO)).status_code == 401
     assert (await expired.request(json=HELLO)).status_code == 200
     database.freeze(keys[1].expires_at)
@@ -243,7 +245,7 @@ async def test_a_session_that_fails_the_csrf_check_is_403(owner: Client, monkeyp
     assert answer.status_code == 403 and answer.json()["errors"][0]["extensions"] == {"code": "NOT_ALLOWED"}
 
 
-async def test_a_database_that_is_gone_is_503_with_retry_after(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_database_the_answer_is_503_with_retry_after(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     async def gone(scope: object) -> None:
         raise Unavailable(internal="connection refused at db.internal")
 
@@ -253,7 +255,7 @@ async def test_a_database_that_is_gone_is_503_with_retry_after(owner: Client, mo
     assert "db.internal" not in answer.text
 
 
-async def test_an_unexpected_failure_tells_a_request_id_and_nothing_else(
+async def test_an_unexpected_failure_shows_only_a_request_id(
     owner: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def boom(*args: object, **kwargs: object) -> None:
@@ -273,14 +275,14 @@ async def test_an_unexpected_failure_tells_a_request_id_and_nothing_else(
     assert broken.status_code == 500 and broken.json()["errors"][0]["message"] == "internal error"
 
 
-async def test_what_the_client_did_wrong_stays_readable_and_is_not_logged(owner: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_errors_have_clear_messages_and_are_not_logged(owner: Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="keydesk"):
         assert (await owner.refused("{"))[0]["message"].startswith("Syntax Error")
         assert (await owner.refused("{x}"))[0]["message"] == "Cannot query field 'x' on type 'Query'."
     assert [record for record in caplog.records if record.name.startswith("keydesk")] == []
 
 
-async def test_no_answer_is_kept_by_anybody(owner: Client) -> None:
+async def test_no_answer_may_be_cached(owner: Client) -> None:
     for answer in (await owner.request(json=HELLO), await NOBODY.request(json=HELLO), await owner.request(content=b"x")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -291,7 +293,7 @@ HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
 
 @pytest.mark.parametrize("query", [{}, {"query": None}, {"query": ""}])
 @pytest.mark.parametrize("accept", [LEGACY, RESPONSE])
-async def test_a_client_that_tries_a_hash_first_learns_that_it_has_to_send_the_query(
+async def test_a_client_that_sends_a_hash_first_is_asked_to_send_the_query(
     owner: Client, query: dict[str, str | None], accept: str
 ) -> None:
     answer = await owner.request(json={**query, "extensions": HASH, "operationName": None}, headers={"accept": accept})
@@ -304,12 +306,12 @@ async def test_a_client_that_tries_a_hash_first_learns_that_it_has_to_send_the_q
 
 
 @pytest.mark.parametrize("body", [{}, {"query": None}, {"extensions": {}}, {"extensions": {"tracing": True}}])
-async def test_a_body_without_a_query_is_no_request(owner: Client, body: dict[str, object]) -> None:
+async def test_a_body_without_a_query_is_refused(owner: Client, body: dict[str, object]) -> None:
     answer = await owner.request(json=body)
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
 
 
-async def test_an_empty_operation_name_is_none(owner: Client) -> None:
+async def test_an_empty_operation_name_counts_as_absent(owner: Client) -> None:
     one = {"query": "query One { viewer { kind } }", "operationName": ""}
     assert (await owner.request(json=one)).json()["data"] == {"viewer": {"kind": "USER"}}
     two = {"query": "query One { viewer { kind } } query Two { viewer { kind } }", "operationName": ""}

@@ -45,7 +45,7 @@ async def test_the_list_shows_the_workspaces_keys_page_by_page(owner: Client, te
     assert seen == names[::-1]
 
 
-async def test_the_plans_limit_answers_with_the_plans_that_would_allow_one_more(db: None) -> None:
+async def test_at_the_plans_limit_the_answer_lists_the_plans_that_would_allow_one_more(db: None) -> None:
     owner = Client((await make_team(plan="free")).owner)
     assert (await owner.change("keys/create", **ASKED))["secret"]
     refused = await owner.change("keys/create", **ASKED)
@@ -86,7 +86,7 @@ async def test_an_idempotency_key_belongs_to_its_caller(owner: Client, editor: C
     assert made[0]["secret"] and made[1]["secret"] and made[0]["apiKey"]["id"] != made[1]["apiKey"]["id"]
 
 
-async def test_every_fault_of_an_input_is_told_at_its_field_and_nothing_is_made(owner: Client) -> None:
+async def test_every_fault_of_an_input_is_reported_at_its_field_and_nothing_is_created(owner: Client) -> None:
     wrong = {
         "name": " ",
         "environment": "prod",
@@ -126,7 +126,7 @@ async def test_an_edit_changes_what_is_given_and_leaves_the_rest(owner: Client, 
     assert await edited(expiresAt=None) == ("New", ["pdf.read"], [], False)
 
 
-async def test_a_key_is_suspended_resumed_and_revoked_for_ever(owner: Client, team: Team) -> None:
+async def test_a_key_is_suspended_resumed_and_permanently_revoked(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key.id
     assert (await owner.change("keys/suspend", id=key))["apiKey"]["status"] == "SUSPENDED"
     assert (await owner.change("keys/resume", id=key))["apiKey"] == {"id": key, "status": "ACTIVE", "suspendedAt": None}
@@ -135,7 +135,7 @@ async def test_a_key_is_suspended_resumed_and_revoked_for_ever(owner: Client, te
     assert await owner.change("keys/revoke", id=key, reason="OTHER", note="again") == revoked
 
 
-async def test_a_search_text_of_more_than_200_characters_is_refused_in_words(owner: Client, team: Team) -> None:
+async def test_a_search_text_of_more_than_200_characters_is_refused_with_a_message(owner: Client, team: Team) -> None:
     key = (await make_key(team, "x" * 100)).key.id
     listed = await owner.run("keys/list", filter={"search": "x" * 100})
     assert [node["id"] for node in listed["apiKeys"]["nodes"]] == [key]
@@ -147,7 +147,7 @@ async def test_a_search_text_of_more_than_200_characters_is_refused_in_words(own
             assert error["extensions"]["code"] == "VALIDATION_FAILED" and "200 characters" in error["message"]
 
 
-async def test_a_note_that_is_too_long_is_cut_and_does_not_keep_a_key_alive(owner: Client, team: Team) -> None:
+async def test_a_note_that_is_too_long_is_truncated_and_does_not_prevent_revocation(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key.id
     revoked = await owner.change("keys/revoke", id=key, reason="OTHER", note="x" * 1_001)
     assert revoked["apiKey"]["status"] == "REVOKED" and revoked["apiKey"]["revocationNote"] == "x" * 1_000
@@ -186,7 +186,7 @@ async def test_the_list_is_filtered(owner: Client, team: Team, filter: dict[str,
     assert found["apiKeys"]["totalCount"] == len(expected)
 
 
-async def test_a_search_for_a_whole_secret_looks_at_its_prefix_only(owner: Client, team: Team) -> None:
+async def test_a_search_for_a_complete_secret_uses_only_its_prefix(owner: Client, team: Team) -> None:
     made = await make_key(team)
     found = await owner.run("keys/list", filter={"search": made.secret})
     assert [key["id"] for key in found["apiKeys"]["nodes"]] == [made.key.id]
@@ -200,7 +200,7 @@ async def test_rotation_falls_due_two_weeks_before_the_schedule(owner: Client, t
         assert (shown["rotationDue"], shown["rotateBy"]) == (due, rfc3339(key.created_at + 90 * DAY))
 
 
-async def test_what_left_the_catalogue_stays_readable_and_says_so(owner: Client, team: Team) -> None:
+async def test_names_removed_from_the_catalogue_stay_readable_and_are_marked(owner: Client, team: Team) -> None:
     key = (await make_key(team, permissions=("pdf.read", "template.read"))).key.id
     before = catalogue.current()
     smaller = replace(before, permissions=MappingProxyType({"pdf.read": before.permission("pdf.read")}))
@@ -211,7 +211,7 @@ async def test_what_left_the_catalogue_stays_readable_and_says_so(owner: Client,
     assert refused["code"] == "VALIDATION_FAILED"
 
 
-async def test_one_failed_mutation_does_not_take_the_secrets_of_the_others(
+async def test_one_failed_mutation_does_not_remove_the_secrets_of_the_others(
     owner: Client, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*args: object) -> None:

@@ -1,4 +1,4 @@
-"""What a document may ask for: every limit at its last allowed value and one beyond, and attacks that must cost nothing."""
+"""Limits of documents: each at its last allowed value and one beyond, and attacks that must be refused cheaply."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from graphql import DocumentNode, GraphQLError, get_introspection_query, parse
 
-from app.api import limits
-from app.api.documents import ERRORS_TOLD, Documents
-from app.api.price import BUDGET, CHANGE
+from app.api.execution import limits
+from app.api.execution.cost import BUDGET, CHANGE
+from app.api.execution.documents import ERRORS_TOLD, Documents
 from app.api.schema import core
 from app.clock import DAY, rfc3339
 from tests.support.graphql import Client
 
-# Calls of functions that refusing may take: what the largest documents within the limits need, and a third more.
+# The maximum number of function calls for a refusal: that of the largest allowed documents, plus a third.
 MOST_CALLS = 270_000
 
 
@@ -30,12 +30,12 @@ def documents() -> Documents:
 
 
 def problems(documents: Documents, text: str, **variables: Any) -> list[str]:
-    """The messages with which a document is refused before anything of it runs."""
+    """The messages with which a document is refused before execution."""
     document = documents.prepare(text)
     if document.errors:
         return [error.message for error in document.errors]
     try:
-        documents.bill(document, document.operation(None), variables)
+        documents.cost_of(document, document.operation(None), variables)
     except GraphQLError as error:
         return [error.message]
     return []
@@ -44,11 +44,11 @@ def problems(documents: Documents, text: str, **variables: Any) -> list[str]:
 def cost(documents: Documents, text: str, **variables: Any) -> int:
     document = documents.prepare(text)
     assert not document.errors, document.errors
-    return documents.bill(document, document.operation(None), variables).cost
+    return documents.cost_of(document, document.operation(None), variables).cost
 
 
 def nested(levels: int) -> str:
-    """A query of so many levels of fields, none of which need exist."""
+    """A query with so many levels of fields, which need not exist."""
     return "{" + "a{" * (levels - 1) + "a" + "}" * levels
 
 
@@ -106,7 +106,7 @@ def test_five_mutations_are_allowed_and_six_are_not(documents: Documents) -> Non
     assert problems(documents, query(6)) == ["Mutations: 6, at most 5."]
 
 
-def test_two_directives_at_one_place_are_allowed_and_three_are_not(documents: Documents) -> None:
+def test_two_directives_at_one_location_are_allowed_and_three_are_not(documents: Documents) -> None:
     assert problems(documents, "{viewer{kind @include(if:true) @skip(if:false)}}") == []
     refusal = ["Directives at one place: 3, at most 2."]
     assert problems(documents, "{viewer{kind @include(if:true) @skip(if:false) @skip(if:false)}}") == refusal
@@ -134,7 +134,7 @@ def test_a_list_of_a_hundred_entries_is_allowed_and_one_more_is_not() -> None:
     assert exceeded("{a(b:{c:[%s]})}" % ("X " * 101)) == ["Entries of a list: 101, at most 100."]
 
 
-async def test_of_a_hundred_faults_twenty_are_told(owner: Client) -> None:
+async def test_of_a_hundred_faults_twenty_are_reported(owner: Client) -> None:
     given = {"name": "x", "environment": "production", "permissions": [f"no.{number}" for number in range(100)]}
     answer = await owner.change("keys/create", **given)
     assert answer["code"] == "VALIDATION_FAILED" and len(answer["fields"]) == 20
@@ -171,7 +171,7 @@ def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Docume
     assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + (2 + 4) * 366
 
 
-def test_a_span_without_an_end_is_priced_anew_as_it_grows(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_span_without_an_end_is_recomputed_as_it_grows(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
     text, now = '{workspace{usage(since:"2026-01-01T00:00:00Z"){totalRequests}}}', 1_770_000_000 * 10**9
     spent = []
     for days in (0, 10):
@@ -187,12 +187,12 @@ def test_lists_within_lists_are_refused_by_their_product(documents: Documents) -
     assert message.startswith("Fields to resolve (lists multiply): ") and message.endswith(f"at most {BUDGET:,}.")
 
 
-def test_fragments_are_priced_as_often_as_they_are_spread(documents: Documents) -> None:
+def test_fragments_cost_as_often_as_they_are_spread(documents: Documents) -> None:
     query = "{a:viewer{...F} b:viewer{...F}} fragment F on Viewer{kind scopes}"
     assert cost(documents, query) == 2 * 3
 
 
-def test_the_usual_introspection_is_affordable(documents: Documents) -> None:
+def test_the_usual_introspection_query_is_within_the_limits(documents: Documents) -> None:
     assert problems(documents, get_introspection_query(input_value_deprecation=True, specified_by_url=True)) == []
 
 
@@ -229,7 +229,7 @@ class Calls:
 
 @contextlib.contextmanager
 def counting_calls() -> Iterator[Calls]:
-    """How much work something is, whatever else the machine is doing."""
+    """Counts function calls, a measure of work that does not depend on the load of the machine."""
     calls = Calls()
     sys.setprofile(calls.note)
     try:
@@ -239,7 +239,7 @@ def counting_calls() -> Iterator[Calls]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_expensive_document_is_refused_at_once(documents: Documents, attack: str) -> None:
+def test_an_expensive_document_is_refused_cheaply(documents: Documents, attack: str) -> None:
     with counting_calls() as calls:
         found = problems(documents, ATTACKS[attack])
     assert calls.number < MOST_CALLS
@@ -247,7 +247,7 @@ def test_an_expensive_document_is_refused_at_once(documents: Documents, attack: 
     assert len(found) <= ERRORS_TOLD
 
 
-async def test_a_first_or_last_outside_1_to_100_is_refused_in_words(owner: Client) -> None:
+async def test_a_first_or_last_outside_1_to_100_is_refused_with_a_message(owner: Client) -> None:
     query = "query($first:Int,$last:Int){workspace{apiKeys(first:$first,last:$last){totalCount}}}"
     for size in ({"first": 1}, {"first": 100}, {"last": 1}, {"last": 100}, {"first": None}):
         assert (await owner.ask(query, **size))["workspace"]["apiKeys"] == {"totalCount": 0}
@@ -262,7 +262,7 @@ async def test_a_first_or_last_outside_1_to_100_is_refused_in_words(owner: Clien
     assert error["message"] == "Give `first` or `last`, not both."
 
 
-async def test_unknown_names_are_not_helped_along(owner: Client) -> None:
+async def test_unknown_names_get_no_suggestions(owner: Client) -> None:
     for query in ("{viewr{kind}}", "{viewer{knd}}", "{plans{nam}}", "{workspace(slg:1){id}}", "{viewer{...on Viewr{kind}}}"):
         for error in await owner.refused(query):
             assert "Did you mean" not in error["message"]
@@ -272,7 +272,7 @@ async def test_unknown_names_are_not_helped_along(owner: Client) -> None:
             assert "Did you mean" not in error["message"]
 
 
-async def test_at_most_five_errors_are_told(owner: Client) -> None:
+async def test_at_most_five_errors_are_reported(owner: Client) -> None:
     assert len(await owner.refused("{" + " ".join(f"x{n}" for n in range(9)) + "}")) == ERRORS_TOLD
     given = {"name": 1, "environment": 2, "permissions": [3, 4, 5, 6, 7, 8, 9]}
     mutation = "mutation($i:CreateApiKeyInput!){createApiKey(input:$i){__typename}}"
@@ -280,8 +280,8 @@ async def test_at_most_five_errors_are_told(owner: Client) -> None:
 
 
 @pytest.mark.parametrize(("ids", "times"), [(["key_a"], 1), (["key_a"] * 100, 100), ([], 1)])
-def test_a_change_costs_what_each_of_its_keys_costs(documents: Documents, ids: list[str], times: int) -> None:
+def test_a_bulk_change_costs_as_much_as_a_change_of_each_key(documents: Documents, ids: list[str], times: int) -> None:
     text = "mutation($ids: [ID!]!) { revokeApiKeys(input: {ids: $ids, reason: OTHER}) { __typename } }"
     document = documents.prepare(text)
     assert document.errors == ()
-    assert documents.bill(document, document.operation(None), {"ids": ids}).cost == 2 + times * CHANGE
+    assert documents.cost_of(document, document.operation(None), {"ids": ids}).cost == 2 + times * CHANGE

@@ -14,10 +14,12 @@ from app.audit import service as audit
 from app.clock import DAY, rfc3339
 from app.errors import ConfirmationNeeded
 from app.members import service as members
+from app.users.user import USER_ID
 from tests.api.conftest import program
 from tests.conftest import Team
+from tests.support.access import seen
 from tests.support.graphql import Client, operation
-from tests.support.people import PASSWORD, REQUEST, token_of
+from tests.support.users import PASSWORD, REQUEST, token_of
 
 PAGE = """query($f:Int $a:String $l:Int $b:String){workspace{
   members(first:$f after:$a last:$l before:$b){
@@ -47,7 +49,7 @@ async def test_a_faulty_invitation_is_refused_at_its_field_and_a_members_as_a_co
     assert (await invited(owner, "viewer@acme.example"))["code"] == "CONFLICT"
 
 
-async def test_a_withdrawn_invitation_opens_nothing_and_is_listed_no_more(owner: Client, editor: Client, team: Team) -> None:
+async def test_a_withdrawn_invitation_is_invalid_and_no_longer_listed(owner: Client, editor: Client, team: Team) -> None:
     made = await invited(owner)
     named = {key: made["invitation"][key] for key in ("id", "email")}
     assert (await editor.change("members/withdraw", id=named["id"]))["code"] == "NOT_ALLOWED"
@@ -55,7 +57,7 @@ async def test_a_withdrawn_invitation_opens_nothing_and_is_listed_no_more(owner:
     assert await members.find_invitation(token_of(made["link"])) is None
     assert (await owner.run("members/list"))["invitations"]["nodes"] == []
     assert (await owner.change("members/withdraw", id=named["id"]))["code"] == "NOT_FOUND"
-    assert [entry.action for entry in await audit.page(team.owner, team.slug, limit=10)] == [
+    assert [entry.action for entry in await audit.page(await seen(team.owner, team.slug), limit=10)] == [
         "invitation.withdrawn",
         "member.invited",
     ]
@@ -68,7 +70,7 @@ async def test_a_role_is_changed_and_the_last_owner_stays_owner(owner: Client, t
     assert refused["code"] == "CONFLICT" and "last owner" in refused["message"]
 
 
-async def test_removing_tells_what_became_of_the_members_management_keys(owner: Client, team: Team) -> None:
+async def test_removing_a_member_returns_what_happened_to_their_management_keys(owner: Client, team: Team) -> None:
     await owner.change("members/change-role", user=team.editor.id, role="OWNER")
     leaver = Client(team.editor)
     asked = {"scopes": ["keys.read"], "expiresAt": rfc3339(await database.now() + DAY)}
@@ -82,7 +84,7 @@ async def test_removing_tells_what_became_of_the_members_management_keys(owner: 
     assert (await leaver.ask("{workspace{id}}"))["workspace"] is None
 
 
-async def test_who_leaves_sees_the_workspace_a_last_time(viewer: Client, team: Team) -> None:
+async def test_the_answer_to_leaving_still_shows_the_workspace(viewer: Client, team: Team) -> None:
     left = await viewer.change("members/remove", user=team.viewer.id)
     assert left == {"workspace": {"id": team.workspace.id, "slug": team.slug}, "takenOver": [], "revoked": []}
     assert (await viewer.change("members/remove", user=team.viewer.id))["code"] == "VALIDATION_FAILED"
@@ -90,10 +92,10 @@ async def test_who_leaves_sees_the_workspace_a_last_time(viewer: Client, team: T
 
 async def test_a_viewer_removes_nobody_else(viewer: Client, team: Team) -> None:
     assert (await viewer.change("members/remove", user=team.editor.id))["code"] == "NOT_ALLOWED"
-    assert len(await members.members(team.owner, team.slug)) == 3
+    assert len(await members.members(await seen(team.owner, team.slug))) == 3
 
 
-async def test_a_change_that_wants_the_password_again_says_so_as_not_allowed(team: Team) -> None:
+async def test_a_change_that_needs_password_confirmation_is_not_allowed_and_says_so(team: Team) -> None:
     stale = Client(replace(team.owner, authenticated_at=await database.now() - RECENT - 1))
     asked = {"name": "CI", "scopes": ["keys.read"], "expiresAt": rfc3339(await database.now() + DAY)}
     for name, given in (
@@ -110,7 +112,7 @@ async def test_a_change_that_wants_the_password_again_says_so_as_not_allowed(tea
 
 
 async def test_members_are_paged_both_ways(owner: Client, team: Team) -> None:
-    everybody = [member.user.id for member in await members.members(team.owner, team.slug)]
+    everybody = [member.user.id for member in await members.members(await seen(team.owner, team.slug))]
 
     async def page(**window: Any) -> tuple[list[str], dict[str, Any]]:
         found = (await owner.ask(PAGE, **window))["workspace"]["members"]
@@ -125,7 +127,7 @@ async def test_members_are_paged_both_ways(owner: Client, team: Team) -> None:
     assert last == everybody[2:] and info["hasPreviousPage"] and not info["hasNextPage"]
 
 
-async def test_a_cursor_of_members_opens_no_other_list(owner: Client) -> None:
+async def test_a_cursor_of_members_is_refused_by_other_lists(owner: Client) -> None:
     cursor = (await owner.ask(PAGE, f=1))["workspace"]["members"]["pageInfo"]["endCursor"]
     (error,) = await owner.refused("query($a:String){workspace{invitations(after:$a){totalCount}}}", a=cursor)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -137,11 +139,11 @@ async def test_a_management_key_changes_no_members(team: Team, operation: str) -
     given = {"email": "a@example.org"} if operation == "members/invite" else {"user": team.viewer.id}
     answer = await key.change(operation, **given | ({} if operation == "members/remove" else {"role": "OWNER"}))
     assert answer["code"] == "NOT_ALLOWED"
-    assert await members.invitations(team.owner, team.slug) == []
-    assert [member.role for member in await members.members(team.owner, team.slug)].count(Role.OWNER) == 1
+    assert await members.invitations(await seen(team.owner, team.slug)) == []
+    assert [member.role for member in await members.members(await seen(team.owner, team.slug))].count(Role.OWNER) == 1
 
 
-async def test_the_workspaces_settings_are_changed_and_what_is_left_out_stays(owner: Client, team: Team) -> None:
+async def test_a_workspaces_settings_are_changed_and_omitted_fields_stay(owner: Client, team: Team) -> None:
     hours = {"days": ["FRIDAY", "MONDAY"], "opens": "08:00", "closes": "18:00"}
     changed = (await owner.change("workspaces/update", timezone="Europe/Berlin", businessHours=hours))["workspace"]
     kept = hours | {"days": ["MONDAY", "FRIDAY"]}
@@ -160,7 +162,7 @@ async def test_faulty_settings_are_refused_at_their_fields(owner: Client) -> Non
     assert [fault["field"] for fault in refused["fields"]] == fields
 
 
-async def test_ids_of_nobody_are_not_found(owner: Client, other_team: Team) -> None:
-    for stranger in (other_team.viewer.id, ids.new(ids.USER), "x"):
+async def test_unknown_ids_are_not_found(owner: Client, other_team: Team) -> None:
+    for stranger in (other_team.viewer.id, ids.new(USER_ID), "x"):
         for name, more in (("members/change-role", {"role": "VIEWER"}), ("members/remove", {})):
             assert (await owner.change(name, user=stranger, **more))["code"] == "NOT_FOUND"

@@ -1,4 +1,4 @@
-"""Who may what: the matrix of roles, scopes, fields and mutations, generated from the table and tried on the real API."""
+"""Authorization: the matrix of roles, scopes, fields and mutations, generated from the policy table and tested on the real API."""
 
 from __future__ import annotations
 
@@ -19,28 +19,39 @@ from graphql import (
 
 from app import database, ids
 from app.access.actor import Actor, Role, Scope
-from app.access.fields import FIELDS
 from app.access.policy import RULES
-from app.api.documents import Documents
-from app.api.rate import Rates
-from app.api.schema import core
+from app.api.execution.documents import Documents
+from app.api.execution.rate import Rates
+from app.api.schema import ACTIONS, core
 from app.clock import DAY
-from app.management import service as management
-from app.management.key import Asked
+from app.keys.key import API_KEY_ID
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import MANAGEMENT_KEY_ID, ManagementKeyInput
+from app.paging import Window
 from app.rotations import service as rotations
+from app.rotations.rotation import ROTATION_ID
 from app.tenancy import store as workspace_store
+from app.usage.caller import CALLER_ID
+from app.users.user import USER_ID
+from app.webhooks import delivery_store
+from app.webhooks import service as webhooks
+from app.webhooks.validation import WebhookInput
+from app.webhooks.webhook import Kind
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
+from tests.support.alerts import raise_alert
 from tests.support.graphql import Client
 
 SCHEMA = core()
-MUTATIONS = [name.removeprefix("Mutation.") for name in FIELDS if name.startswith("Mutation.")]
-READS = [name for name in FIELDS if not name.startswith(("Mutation.", "Query."))]
-NOWHERE = {ids.API_KEY: ids.new(ids.API_KEY), ids.MANAGEMENT_KEY: ids.new(ids.MANAGEMENT_KEY), ids.USER: ids.new(ids.USER)}
+MUTATIONS = [name.removeprefix("Mutation.") for name in ACTIONS if name.startswith("Mutation.")]
+READS = [name for name in ACTIONS if not name.startswith(("Mutation.", "Query."))]
+# Arguments of fields that require some.
+ARGUMENTS = {"leakedApiKeys": "(sha256:[])"}
+NOWHERE = {API_KEY_ID: ids.new(API_KEY_ID), MANAGEMENT_KEY_ID: ids.new(MANAGEMENT_KEY_ID), USER_ID: ids.new(USER_ID)}
 
 
 def path_to(kind: str) -> list[str] | None:
-    """Fields from the root of queries to this type, the shortest way; None for what only mutations answer."""
+    """The shortest path of fields from the query root to this type; None for types that only mutations return."""
     ways: dict[str, list[str]] = {"Query": []}
     for _ in range(8):
         for parent, way in list(ways.items()):
@@ -54,20 +65,22 @@ def path_to(kind: str) -> list[str] | None:
 
 
 def query_for(coordinate: str) -> str | None:
-    """A query that touches this field and as little else as it can."""
+    """A query that reads this field and as little else as possible."""
     kind, name = coordinate.split(".")
     way = path_to(kind)
     if way is None:
         return None
     definition: GraphQLField = SCHEMA.type_map[kind].fields[name]
-    leaf = name + ("{__typename}" if is_composite_type(get_named_type(definition.type)) else "")
+    leaf = name + ARGUMENTS.get(name, "") + ("{__typename}" if is_composite_type(get_named_type(definition.type)) else "")
     return "{" + "".join(way) + leaf + "}" * (len(way) + 1)
 
 
 def _called(name: str, field: GraphQLField) -> str:
-    """Long pages of what holds other lists would cost too much."""
+    """Requests short pages, because long pages of lists within lists would cost too much."""
     if name == "node":
-        return f'{name}(id:"{NOWHERE[ids.API_KEY]}"){{'
+        return f'{name}(id:"{NOWHERE[API_KEY_ID]}"){{'
+    if name in ARGUMENTS:
+        return f"{name}{ARGUMENTS[name]}{{"
     return f"{name}(first:1){{" if "first" in field.args else f"{name}{{"
 
 
@@ -75,18 +88,18 @@ def touched(query: str) -> frozenset[str]:
     documents = Documents(SCHEMA)
     document = documents.prepare(query)
     assert not document.errors, (query, document.errors)
-    return documents.bill(document, document.operation(None), {}).coordinates
+    return documents.cost_of(document, document.operation(None), {}).coordinates
 
 
 def scopes_for(coordinates: frozenset[str]) -> set[Scope | None]:
-    """What the table demands of a management key for all of these; None: it never gets them."""
-    return {RULES[action].scope for name in coordinates if (action := FIELDS[name]) is not None}
+    """The scopes that the table requires of a management key for all of these fields; None: no scope allows them."""
+    return {RULES[action].scope for name in coordinates if (action := ACTIONS[name]) is not None}
 
 
 REACHABLE = {name: query for name in READS if (query := query_for(name))}
 
 
-def test_all_but_the_answers_of_mutations_is_reached() -> None:
+def test_all_fields_except_those_of_payloads_are_reached() -> None:
     answers = (
         "Payload",
         "NotFound",
@@ -103,7 +116,7 @@ def test_all_but_the_answers_of_mutations_is_reached() -> None:
 
 
 @pytest.mark.parametrize("scope", list(Scope))
-async def test_a_management_key_reads_what_its_one_scope_opens_and_nothing_else(team: Team, scope: Scope) -> None:
+async def test_a_management_key_reads_only_what_its_scope_allows(team: Team, scope: Scope) -> None:
     key, held = await program(team.owner, team.slug, scope), scope.implied
     await make_key(team)
     for name, query in REACHABLE.items():
@@ -118,12 +131,12 @@ async def test_a_management_key_reads_what_its_one_scope_opens_and_nothing_else(
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_member_reads_what_the_role_opens_and_nothing_else(team: Team, role: Role) -> None:
+async def test_a_member_reads_only_what_the_role_allows(team: Team, role: Role) -> None:
     client = Client({Role.OWNER: team.owner, Role.EDITOR: team.editor, Role.VIEWER: team.viewer}[role])
     await make_key(team)
     for name, query in REACHABLE.items():
-        client.endpoint._rates = Rates()  # so many questions in a moment are more than a caller may ask
-        needed = [RULES[action].role for item in touched(query) if (action := FIELDS[item]) is not None]
+        client.endpoint._rates = Rates()  # so many requests would exceed the caller's rate limit
+        needed = [RULES[action].role for item in touched(query) if (action := ACTIONS[item]) is not None]
         errors = (await client.send(query)).json().get("errors", [])
         if all(role.includes(least) for least in needed):
             assert errors == [], (name, errors)
@@ -132,7 +145,7 @@ async def test_a_member_reads_what_the_role_opens_and_nothing_else(team: Team, r
 
 
 def sample(kind: GraphQLType, name: str) -> Any:
-    """An input that is well formed and names nothing that exists."""
+    """A well-formed input that refers to no existing object."""
     plain = kind.of_type if is_non_null_type(kind) else kind
     if is_list_type(plain):
         return [sample(plain.of_type, name)]
@@ -140,14 +153,15 @@ def sample(kind: GraphQLType, name: str) -> Any:
         return {item: sample(field.type, item) for item, field in plain.fields.items() if is_required_input_field(field)}
     if isinstance(plain, GraphQLEnumType):
         return next(iter(plain.values))
-    values = {"id": NOWHERE[ids.API_KEY], "user": NOWHERE[ids.USER], "expiresAt": "2026-12-31T00:00:00Z"}
-    values |= {"deadline": "2026-12-31T00:00:00Z", "rotation": ids.new(ids.ROTATION), "caller": ids.new(ids.CALLER)}
+    values = {"id": NOWHERE[API_KEY_ID], "user": NOWHERE[USER_ID], "expiresAt": "2026-12-31T00:00:00Z"}
+    values |= {"deadline": "2026-12-31T00:00:00Z", "rotation": ids.new(ROTATION_ID), "caller": ids.new(CALLER_ID)}
+    values |= {"apiKey": NOWHERE[API_KEY_ID], "expected": True}
     values |= {"environment": "production", "permissions": "pdf.read", "email": "new@example.com", "plan": "free"}
     return values.get(name, "text")
 
 
 async def outcome(client: Client, mutation: str, **more: Any) -> str:
-    """The type that a mutation answers."""
+    """The name of the type that a mutation returns."""
     kind = f"{mutation[0].upper()}{mutation[1:]}Input"
     given = sample(SCHEMA.type_map[kind], "") | more
     answer = await client.ask(f"mutation($i:{kind}!){{{mutation}(input:$i){{__typename}}}}", i=given)
@@ -155,8 +169,8 @@ async def outcome(client: Client, mutation: str, **more: Any) -> str:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_a_management_key_changes_only_what_its_scopes_open(team: Team, mutation: str) -> None:
-    needed = RULES[FIELDS[f"Mutation.{mutation}"]].scope  # type: ignore[index]
+async def test_a_management_key_changes_only_what_its_scopes_allow(team: Team, mutation: str) -> None:
+    needed = RULES[ACTIONS[f"Mutation.{mutation}"]].scope  # type: ignore[index]
     await make_key(team)
     for scope in Scope:
         found = await outcome(await program(team.owner, team.slug, scope), mutation)
@@ -166,23 +180,36 @@ async def test_a_management_key_changes_only_what_its_scopes_open(team: Team, mu
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_a_member_changes_only_what_the_role_opens(team: Team, mutation: str) -> None:
-    least = RULES[FIELDS[f"Mutation.{mutation}"]].role  # type: ignore[index]
+async def test_a_member_changes_only_what_the_role_allows(team: Team, mutation: str) -> None:
+    least = RULES[ACTIONS[f"Mutation.{mutation}"]].role  # type: ignore[index]
     key = (await make_key(team)).key.id
-    management_key = (await management.create(team.owner, team.slug, Asked("CI", ("keys.read",), await database.now() + DAY)))[0].id
+    management_key = (
+        await management_keys.create(team.owner, team.slug, ManagementKeyInput("CI", ("keys.read",), await database.now() + DAY))
+    )[0].id
     run = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress.rotation.id
-    aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}, "dismissCaller": {"rotation": run}}.get(
-        mutation, {"id": key} if "ApiKey" in mutation else {"id": run} if "Rotation" in mutation else {}
-    )
+    webhook = (await webhooks.create(team.owner, team.slug, WebhookInput("CI", Kind.STANDARD, "https://hooks.example.com"))).webhook
+    if "Webhook" in mutation:
+        aimed = {} if mutation == "createWebhook" else {"id": webhook.id}
+        if mutation == "redeliverWebhook":
+            await webhooks.send_test(team.owner, webhook.id)
+            aimed = {"id": (await delivery_store.page(webhook.id, Window(1))).items[0].id}
+    else:
+        aimed = {"revokeManagementKey": {"id": management_key}, "verifyApiKey": {}, "dismissCaller": {"rotation": run}}.get(
+            mutation, {"id": key} if "ApiKey" in mutation else {"id": run} if "Rotation" in mutation else {}
+        )
     if mutation == "createApiKey":
         aimed = {}
     if mutation == "revokeApiKeys":
         aimed = {"ids": [key]}
+    if mutation == "resolveAlert":
+        aimed = {"id": await raise_alert((await make_key(team)).key)}
+    if mutation == "setExpectedUse":
+        aimed = {"apiKey": key}
     for actor, role in ((team.viewer, Role.VIEWER), (team.editor, Role.EDITOR), (team.owner, Role.OWNER)):
         assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not role.includes(least), role
 
 
-async def test_a_refused_mutation_says_why_in_a_sentence(team: Team) -> None:
+async def test_a_refused_mutation_gives_the_reason_in_a_sentence(team: Team) -> None:
     text = "mutation($i:ChangePlanInput!){changePlan(input:$i){... on Problem{message}}}"
     key = await program(team.owner, team.slug, *Scope)
     answer = await key.ask(text, i={"plan": "free"})
@@ -192,7 +219,7 @@ async def test_a_refused_mutation_says_why_in_a_sentence(team: Team) -> None:
         assert answer["changePlan"] == {"message": f"This needs the role owner; you are {role} here."}
 
 
-async def test_a_management_key_does_no_more_than_its_maker_may_now(team: Team) -> None:
+async def test_a_management_key_may_do_no_more_than_its_creator_may_now(team: Team) -> None:
     key = await program(team.owner, team.slug, "keys.read", "keys.write", "workspace.write")
     assert await outcome(key, "createApiKey") == "CreateApiKeyPayload"
     owner = team.owner.user_id or ""
@@ -228,7 +255,7 @@ async def test_a_management_key_of_a_member_of_two_workspaces_stays_in_its_own(t
     assert [fault["field"] for fault in answer["fields"]] == ["workspace"]
 
 
-async def test_a_refused_read_is_refused_whole_before_anything_runs(team: Team) -> None:
+async def test_a_query_that_is_not_allowed_is_refused_completely_before_execution(team: Team) -> None:
     key = await program(team.owner, team.slug, "keys.write")
     mutation = """mutation($i: CreateApiKeyInput!) {
       createApiKey(input: $i) { ... on CreateApiKeyPayload { secret apiKey { id usage { totalRequests } } } }
@@ -238,7 +265,7 @@ async def test_a_refused_read_is_refused_whole_before_anything_runs(team: Team) 
     assert (await key.ask("{workspace{apiKeys{totalCount}}}"))["workspace"]["apiKeys"]["totalCount"] == 0
 
 
-async def test_introspection_is_open_to_callers_only(team: Team) -> None:
+async def test_introspection_is_allowed_to_callers_only(team: Team) -> None:
     query = '{__schema{queryType{name}} __type(name:"ApiKey"){name}}'
     for client in (Client(team.viewer), await program(team.owner, team.slug, "audit.read")):
         assert (await client.ask(query))["__type"] == {"name": "ApiKey"}

@@ -1,4 +1,4 @@
-"""What callers may ask for in a time: known to them before they are refused, and nobody pays for another."""
+"""Rate limits: shown to callers before they are refused, and no caller uses up another's points."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import httpx
 import pytest
 
 from app.access.actor import Actor
-from app.api import endpoint, rate
-from app.api.documents import Document
-from app.api.http import Refused
-from app.api.price import BUDGET
-from app.api.rate import CALLER, LEAST, WORKSPACE, Rates
+from app.api.execution import rate
+from app.api.execution.cost import BUDGET
+from app.api.execution.documents import Document
+from app.api.execution.http import Refused
+from app.api.execution.rate import CALLER, LEAST, WORKSPACE, Rates
+from app.api.server import endpoint
 from tests.api.conftest import program
 from tests.conftest import Team
 from tests.support.graphql import Client
@@ -26,12 +27,12 @@ def key(name: str, workspace: str = "wsp_1") -> Actor:
 
 @pytest.fixture
 async def remembered(owner: Client) -> None:
-    """The document CHEAP has been prepared, which costs whoever sends it first."""
+    """Prepares the document CHEAP in advance, because its first sender pays for that."""
     await owner.send(CHEAP)
     owner.endpoint._rates = Rates()
 
 
-async def test_every_answer_says_what_it_cost_and_what_is_left(owner: Client, remembered: None) -> None:
+async def test_every_answer_shows_its_cost_and_the_points_left(owner: Client, remembered: None) -> None:
     answers = [await owner.send(CHEAP) for _ in range(2)]
     assert [answer.json()["extensions"]["cost"] for answer in answers] == [{"requested": 2, "limit": BUDGET}] * 2
     assert answers[0].headers["ratelimit"] == f'"caller";r={CALLER.size - LEAST};t=1'
@@ -39,7 +40,7 @@ async def test_every_answer_says_what_it_cost_and_what_is_left(owner: Client, re
     assert re.fullmatch(r'"caller";r=\d+;t=1', answers[1].headers["ratelimit"])
 
 
-async def test_who_has_spent_all_is_refused_until_it_is_restored_and_nobody_else_is(
+async def test_a_caller_without_points_is_refused_until_they_are_regained_and_others_are_not(
     owner: Client, remembered: None, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1_000.0
@@ -57,7 +58,7 @@ async def test_who_has_spent_all_is_refused_until_it_is_restored_and_nobody_else
     assert (await owner.send(CHEAP)).status_code == 200
 
 
-async def test_a_refusal_for_points_waits_so_that_asking_on_at_once_costs_little(
+async def test_a_rate_limit_refusal_is_delayed_so_that_immediate_retries_cost_little(
     owner: Client, remembered: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
@@ -73,7 +74,7 @@ async def test_a_refusal_for_points_waits_so_that_asking_on_at_once_costs_little
     assert [(await owner.send(CHEAP)).status_code, waited] == [429, [endpoint.REFUSAL_SECONDS]]
 
 
-def test_many_keys_of_one_workspace_have_one_bucket_together_and_another_workspace_its_own() -> None:
+def test_all_keys_of_a_workspace_share_one_bucket_and_another_workspace_has_its_own() -> None:
     rates = Rates(lambda: 0.0)
     spent = 0
     with pytest.raises(Refused) as refusal:
@@ -92,7 +93,7 @@ def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(rates._buckets) == 10
 
 
-async def test_variables_that_are_refused_cost_no_more_than_being_asked(owner: Client, team: Team) -> None:
+async def test_refused_variables_cost_no_more_than_a_refused_document(owner: Client, team: Team) -> None:
     query = "query($first: Int!) { workspace { apiKeys(first: $first) { nodes { id name callers { totalCount } } } } }"
     await owner.send(query, {"first": 1})
     owner.endpoint._rates = Rates(lambda: 0.0)
@@ -107,13 +108,13 @@ def left(answer: httpx.Response) -> int:
     return int(re.findall(r"r=(\d+)", answer.headers["ratelimit"])[0])
 
 
-async def test_preparing_a_document_is_paid_for_by_who_sends_it_first(owner: Client, remembered: None) -> None:
+async def test_the_first_sender_of_a_document_pays_for_preparing_it(owner: Client, remembered: None) -> None:
     owner.endpoint._rates = Rates(lambda: 0.0)
     before = left(await owner.send(CHEAP))
     await owner.send("{ " + " ".join(f"a{number}: viewer {{ kind name id }}" for number in range(10)) + " }")
     paid = before - left(await owner.send(CHEAP)) - LEAST - 40
     assert paid > 50
-    # Known by now, and forgotten by nobody's clock.
+    # Prepared by now, and not evicted from the cache.
     await owner.send("{ " + " ".join(f"a{number}: viewer {{ kind name id }}" for number in range(10)) + " }")
     assert before - left(await owner.send(CHEAP)) - paid <= 3 * (LEAST + 40)
 
@@ -127,8 +128,8 @@ async def test_preparing_a_document_is_paid_for_by_who_sends_it_first(owner: Cli
         pytest.param('{ workspace(slug: "{}\\u0000") { id } }' + "#" + "x" * 50_000, id="refused with a NUL"),
     ],
 )
-async def test_who_only_sends_new_documents_is_refused_before_they_are_read(owner: Client, text: str) -> None:
-    """However little an operation costs: each new text keeps a processor busy."""
+async def test_a_caller_that_sends_only_new_documents_is_refused_before_they_are_parsed(owner: Client, text: str) -> None:
+    """Even if each operation is cheap, because preparing each new text takes CPU time."""
     owner.endpoint._rates = Rates(lambda: 0.0)
     owner.endpoint._rates.charge(owner.actor, CALLER.size - 500)
     for number in range(1_000):
@@ -142,7 +143,7 @@ async def test_who_only_sends_new_documents_is_refused_before_they_are_read(owne
 
 
 def monitored(owner: Client) -> list[str]:
-    """The texts that are prepared from now on."""
+    """Records the texts that are prepared from now on."""
     read: list[str] = []
     prepare = owner.endpoint._documents.prepared
 

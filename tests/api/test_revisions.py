@@ -1,4 +1,4 @@
-"""A change says which state it was made for, and undoes nothing that its maker never saw."""
+"""Optimistic locking: a change names the state it was made for, and overwrites nothing that its author has not seen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_a_key_that_changed_since_it_was_read_is_a_conflict_and_keeps_the_
     assert refused == {"code": "CONFLICT", "message": LOST}
     shown = await owner.run("keys/show", id=key.id)
     assert (shown["name"], shown["allowedIps"], shown["revision"]) == ("Theirs", [], theirs["revision"])
-    # The same once more finds what it asks for, and who says no revision is not asked.
+    # Repeating it finds the values already set, and a change without a revision is not checked.
     again = await owner.change("keys/update", id=key.id, name="Theirs", expectedRevision=read)
     assert again["apiKey"]["revision"] == theirs["revision"]
     for unasked in ({}, {"expectedRevision": None}):
@@ -53,10 +53,10 @@ async def test_a_role_that_changed_since_it_was_read_is_a_conflict_and_stays(own
     assert [member["role"] for member in members if member["user"]["id"] == user] == ["VIEWER"]
 
 
-async def test_every_change_of_a_key_moves_its_time_and_using_it_does_not(owner: Client, team: Team) -> None:
+async def test_every_change_of_a_key_updates_updated_at_and_using_it_does_not(owner: Client, team: Team) -> None:
     key, start = (await make_key(team)).key, await database.now()
     edits = (
-        lambda: keys.update(team.owner, key.id, keys.KeyEdit(name="Other")),
+        lambda: keys.update(team.owner, key.id, {"name": "Other"}),
         lambda: keys.suspend(team.owner, key.id),
         lambda: keys.resume(team.owner, key.id),
         lambda: keys.revoke(team.owner, key.id, Reason.OTHER),
@@ -70,7 +70,7 @@ async def test_every_change_of_a_key_moves_its_time_and_using_it_does_not(owner:
         assert (await owner.run("keys/show", id=key.id))["updatedAt"] == rfc3339(start + minute * MINUTE)
 
 
-async def test_settings_plan_and_suspension_move_a_workspaces_time_and_its_keys_do_not(owner: Client, team: Team) -> None:
+async def test_changes_of_a_workspace_update_its_updated_at_and_changes_of_its_keys_do_not(owner: Client, team: Team) -> None:
     start = await database.now()
     edits = (
         lambda: workspaces.update(team.owner, team.slug, name="Other"),

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from app import database, ids
-from app.api.documents import Documents
-from app.api.price import BUDGET
+from app.api.execution.cost import BUDGET
+from app.api.execution.documents import Documents
 from app.api.schema import core
 from app.clock import DAY, HOUR, rfc3339
 from app.keys import service as keys
-from app.keys.key import Reason
+from app.keys.key import API_KEY_ID, Reason
 from app.rotations import service as rotations
+from app.usage.caller import CALLER_ID
 from tests.api.conftest import program
 from tests.conftest import Team, make_key, make_team
 from tests.support.callers import use
@@ -66,7 +67,7 @@ async def test_a_free_workspace_rotates_its_only_key_with_a_management_key(db: N
     assert limit == {"limit": 1, "used": 1, "rotating": 0, "remaining": 0}
 
 
-async def test_a_lost_answer_is_asked_for_again(editor: Client, team: Team) -> None:
+async def test_after_a_lost_answer_the_request_can_be_repeated(editor: Client, team: Team) -> None:
     key = (await make_key(team)).key
     one, early = [await begin(editor, key.id, idempotencyKey="once") for _ in range(2)]
     assert (early["secret"], early["apiKey"]["id"], early["retryAfter"] in range(1, 31)) == (None, one["apiKey"]["id"], True)
@@ -80,7 +81,7 @@ async def test_a_lost_answer_is_asked_for_again(editor: Client, team: Team) -> N
         assert (await editor.change("rotations/start", id=key.id, **other))["code"] == "CONFLICT"
 
 
-async def test_what_cannot_be_rotated_is_refused_with_the_reason(editor: Client, team: Team) -> None:
+async def test_a_key_that_cannot_be_rotated_is_refused_with_the_reason(editor: Client, team: Team) -> None:
     key, other = (await make_key(team)).key, (await make_key(team)).key
     await keys.suspend(team.owner, key.id)
     refused = await editor.change("rotations/start", id=key.id)
@@ -90,7 +91,7 @@ async def test_what_cannot_be_rotated_is_refused_with_the_reason(editor: Client,
         ("deadline", "IN_THE_PAST"),
         ("quietPeriodSeconds", "OUT_OF_RANGE"),
     ]
-    assert (await editor.change("rotations/start", id=ids.new(ids.API_KEY)))["code"] == "NOT_FOUND"
+    assert (await editor.change("rotations/start", id=ids.new(API_KEY_ID)))["code"] == "NOT_FOUND"
 
 
 async def test_cancelling_extending_and_dismissing(editor: Client, team: Team) -> None:
@@ -105,22 +106,22 @@ async def test_cancelling_extending_and_dismissing(editor: Client, team: Team) -
     (caller,) = run["callers"]
     dismissed = (await editor.change("rotations/dismiss", rotation=run["id"], caller=caller["id"]))["rotation"]
     assert [item["dismissed"] for item in dismissed["callers"]] == [True]
-    assert (await editor.change("rotations/dismiss", rotation=run["id"], caller=ids.new(ids.CALLER)))["code"] == "NOT_FOUND"
+    assert (await editor.change("rotations/dismiss", rotation=run["id"], caller=ids.new(CALLER_ID)))["code"] == "NOT_FOUND"
     await use(run["successor"]["id"])
     assert (await editor.change("rotations/cancel", id=run["id"]))["code"] == "CONFLICT"
     gone = (await editor.change("rotations/cancel", id=run["id"], force=True))["rotation"]
     assert (gone["state"], gone["predecessor"]["status"], gone["successor"]["status"]) == ("CANCELLED", "ACTIVE", "REVOKED")
 
 
-async def test_a_keys_place_in_its_line_and_its_callers_are_told(editor: Client, viewer: Client, team: Team) -> None:
+async def test_a_keys_lineage_and_its_callers_are_returned(editor: Client, viewer: Client, team: Team) -> None:
     first = (await make_key(team)).key
     for address, agent in (("203.0.113.9", "node/1"), (None, "node/1"), ("198.51.100.1", None)):
         await use(first.id, address, agent)
     second = (await begin(editor, first.id))["apiKey"]["id"]
     await use(second, "203.0.113.200", "node/2")
-    line = await viewer.run("keys/line", id=first.id)
+    line = await viewer.run("keys/lineage", id=first.id)
     assert (line["predecessor"], line["successor"]["id"], line["rotation"]["state"]) == (None, second, "DRAINING")
-    line = await viewer.run("keys/line", id=second)
+    line = await viewer.run("keys/lineage", id=second)
     assert (line["predecessor"]["id"], line["successor"]) == (first.id, None)
     page = (await viewer.run("keys/callers", id=first.id, first=2))["callers"]
     assert (page["totalCount"], page["pageInfo"]["hasNextPage"], len(page["nodes"])) == (3, True, 2)
@@ -135,7 +136,7 @@ async def test_a_keys_place_in_its_line_and_its_callers_are_told(editor: Client,
     assert node["node"] == {"id": told[2]["id"], "network": "203.0.113.0/24", "moved": True, "requests": 1}
 
 
-async def test_what_revoking_would_cut_off_is_told_before(viewer: Client, team: Team) -> None:
+async def test_the_impact_of_a_revocation_is_returned_beforehand(viewer: Client, team: Team) -> None:
     key = (await make_key(team)).key
     quiet = (await viewer.run("keys/impact", id=key.id))["revocationImpact"]
     assert quiet == {"verdict": "QUIET", "lastHour": 0, "lastDay": 0, "last30Days": 0, "permissions": [], "callers": []}
@@ -144,7 +145,9 @@ async def test_what_revoking_would_cut_off_is_told_before(viewer: Client, team: 
     assert (busy["verdict"], [caller["userAgent"] for caller in busy["callers"]]) == ("BUSY", ["curl"])
 
 
-async def test_rotations_are_listed_newest_first_and_anothers_not_at_all(editor: Client, stranger: Client, team: Team) -> None:
+async def test_rotations_are_listed_newest_first_and_another_workspaces_are_not(
+    editor: Client, stranger: Client, team: Team
+) -> None:
     made = [(await begin(editor, (await make_key(team)).key.id))["rotation"]["id"] for _ in range(3)]
     await rotations.cancel(team.editor, made[1])
     page = (await editor.run("rotations/list", first=2))["rotations"]
@@ -156,16 +159,14 @@ async def test_rotations_are_listed_newest_first_and_anothers_not_at_all(editor:
     assert await stranger.run("rotations/show", id=made[0]) is None
     for name in ("complete", "cancel"):
         assert (await stranger.change(f"rotations/{name}", id=made[0], force=True))["code"] == "NOT_FOUND"
-    assert await stranger.ask("query($i:ID!){node(id:$i){id}}", i=ids.new(ids.CALLER)) == {"node": None}
+    assert await stranger.ask("query($i:ID!){node(id:$i){id}}", i=ids.new(CALLER_ID)) == {"node": None}
 
 
 @pytest.mark.parametrize(
     ("days", "expected"),
     [(75, {"NOT_DUE"}), (76, {"DUE_SOON"}), (89, {"DUE_SOON"}), (90, {"OVERDUE"})],
 )
-async def test_keys_are_found_by_where_they_stand_in_the_schedule(
-    viewer: Client, team: Team, days: int, expected: set[str]
-) -> None:
+async def test_keys_are_filtered_by_their_rotation_schedule(viewer: Client, team: Team, days: int, expected: set[str]) -> None:
     born = await database.now()
     database.freeze(born)
     wanted = (await make_key(team)).key.id
@@ -200,7 +201,7 @@ async def test_a_page_of_20_keys_with_their_rotations_takes_as_many_statements_a
     assert spent[0] == spent[1] <= 40
 
 
-async def test_a_page_of_rotations_takes_as_many_statements_however_many_there_are(team: Team) -> None:
+async def test_a_page_of_rotations_takes_the_same_number_of_statements_at_any_length(team: Team) -> None:
     owner, spent = Client(team.owner), []
     for _ in range(2):
         for _ in range(4):
@@ -211,7 +212,7 @@ async def test_a_page_of_rotations_takes_as_many_statements_however_many_there_a
     assert spent[0] == spent[1]
 
 
-async def test_what_a_document_changes_is_what_its_later_parts_show(editor: Client, team: Team) -> None:
+async def test_later_parts_of_a_document_show_its_earlier_changes(editor: Client, team: Team) -> None:
     key = (await make_key(team)).key
     run = (await begin(editor, key.id))["rotation"]["id"]
     state = "rotation{id state predecessor{status rotation{state}}}"
@@ -225,9 +226,9 @@ async def test_what_a_document_changes_is_what_its_later_parts_show(editor: Clie
     assert answer["b"]["rotation"]["predecessor"] == {"status": "REVOKED", "rotation": {"state": "COMPLETED"}}
 
 
-def test_a_page_of_20_rotations_with_all_their_callers_is_within_the_budget() -> None:
+def test_a_page_of_20_rotations_with_all_their_callers_is_within_the_maximum_cost() -> None:
     documents = Documents(core())
     text = operation("rotations/list").replace("successor {", "callers { id network userAgent moved dismissed } successor {")
     document = documents.prepare(text)
     assert not document.errors
-    assert documents.bill(document, document.operation(None), {"first": 20}).cost <= BUDGET
+    assert documents.cost_of(document, document.operation(None), {"first": 20}).cost <= BUDGET

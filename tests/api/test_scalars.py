@@ -1,4 +1,4 @@
-"""The scalars of the contract: where they are specified, that values are as they always were, and how far numbers go."""
+"""The scalars of the contract: their specifications, their values on the wire, and the range of numbers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.support.graphql import Client
 LARGEST = 2**53 - 1
 
 
-def test_every_scalar_of_our_own_says_where_it_is_specified() -> None:
+def test_every_custom_scalar_says_where_it_is_specified() -> None:
     kinds = [
         kind for kind in core().type_map.values() if isinstance(kind, GraphQLScalarType) and not is_specified_scalar_type(kind)
     ]
-    # The scopes are this API's own: its description has them all.
+    # Scopes are specific to this API: the description lists them all.
     specified = {"BigInt", "DateTime", "JSON", "LocalTime", "Network", "TimeZone"}
     assert {kind.name for kind in kinds} == specified | {"Scope"}
     assert {kind.name for kind in kinds if (kind.specified_by_url or "").startswith("https://")} == specified
 
 
-async def test_times_zones_and_networks_are_texts_on_the_wire_in_both_directions(owner: Client, team: Team) -> None:
+async def test_times_zones_and_networks_are_strings_on_the_wire_in_both_directions(owner: Client, team: Team) -> None:
     hours = {"days": ["MONDAY"], "opens": "08:00", "closes": "18:00"}
     changed = (await owner.change("workspaces/update", timezone="Europe/Berlin", businessHours=hours))["workspace"]
     assert (changed["timezone"], changed["businessHours"]) == ("Europe/Berlin", hours)
@@ -45,18 +45,18 @@ async def test_times_zones_and_networks_are_texts_on_the_wire_in_both_directions
         ({"businessHours": {"days": ["MONDAY"], "opens": "8", "closes": "18:00"}}, "businessHours.opens"),
     ],
 )
-async def test_a_text_that_is_no_such_value_is_a_fault_at_its_field(owner: Client, given: dict[str, Any], field: str) -> None:
+async def test_an_invalid_string_is_a_fault_at_its_field(owner: Client, given: dict[str, Any], field: str) -> None:
     assert [fault["field"] for fault in (await owner.change("workspaces/update", **given))["fields"]] == [field]
 
 
 @pytest.mark.parametrize("value", [8, True, ["08:00"], {"hour": 8}])
-async def test_what_is_no_text_is_no_such_value_at_all(owner: Client, value: Any) -> None:
+async def test_a_value_that_is_not_a_string_is_refused(owner: Client, value: Any) -> None:
     text = "mutation($i: UpdateWorkspaceInput!) { updateWorkspace(input: $i) { __typename } }"
     (error,) = await owner.refused(text, i={"timezone": value})
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_folded_caller_names_no_network(owner: Client, team: Team) -> None:
+async def test_a_folded_caller_has_no_network(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key.id
     await use(key)
     async with database.transaction():
@@ -65,7 +65,7 @@ async def test_a_folded_caller_names_no_network(owner: Client, team: Team) -> No
     assert (folded["folded"], folded["network"], folded["userAgent"]) == (True, None, None)
 
 
-async def test_a_count_that_needs_more_than_53_bits_is_answered_to_the_last_digit(owner: Client, team: Team) -> None:
+async def test_a_count_of_more_than_53_bits_is_exact(owner: Client, team: Team) -> None:
     key = (await make_key(team)).key.id
     row = (key, await database.now() // HOUR * HOUR, "", "VALID", LARGEST + 2)
     async with database.transaction():

@@ -1,8 +1,9 @@
-"""The published contract: the text in `graphql/`, the table of fields, the operations, the vendored explorer."""
+"""The published contract: the text in `graphql/`, what each field requires, the operations, the vendored explorer."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -16,16 +17,18 @@ from graphql import (
     OperationDefinitionNode,
     build_schema,
     get_named_type,
+    is_interface_type,
     is_introspection_type,
+    is_object_type,
     parse,
     validate,
 )
 
-from app.access.fields import FIELDS
 from app.access.policy import RULES, Action
-from app.api import descriptions
 from app.api import schema as published
-from app.api.limits import exceeded
+from app.api.execution.limits import exceeded
+from app.api.framework import authorization, descriptions
+from app.api.schema import ACTIONS
 from app.errors import Problem
 from app.paths import OPERATIONS, SCHEMA, STATIC
 from tests.support.graphql import operation, operations
@@ -35,7 +38,7 @@ MUTATIONS = CORE.mutation_type.fields if CORE.mutation_type else {}
 VENDORED = tomllib.loads((STATIC / "vendor/graphiql/vendored.toml").read_text(encoding="utf-8"))
 
 
-def test_the_published_text_is_what_the_code_serves() -> None:
+def test_the_published_schema_is_the_one_that_the_code_serves() -> None:
     """`keydesk schema > graphql/schema.graphql` writes it."""
     assert SCHEMA.read_text(encoding="utf-8") == published.sdl()
 
@@ -45,8 +48,8 @@ def test_every_type_field_argument_and_enum_value_is_described() -> None:
     assert descriptions.without(build_schema(SCHEMA.read_text(encoding="utf-8"))) == []
 
 
-def test_no_description_is_written_for_what_is_not_there() -> None:
-    parts = {place.rstrip(")") for place in descriptions.WORDS}
+def test_no_description_is_left_over() -> None:
+    parts = {place.rstrip(")") for place in descriptions.DESCRIPTIONS}
     for place in parts:
         kind, _, member = place.partition(".")
         name, _, argument = member.partition("(")
@@ -55,13 +58,13 @@ def test_no_description_is_written_for_what_is_not_there() -> None:
         assert not argument or argument in members[name].args, place
 
 
-def test_the_published_text_can_be_read_by_a_client() -> None:
+def test_the_published_schema_can_be_parsed_by_a_client() -> None:
     schema = build_schema(SCHEMA.read_text(encoding="utf-8"))
     assert schema.query_type and schema.mutation_type
 
 
-def test_every_field_has_a_row_in_the_policy_and_every_row_a_field() -> None:
-    assert published.without_row(CORE) == []
+def test_every_field_declares_what_it_requires() -> None:
+    assert authorization.undeclared(CORE, ACTIONS) == []
     kinds = [kind for kind in CORE.type_map.values() if not is_introspection_type(kind)]
     served = {
         f"{kind.name}.{name}"
@@ -69,13 +72,33 @@ def test_every_field_has_a_row_in_the_policy_and_every_row_a_field() -> None:
         if not isinstance(kind, GraphQLInputObjectType)
         for name in getattr(kind, "fields", {})
     }
-    assert set(FIELDS) == served
+    assert set(ACTIONS) == served
 
 
-def test_a_field_without_a_row_keeps_the_server_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(FIELDS, "ApiKey.name")
+def test_the_server_refuses_to_start_with_a_field_that_declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ACTIONS, "ApiKey.name")
     with pytest.raises(RuntimeError, match=r"ApiKey\.name"):
         published.core()
+
+
+def test_the_published_descriptions_say_for_every_field_what_it_requires() -> None:
+    """At the end of its own description, or of its type's where all fields of the type require the same."""
+    kinds = build_schema(SCHEMA.read_text(encoding="utf-8")).type_map.values()
+    said: dict[str, str] = {}
+    for kind in kinds:
+        if (is_object_type(kind) or is_interface_type(kind)) and not is_introspection_type(kind):
+            of_type = requirement_in(kind.description)
+            said |= {f"{kind.name}.{name}": requirement_in(field.description) or of_type for name, field in kind.fields.items()}
+    scopes = {name: RULES[action].scope if action else None for name, action in ACTIONS.items()}
+    assert said == {
+        name: f"Requires the scope `{scope}`." if scope else "Not for management keys." if ACTIONS[name] else ""
+        for name, scope in scopes.items()
+    }
+
+
+def requirement_in(description: str | None) -> str:
+    found = re.search(r"(?:^|\s)(Requires the scope `[a-z.]+`\.|Not for management keys\.)$", description or "")
+    return found[1] if found else ""
 
 
 def test_every_action_has_a_rule() -> None:
@@ -83,13 +106,13 @@ def test_every_action_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MUTATIONS))
-def test_a_mutation_takes_one_input_and_answers_its_payload_or_a_problem(name: str) -> None:
+def test_a_mutation_takes_one_input_and_returns_its_payload_or_a_problem(name: str) -> None:
     verb = name[0].upper() + name[1:]
     field = MUTATIONS[name]
     (argument,) = field.args.items()
     assert argument[0] == "input" and str(argument[1].type) == f"{verb}Input!"
     union = field.type
-    # Nullable, so that a failure of one mutation does not take the secrets of the others with it.
+    # Nullable, so that the failure of one mutation does not remove the secrets of the others.
     assert isinstance(union, GraphQLUnionType) and union.name == f"{verb}Result"
     payload, *problems = (kind for kind in union.types if kind.name != "ApiKeyPreview")
     assert payload.name == f"{verb}Payload" and problems
@@ -104,7 +127,7 @@ def test_problems_have_the_codes_of_the_error_tree() -> None:
             assert f"`{codes[kind.name]}`" in (kind.description or "")
 
 
-def test_lists_hold_no_nulls_and_pages_have_the_same_arguments() -> None:
+def test_lists_contain_no_nulls_and_pages_have_the_same_arguments() -> None:
     for kind in CORE.type_map.values():
         for name, field in getattr(kind, "fields", {}).items():
             if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
@@ -113,7 +136,7 @@ def test_lists_hold_no_nulls_and_pages_have_the_same_arguments() -> None:
                 assert [*field.args][:4] == ["first", "after", "last", "before"]
 
 
-def test_what_an_argument_or_a_role_can_refuse_is_nullable_and_empties_nothing_around_it() -> None:
+def test_a_field_that_can_be_refused_is_nullable() -> None:
     for kind in CORE.type_map.values():
         if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
             refusable = [name for name, field in kind.fields.items() if field.args]
@@ -122,14 +145,14 @@ def test_what_an_argument_or_a_role_can_refuse_is_nullable_and_empties_nothing_a
 
 
 def test_the_same_type_and_id_mean_the_same_fields() -> None:
-    """What caches are built on: a type with an `id` is a thing of today, and history (`Actor`) has none."""
+    """Client-side caches rely on this: a type with an `id` is a current object, and history (`Actor`) has no `id`."""
     kinds = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind)]
     with_id = {kind.name for kind in kinds if "id" in kind.fields}
     nodes = {kind.name for kind in kinds if any(interface.name == "Node" for interface in kind.interfaces)}
     assert with_id - nodes == {"User"} and "Actor" not in with_id
 
 
-def test_the_documentation_names_every_type_that_caches_cannot_keep_by_id() -> None:
+def test_the_documentation_lists_every_type_that_caches_cannot_store_by_id() -> None:
     text = (SCHEMA.parent.parent / "docs/graphql.md").read_text(encoding="utf-8")
     kinds = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind)]
     parts = ("Payload", "Connection", "Edge")
@@ -139,15 +162,24 @@ def test_the_documentation_names_every_type_that_caches_cannot_keep_by_id() -> N
         assert f'"{name}"' in text, name
 
 
-def test_only_creating_a_credential_tells_a_secret() -> None:
+def test_only_creating_a_credential_returns_a_secret() -> None:
     names = {f"{kind.name}.{name}" for kind in CORE.type_map.values() for name in getattr(kind, "fields", {})}
     telling = {
-        name for name in names if any(word in name.lower() for word in ("secret", "digest", "pepper", "hash", "token", "password"))
+        name
+        for name in names
+        if any(word in name.partition(".")[2].lower() for word in ("secret", "digest", "pepper", "hash", "token", "password"))
     }
-    assert telling == {"CreateApiKeyPayload.secret", "RotateApiKeyPayload.secret", "CreateManagementKeyPayload.secret"}
+    # A mutation, and an instant.
+    assert telling - {"Mutation.rotateWebhookSecret", "Webhook.previousSecretUntil"} == {
+        "CreateApiKeyPayload.secret",
+        "RotateApiKeyPayload.secret",
+        "CreateManagementKeyPayload.secret",
+        "CreateWebhookPayload.secret",
+        "RotateWebhookSecretPayload.secret",
+    }
 
 
-def test_nothing_but_the_settings_of_a_thing_can_be_written() -> None:
+def test_only_settings_of_an_object_can_be_written() -> None:
     forbidden = {
         "role",
         "owner",
@@ -169,14 +201,14 @@ def test_nothing_but_the_settings_of_a_thing_can_be_written() -> None:
     assert found <= allowed
 
 
-def test_enum_values_are_words_in_capitals() -> None:
+def test_enum_values_are_in_upper_case() -> None:
     for kind in CORE.type_map.values():
         if isinstance(kind, GraphQLEnumType) and not is_introspection_type(kind):
             assert all(value == value.upper() for value in kind.values), kind.name
 
 
 @pytest.mark.parametrize("name", operations())
-def test_a_published_operation_is_valid_and_named_and_explained(name: str) -> None:
+def test_a_published_operation_is_valid_named_and_explained(name: str) -> None:
     text = operation(name)
     document = parse(text)
     assert text.startswith("# ") and validate(CORE, document) == [] and exceeded(document) == []

@@ -1,4 +1,4 @@
-"""Who is asking, and what the catalogue offers, by the published operations."""
+"""The viewer, and the catalogue, by the published operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_a_program_is_its_management_key_in_its_one_workspace(team: Team) 
     assert [(place["slug"], place["viewerRole"]) for place in shown["workspaces"]] == [(team.slug, None)]
 
 
-async def test_the_catalogue_is_the_same_for_everybody_and_in_its_order(viewer: Client, stranger: Client) -> None:
+async def test_the_catalogue_is_the_same_for_every_caller_and_in_its_order(viewer: Client, stranger: Client) -> None:
     content = await viewer.ask(operation("catalogue/show"))
     assert content == await stranger.ask(operation("catalogue/show"))
     offered = catalogue.current()

@@ -1,4 +1,4 @@
-"""Backup and restore: whatever was answered as taken away stays away, also through an older copy of the database."""
+"""Backup and restore: an acknowledged revocation stays in effect even if an older copy of the database is restored."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from app import backups, clock, database, replay
+from app import backups, clock, database, nouns, replay
 from app.access.actor import Actor, Role
 from app.audit import service as audit
 from app.database import copying
 from app.errors import Conflict, StartRefused
-from app.gateways import service as gateways
-from app.gateways import store as gateway_store
+from app.gateway_tokens import service as gateway_tokens
+from app.gateway_tokens import store as gateway_store
 from app.journal import file as journal
 from app.keys import service as keys
 from app.keys import store as key_store
 from app.keys.key import Reason
-from app.management import service as management
-from app.management import store as management_store
-from app.management.key import Asked
+from app.management_keys import service as management_keys
+from app.management_keys import store as management_store
+from app.management_keys.management_key import ManagementKeyInput
 from app.members import service as members
 from app.settings import Settings
 from app.tenancy import store as workspace_store
@@ -28,6 +28,7 @@ from app.usage import service as usage
 from app.usage.usage import Granularity
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
+from tests.support.access import seen
 
 OPERATOR = Actor.operator()
 
@@ -40,17 +41,17 @@ async def rows() -> dict[str, int]:
     return {
         table: int((await database.fetch(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"])
         for table in copying.tables()
-        if table not in copying.FLEETING
+        if table not in nouns.UNSAVED
     }
 
 
-async def test_everything_that_was_taken_away_after_the_backup_is_taken_away_again(
+async def test_everything_revoked_after_the_backup_is_revoked_again(
     settings: Settings, team: Team, other_team: Team, tmp_path: Path
 ) -> None:
     revoked, suspended, resumed, living = [(await make_key(team, name)).key.id for name in ("A", "B", "C", "D")]
-    token = (await gateways.create(OPERATOR, "edge")).token.id
-    asked = Asked("CI", ["keys.read"], await database.now() + 30 * clock.DAY)
-    managed = (await management.create(team.owner, team.slug, asked))[0].id
+    token = (await gateway_tokens.create(OPERATOR, "edge")).token.id
+    asked = ManagementKeyInput("CI", ["keys.read"], await database.now() + 30 * clock.DAY)
+    managed = (await management_keys.create(team.owner, team.slug, asked))[0].id
     await keys.suspend(team.owner, resumed)
     await backups.save(tmp_path / "copy")
 
@@ -59,8 +60,8 @@ async def test_everything_that_was_taken_away_after_the_backup_is_taken_away_aga
     await keys.resume(team.owner, resumed)
     await keys.suspend(team.owner, living)
     await keys.resume(team.owner, living)
-    await gateways.revoke(OPERATOR, token)
-    await management.revoke(team.owner, managed)
+    await gateway_tokens.revoke(OPERATOR, token)
+    await management_keys.revoke(team.owner, managed)
     await members.remove(team.owner, team.slug, team.viewer.id)
     await members.change_role(team.owner, team.slug, team.editor.id, Role.VIEWER)
     await workspaces.suspend(OPERATOR, other_team.slug)
@@ -91,19 +92,19 @@ async def test_everything_that_was_taken_away_after_the_backup_is_taken_away_aga
     }
     suspended_place = await workspace_store.find(other_team.workspace.id)
     assert suspended_place is not None and suspended_place.suspended_at is not None
-    entry = (await audit.about(team.owner, team.slug, revoked))[0]
+    entry = (await audit.about(await seen(team.owner, team.slug), revoked))[0]
     assert (entry.action, entry.detail["from"]) == ("key.revoked", "the journal")
     assert await audit.first_broken(place) is None
     assert await replay.pending() == []
 
 
-async def test_what_was_given_back_afterwards_stays_given_back(settings: Settings, team: Team) -> None:
+async def test_access_given_back_afterwards_stays_given_back(settings: Settings, team: Team) -> None:
     key = (await make_key(team)).key.id
     await keys.suspend(team.owner, key)
     await keys.resume(team.owner, key)
     lines = [line for line in journal.current().path.read_text().splitlines() if key in line]
     assert ["suspended" in line for line in lines] == [True, False]
-    # Another node resumed it and this one's file lacks the line: the database's own log says that it knows better.
+    # Another node resumed it, and this node's file lacks the line: the database's own audit log has the newer state.
     path = journal.current().path
     path.write_text("\n".join(line for line in path.read_text().splitlines() if "resumed" not in line) + "\n")
     assert await replay.pending() == []
@@ -120,7 +121,7 @@ async def test_a_restore_without_the_journal_keeps_the_old_state_and_later_start
     assert (await key_store.by_id([made.key.id]))[made.key.id].revocation is None
 
 
-async def test_a_backup_holds_every_row_and_comes_back_as_it_was(settings: Settings, team: Team, tmp_path: Path) -> None:
+async def test_a_backup_contains_every_row_and_is_restored_unchanged(settings: Settings, team: Team, tmp_path: Path) -> None:
     await make_key(team, "naïve “quotes” \U0001f5dd")
     before = await rows()
     assert await backups.save(tmp_path / "copy") == before
@@ -138,7 +139,7 @@ async def test_every_table_of_the_database_is_in_a_backup(db: None) -> None:
         if database.is_sqlite()
         else "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
     )
-    # Triggers make the counters of days of those of hours, also while those are restored.
+    # Triggers derive the daily counters from the hourly ones, also during a restore.
     derived = {"usage_day"}
     assert {row["name"] for row in await database.fetch(found)} - {"migration"} - derived == set(copying.tables())
 
@@ -166,19 +167,19 @@ async def test_a_restore_that_is_refused_changes_nothing(settings: Settings, tea
     assert await rows() == before
 
 
-async def test_a_restore_counts_no_request_twice_or_never(settings: Settings, team: Team, tmp_path: Path) -> None:
+async def test_a_restore_counts_every_request_exactly_once(settings: Settings, team: Team, tmp_path: Path) -> None:
     key, now = (await make_key(team)).key.id, await database.now()
     insert = "INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES ({}, {}, 'pdf.read', 'VALID', {})"
     async with database.transaction():
         for hour in range(50):
             await database.fetch(insert, key, now - now % clock.HOUR - hour * clock.HOUR, 3)
-    before = await usage.of_workspace(team.owner, team.slug)
-    by_hours = await usage.of_workspace(team.owner, team.slug, now - 10 * clock.DAY, now, Granularity.HOUR)
+    before = await usage.of_workspace(await seen(team.owner, team.slug))
+    by_hours = await usage.of_workspace(await seen(team.owner, team.slug), now - 10 * clock.DAY, now, Granularity.HOUR)
     await backups.save(tmp_path / "copy")
     async with database.transaction():
         await database.fetch(insert, key, now - now % clock.HOUR - 60 * clock.HOUR, 1_000)
     for _ in range(2):
         await restore(settings, tmp_path / "copy")
-        assert await usage.of_workspace(team.owner, team.slug) == before
-        assert await usage.of_workspace(team.owner, team.slug, now - 10 * clock.DAY, now, Granularity.HOUR) == by_hours
+        assert await usage.of_workspace(await seen(team.owner, team.slug)) == before
+        assert await usage.of_workspace(await seen(team.owner, team.slug), now - 10 * clock.DAY, now, Granularity.HOUR) == by_hours
     assert before.counts.total == by_hours.counts.total == 150

@@ -1,4 +1,4 @@
-"""Creating a key and the browser's own buttons: Back comes back to what was typed, Reload after the secret shows its key."""
+"""Creating a key and the browser's buttons: Back restores the input, Reload after the secret shows the key."""
 
 from __future__ import annotations
 
@@ -37,14 +37,12 @@ def expect_filled(person: Person) -> None:
     expect(person.page.locator("[name=permissions][value='pdf.read']")).to_be_checked()
 
 
-def test_back_from_the_review_comes_to_what_was_typed_and_forward_and_reload_to_the_review(person: Person, ada: Person) -> None:
+def test_back_from_the_review_restores_the_input_and_forward_and_reload_show_the_review(person: Person, ada: Person) -> None:
     filled(person)
     person.page.reload()
     expect(person.page.get_by_role("heading", name="Create “Frames”?")).to_be_visible()
     person.page.go_back()
-    if (
-        person is ada
-    ):  # Without a script the browser alone could restore it, and of pages that are not to be stored Chromium does not.
+    if person is ada:  # Without JavaScript only the browser could restore it, and Chromium does not for pages with no-store.
         expect_filled(person)
     person.page.go_forward()
     expect(person.page.get_by_role("heading", name="Create “Frames”?")).to_be_visible()
@@ -52,7 +50,7 @@ def test_back_from_the_review_comes_to_what_was_typed_and_forward_and_reload_to_
     expect_filled(person)
 
 
-def test_reload_after_the_secret_shows_the_page_of_its_key_and_back_makes_no_second_one(person: Person) -> None:
+def test_reload_after_the_secret_shows_the_keys_page_and_back_creates_no_second_key(person: Person) -> None:
     filled(person)
     person.press("Create API key")
     expect(person.page.locator("#secret")).to_be_visible()

@@ -1,6 +1,8 @@
-"""A session that was renewed in another tab or has ended: what was typed in this one is kept, and works."""
+"""A session that was renewed in another tab or has ended: the input in this tab is kept and can be submitted."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +12,7 @@ from tests.browser.test_pages import TOO_WIDE
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-def test_a_form_typed_before_signing_in_again_elsewhere_is_sent_by_one_more_press(ada: Person, width: int) -> None:
+def test_a_form_filled_in_before_signing_in_again_in_another_tab_can_be_submitted_again(ada: Person, width: int) -> None:
     ada.page.set_viewport_size({"width": width, "height": 900})
     ada.open("/w/acme-pdf/settings/workspace")
     ada.fill(name="Typed before")
@@ -34,7 +36,7 @@ def test_a_form_typed_before_signing_in_again_elsewhere_is_sent_by_one_more_pres
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_a_form_typed_before_the_session_ended_comes_back_filled_in_after_signing_in_again(ada: Person, scripted: bool) -> None:
+def test_a_form_filled_in_before_the_session_ended_is_restored_after_sign_in(ada: Person, scripted: bool) -> None:
     person = ada
     if not scripted:
         assert ada.context.browser is not None
@@ -47,8 +49,8 @@ def test_a_form_typed_before_the_session_ended_comes_back_filled_in_after_signin
     expect(person.page.get_by_role("heading", name="Sign in again")).to_be_visible()
     person.fill(signInEmail=EMAIL, signInPassword=PASSWORD)
     person.press("Sign in")
+    expect(person.page).to_have_url(re.compile("/settings/workspace$"))
     expect(person.page.locator("[name=name]")).to_have_value("Typed before")
-    assert person.page.url.endswith("/settings/workspace")
     person.press("Save")
     expect(person.page.get_by_text("Saved.")).to_be_visible()
     expect(person.page.locator("[name=name]")).to_have_value("Typed before")

@@ -1,4 +1,4 @@
-"""Nothing scrolls sideways: every page at every width between a small phone and a wide screen, with very long names."""
+"""No page scrolls sideways: every page at every width between a small phone and a wide screen, with very long names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.browser.conftest import Application, Desk, Person
 from tests.support.routes import filled, routes
 
 WIDTHS = (320, 360, 480, 640, 761, 768, 900, 1024, 1100, 1180, 1280, 1366, 1440, 1600)
-# Answers that are no pages of their own: files, data, streams, one-time links, and what only leads elsewhere.
-NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$")
+# Answers that are not pages: files, data, streams, one-time links, and redirects.
+NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$|\.(csv|jsonl)$")
 LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
 UNBROKEN = "x" * 100
-# What stands out: the page beyond the window, and what is in a card beyond its edge.
+# Overflow: of the page beyond the window, and of a card's content beyond its edge.
 SIDEWAYS = """() => {
   const root = document.documentElement, found = root.scrollWidth > innerWidth ? [["the page", root.scrollWidth - innerWidth]] : [];
   for (const card of document.querySelectorAll(".card, .once, table"))
@@ -22,13 +22,13 @@ SIDEWAYS = """() => {
 }"""
 
 
-def test_no_page_and_no_table_is_wider_than_its_place(ada: Person, desk: Desk, gateway: str) -> None:
+def test_no_page_and_no_table_overflows(ada: Person, desk: Desk, gateway: str) -> None:
     found = [problem for path in paths(furnish(ada, desk, gateway)) for problem in sideways(ada, path)]
     assert found == []
 
 
 def sideways(person: Person, path: str) -> Iterator[str]:
-    """What is too wide on a page, at each width."""
+    """The overflowing elements of a page, at each width."""
     person.open(path)
     assert person.page.locator("h1").count() == 1, path
     person.page.evaluate("() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
@@ -39,14 +39,14 @@ def sideways(person: Person, path: str) -> Iterator[str]:
 
 
 def paths(things: list[dict[str, str]]) -> list[str]:
-    """Every page of the dashboard, about each of these things; and the list in its other shapes."""
+    """Every page of the dashboard for each of these objects; and the list with filters."""
     pages = [route for route in routes("GET") if not NO_PAGES.search(route)]
     found = dict.fromkeys(filled(route, each) for route in pages for each in things)
     return [*found, *(f"/w/acme-pdf/settings/api-keys?{asked}" for asked in ("sort=rotate", "q=nothing-is-called-so"))]
 
 
 def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
-    """A workspace full of long names; what its pages can be about, key by key."""
+    """Fills a workspace with long names; returns the objects that its pages can show, for each key."""
     desk.run("set-plan", "acme-pdf", "scale_enterprise")
     token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
     made = [
@@ -69,4 +69,13 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     ada.page.locator("[data-secret]").wait_for()
     ada.open("/w/acme-pdf/settings/members")
     user = str(ada.page.locator("tr[id^=usr_]").first.get_attribute("id"))
-    return [{"slug": "acme-pdf", "name": "growth", "user_id": user, "key_id": key} for key in keys]
+    ada.open("/w/acme-pdf/settings/webhooks/new")
+    ada.fill(name=LONG, url=f"https://hooks.example.com/{UNBROKEN * 3}")
+    ada.press("Create webhook")
+    ada.page.locator("[data-secret]").wait_for()
+    ada.open("/w/acme-pdf/settings/webhooks")
+    webhook = str(ada.page.locator("tr[id^=whk_]").first.get_attribute("id"))
+    ada.open(f"/w/acme-pdf/settings/webhooks/{webhook}")
+    ada.press("Send a test")
+    ada.page.locator("tr[id^=whd_]").wait_for()
+    return [{"slug": "acme-pdf", "name": "growth", "user_id": user, "webhook_id": webhook, "key_id": key} for key in keys]

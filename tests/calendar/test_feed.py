@@ -1,4 +1,4 @@
-"""The feed as RFC 5545 wants it, read back by a reader of its own, whatever names hold."""
+"""The feed conforms to RFC 5545: a separate parser reads it back, with any characters in names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from app.calendar.feed import Event, render
 from app.clock import DAY
 from app.keys import service as keys
 from app.keys.key import Reason
-from app.keys.service import KeyEdit
 from app.rotations import service as rotations
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
@@ -28,7 +27,7 @@ def event(**changes: object) -> Event:
 
 
 def lines(content: bytes) -> list[str]:
-    """Unfolded; every physical line ends in CRLF and has at most 75 octets, none of them half a character."""
+    """The unfolded lines; checks that every physical line ends in CRLF, has at most 75 octets and splits no character."""
     assert content.endswith(b"\r\n") and b"\n" not in content.replace(b"\r\n", b"") and b"\r" not in content.replace(b"\r\n", b"")
     for line in content.split(b"\r\n"):
         assert len(line) <= 75
@@ -37,7 +36,7 @@ def lines(content: bytes) -> list[str]:
 
 
 def events(content: bytes) -> Events:
-    """By their ids, each with its properties by name and parameters."""
+    """The events by id, each with its properties by name and parameters."""
     found: Events = {}
     current: dict[str, str] = {}
     for line in lines(content):
@@ -52,7 +51,7 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\(.)", lambda match: "\n" if match.group(1) == "n" else match.group(1), text)
 
 
-def test_a_calendar_has_what_every_calendar_has() -> None:
+def test_a_calendar_has_the_required_properties() -> None:
     got = lines(render("API keys of Acme", "UTC", [event()], NOW))
     assert got[:3] == ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Keydesk//API key dates//EN"]
     assert got[-1] == "END:VCALENDAR" and "DTSTAMP:20261124T073000Z" in got and "BEGIN:VALARM" not in got
@@ -72,7 +71,7 @@ def test_a_calendar_has_what_every_calendar_has() -> None:
         "tail\\",
     ],
 )
-def test_whatever_a_name_holds_comes_back_as_it_was_and_writes_no_line(name: str) -> None:
+def test_a_name_with_any_characters_is_read_back_unchanged_and_injects_no_line(name: str) -> None:
     content = render(name, "UTC", [event(summary=name, description=name)], NOW)
     (found,) = events(content).values()
     assert unescaped(found["SUMMARY"]) == unescaped(found["DESCRIPTION"]) == name
@@ -84,7 +83,7 @@ def test_control_characters_are_left_out() -> None:
     assert found["SUMMARY"] == "ab"
 
 
-def test_an_instant_is_utc_and_a_day_is_that_of_the_zone_on_either_side_of_a_change_of_clocks() -> None:
+def test_an_instant_is_utc_and_a_day_is_that_of_the_zone_before_and_after_a_dst_change() -> None:
     before = clock.from_datetime(datetime(2026, 10, 24, 22, 30, tzinfo=UTC))
     after = clock.from_datetime(datetime(2026, 10, 25, 23, 30, tzinfo=UTC))
     for at, day, instant in ((before, "20261025", "20261024T223000Z"), (after, "20261026", "20261025T233000Z")):
@@ -98,7 +97,7 @@ async def read(team: Team) -> Events:
     return events(await calendars.read(link.rsplit("/", 1)[1].removesuffix(".ics")))
 
 
-async def test_it_holds_the_dates_of_living_keys_alone(team: Team, other_team: Team) -> None:
+async def test_it_contains_only_the_dates_of_live_keys(team: Team, other_team: Team) -> None:
     database.freeze(NOW)
     plain = (await make_key(team, "Plain")).key
     ending = (await make_key(team, "Ending", environment="temporary", expires_at=NOW + 5 * DAY)).key
@@ -120,24 +119,24 @@ async def test_it_holds_the_dates_of_living_keys_alone(team: Team, other_team: T
     assert unescaped(found[f"{plain.id}-rotate-by@keydesk"]["SUMMARY"]) == f"Rotate Plain ({plain.prefix}…)"
 
 
-async def test_a_date_that_moves_keeps_its_id(team: Team) -> None:
+async def test_an_event_whose_date_moves_keeps_its_id(team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team, expires_at=NOW + 5 * DAY)).key
     before = await read(team)
-    await keys.update(team.owner, key.id, KeyEdit(name="Renamed", expires_at=NOW + 9 * DAY, set_expiry=True))
+    await keys.update(team.owner, key.id, {"name": "Renamed", "expires_at": NOW + 9 * DAY})
     after = await read(team)
     assert set(before) == set(after)
     assert after[f"{key.id}-expiry@keydesk"]["DTSTART"] == "20261203T073000Z"
 
 
-async def test_a_key_that_is_being_rotated_needs_no_day_for_it(team: Team) -> None:
+async def test_a_key_that_is_being_rotated_has_no_rotation_event(team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key
     run = (await rotations.start(team.editor, key.id)).progress
     assert set(await read(team)) == {f"{run.successor.id}-rotate-by@keydesk"}
 
 
-async def test_no_secret_is_in_it_and_hundreds_of_keys_are(team: Team) -> None:
+async def test_it_contains_hundreds_of_keys_and_no_secret(team: Team) -> None:
     async with database.transaction():
         await database.fetch("UPDATE workspace SET plan = 'scale_enterprise'")
     made = [await make_key(team, f"Key {n}") for n in range(120)]
@@ -148,7 +147,7 @@ async def test_no_secret_is_in_it_and_hundreds_of_keys_are(team: Team) -> None:
     assert not [each for each in made if str(each.secret) in plain or str(each.secret)[12:] in plain]
 
 
-async def test_a_suspended_workspace_is_still_read(team: Team) -> None:
+async def test_the_feed_of_a_suspended_workspace_still_works(team: Team) -> None:
     await make_key(team)
     link = await calendars.renew_link(team.editor, team.slug)
     await workspaces.suspend(workspaces.Actor.operator(), team.slug)

@@ -1,4 +1,4 @@
-"""The catalogue: what the default says, and that a wrong file refuses with the line and the reason."""
+"""The catalogue: the contents of the default, and that a wrong file is refused with the line and the reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_environments_say_when_to_rotate_and_whether_to_expire() -> None:
     }
 
 
-def test_presets_hold_the_least_permissions() -> None:
+def test_presets_have_the_least_permissions() -> None:
     assert {preset.title: preset.permissions for preset in DEFAULT.presets.values()} == {
         "Production": ("pdf.generate", "pdf.read"),
         "Staging": ("pdf.generate", "pdf.read", "template.read"),
@@ -41,7 +41,7 @@ def test_presets_hold_the_least_permissions() -> None:
     }
 
 
-def test_what_left_the_catalogue_is_still_known_but_marked() -> None:
+def test_names_removed_from_the_catalogue_are_still_known_but_marked() -> None:
     assert not DEFAULT.permission("pdf.print").in_catalogue
     assert not DEFAULT.environment("canary").in_catalogue
     assert DEFAULT.plan("gone").name == "free"

@@ -1,7 +1,7 @@
-"""An application that uses an API key: it reads the key from a file before each request and asks Keydesk as its API would.
+"""An application that uses an API key: it reads the key from a file before each request and verifies it as its API would.
 
-`python application.py URL KEY_FILE LOG USER_AGENT IP` until it is ended. The gateway token is in APPLICATION_TOKEN. Into LOG goes
-a line per answer: the code and the id of the key, or what went wrong.
+`python application.py URL KEY_FILE LOG USER_AGENT IP` runs until it is killed. APPLICATION_TOKEN contains the gateway token. It
+writes a line per answer to LOG: the code and the id of the key, or the error.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""`keydesk` as a process of its own, on the run's database or on one that is not there yet."""
+"""Runs `keydesk` as a separate process, on the test run's database or on one that does not exist yet."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -15,33 +14,32 @@ from typing import Any
 import pytest
 
 from tests.conftest import KIND, PEPPER
+from tests.support import commands
 from tests.support.postgres import Postgres
-from tests.support.processes import ROOT
+from tests.support.processes import without_settings
 from tests.support.server import Server
 
 
 @dataclass(frozen=True)
 class Keydesk:
-    """The command line under these variables; `password` and other secrets go to its stdin."""
+    """The command line with these variables; `password` and other secrets are sent to its stdin."""
 
     environment: dict[str, str]
 
     @property
     def variables(self) -> dict[str, str]:
-        """Of the process: Keydesk's as given and no others."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")} | self.environment
+        """The process's environment, with only the given Keydesk variables."""
+        return without_settings() | self.environment
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "app", *arguments]
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Whatever comes of it."""
-        return subprocess.run(
-            self.command(*arguments), cwd=ROOT, env=self.variables, input=stdin, capture_output=True, text=True, timeout=60
-        )
+        """Runs the command and returns the result, whatever its exit code."""
+        return commands.run(arguments, self.variables, stdin)
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:
-        """What it printed on stdout; fails with its errors if it did not end well."""
+        """Returns its stdout; fails with its stderr if its exit code is not 0."""
         done = self.run(*arguments, stdin=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -50,7 +48,7 @@ class Keydesk:
         return json.loads(self(*arguments, "--json", stdin=stdin))
 
     def refused(self, *arguments: str, stdin: str = "", code: int = 1) -> str:
-        """The one line in which it says why; with nothing on stdout."""
+        """Returns the single line of stderr of a refused command; checks that stdout is empty."""
         done = self.run(*arguments, stdin=stdin)
         assert (done.returncode, done.stdout) == (code, ""), done
         assert "Traceback" not in done.stderr
@@ -62,13 +60,13 @@ class Keydesk:
 
 @pytest.fixture
 def keydesk(environment: dict[str, str], db: None) -> Keydesk:
-    """On the run's database, which is empty."""
+    """The command line on the run's database, which is empty."""
     return Keydesk(environment)
 
 
 @pytest.fixture
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Keydesk:
-    """On a database that nobody has made yet."""
+    """The command line on a database that does not exist yet."""
     if KIND == "postgres":
         server: Postgres = request.getfixturevalue("postgres")
         url = server.new_database()
@@ -82,7 +80,7 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Keydesk:
 
 @pytest.fixture
 def nowhere(elsewhere: Keydesk) -> Keydesk:
-    """On a database that cannot be there: no file, or a name that the server does not know."""
+    """The command line on a database that cannot exist: no file, or a name that the server does not know."""
     if KIND == "sqlite":
         return elsewhere
     url = elsewhere.environment["KEYDESK_DATABASE_URL"]
@@ -92,6 +90,6 @@ def nowhere(elsewhere: Keydesk) -> Keydesk:
 
 @pytest.fixture
 def node(environment: dict[str, str], db: None, tmp_path: Path) -> Iterator[Server]:
-    """A node at work on the run's database."""
+    """A running node on the run's database."""
     with Server(environment, tmp_path).running() as server:
         yield server

@@ -1,4 +1,4 @@
-"""`backup` and `restore` as processes: while the server runs, and killed anywhere."""
+"""`backup` and `restore` as processes: while the server runs, and killed at any point."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from tests.support.server import Server
 
 HOURS = 40_000
 KILLS = 6
+ATTEMPTS = 90
 
 
 async def much_usage(key: str) -> None:
-    """Rows enough for a kill to fall between them."""
+    """Adds enough rows for a kill to happen between them."""
     async with database.transaction():
         await database.fetch(
             "INSERT INTO usage_hour (key, hour, permission, outcome, requests) WITH RECURSIVE n (i) AS"
@@ -55,13 +56,22 @@ async def test_a_killed_backup_leaves_no_file_and_a_killed_restore_all_or_nothin
 ) -> None:
     await much_usage((await make_key(team)).key.id)
     copy = tmp_path / "copy"
-    for _ in range(3):
+    # On a busy machine a backup may be complete before it is killed.
+    whole, killed = tmp_path / "whole", 0
+    for _ in range(ATTEMPTS):
         saving = begun(keydesk, "backup", str(copy))
         while saving.poll() is None and not list(tmp_path.glob(".copy.*")):
             time.sleep(0.001)
         saving.kill()
         saving.wait()
-        assert not copy.exists()
+        if copy.exists():
+            copy.replace(whole)
+        else:
+            assert saving.returncode != 0
+            killed += 1
+        if killed == 3:
+            break
+    assert killed == 3
     rows = keydesk.json("backup", str(copy))["rows"]
     assert rows["usage_hour"] == HOURS
     assert list(tmp_path.glob(".copy.*")) == []
@@ -70,9 +80,11 @@ async def test_a_killed_backup_leaves_no_file_and_a_killed_restore_all_or_nothin
     begin = time.monotonic()
     assert elsewhere.json("restore", str(copy))["rows"] == rows
     took = time.monotonic() - begin
+    if whole.exists():
+        assert elsewhere.json("restore", str(whole), "--replace")["rows"] == rows
     smaller = tmp_path / "smaller"
     async with database.transaction():
-        # Row by row the counters of days would follow, which takes PostgreSQL longer than a statement may.
+        # A trigger would update the daily counters for each row, which on PostgreSQL takes longer than the statement timeout.
         await database.fetch("TRUNCATE usage_hour, usage_day" if KIND == "postgres" else "DELETE FROM usage_hour")
     less = keydesk.json("backup", str(smaller))["rows"]
     for number in range(KILLS):

@@ -1,4 +1,4 @@
-"""Gateway tokens and management keys: shown once, taken back at once, beside a node at work."""
+"""Gateway tokens and management keys: shown once, revoked immediately, while a node runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLASSES = {"gateway-token": KeyClass.GATEWAY, "management-key": KeyClass.MANAGEM
 
 
 @pytest.mark.parametrize("kind", CREATE)
-def test_a_new_secret_is_the_one_line_on_stdout_and_nowhere_else(kind: str, keydesk: Keydesk, team: Team) -> None:
+def test_a_new_secret_is_the_only_line_on_stdout_and_nowhere_else(kind: str, keydesk: Keydesk, team: Team) -> None:
     done = keydesk.under(KEYDESK_LOG_LEVEL="DEBUG").run(*CREATE[kind])
     secret = done.stdout.removesuffix("\n")
     assert class_of(secret, catalogue.current().prefixes) is CLASSES[kind]
@@ -33,7 +33,7 @@ def test_a_new_secret_is_the_one_line_on_stdout_and_nowhere_else(kind: str, keyd
     assert secret not in keydesk(*listed) + keydesk(*listed, "--json")
 
 
-async def test_a_token_opens_the_node_that_runs_until_it_is_taken_back(keydesk: Keydesk, team: Team, node: Server) -> None:
+async def test_a_token_is_accepted_by_a_running_node_until_it_is_revoked(keydesk: Keydesk, team: Team, node: Server) -> None:
     key = await make_key(team)
     made = keydesk.json("gateway-token", "create", "edge", "--workspace", "acme", "--environment", "production")
     assert made == {
@@ -53,7 +53,7 @@ async def test_a_token_opens_the_node_that_runs_until_it_is_taken_back(keydesk: 
     assert [token["status"] for token in keydesk.json("gateway-token", "list")] == ["REVOKED"]
 
 
-def test_a_management_key_opens_graphql_until_it_is_revoked(keydesk: Keydesk, team: Team, node: Server) -> None:
+def test_a_management_key_is_accepted_by_graphql_until_it_is_revoked(keydesk: Keydesk, team: Team, node: Server) -> None:
     made = keydesk.json(*CREATE["management-key"], "--name", "Terraform")
     assert made | {"secret": "", "createdAt": "", "expiresAt": ""} == {
         "id": made["id"], "kind": "MANAGEMENT_KEY", "workspace": "acme", "name": "Terraform", "prefix": made["secret"][:12],
@@ -73,7 +73,7 @@ def test_a_management_key_opens_graphql_until_it_is_revoked(keydesk: Keydesk, te
     assert listed["lastUsedAt"] is not None
 
 
-def test_what_is_wrong_is_said_and_makes_nothing(keydesk: Keydesk, team: Team) -> None:
+def test_wrong_input_is_reported_and_creates_nothing(keydesk: Keydesk, team: Team) -> None:
     create = ("management-key", "create", "--workspace", "acme", "--scopes")
     assert "There is no scope 'keys.wirte'" in keydesk.refused(*create, "keys.wirte", "--expires", "30d")
     assert keydesk.refused(*create, "keys.read", "--expires", "400d") == "A management key lives 365 days at most."

@@ -1,4 +1,4 @@
-"""`keydesk demo`, beside a node at work."""
+"""`keydesk demo`, while a node runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from tests.cli.conftest import Keydesk
 from tests.conftest import GATEWAY_TOKEN
-from tests.support.people import sign_in
 from tests.support.server import Server
+from tests.support.users import sign_in
 
 
 async def test_it_prints_how_to_sign_in_and_the_password_alone_on_stdout(keydesk: Keydesk, node: Server) -> None:
@@ -26,7 +26,7 @@ async def test_it_prints_how_to_sign_in_and_the_password_alone_on_stdout(keydesk
     assert again == {"workspace": "acme", "url": f"{node.url}/w/acme", "email": "ada@example.com", "password": None}
 
 
-def test_it_makes_the_database(elsewhere: Keydesk) -> None:
+def test_it_creates_the_database(elsewhere: Keydesk) -> None:
     elsewhere("demo")
     findings = elsewhere.under(KEYDESK_GATEWAY_TOKENS=GATEWAY_TOKEN).json("doctor")
     assert [finding["what"] for finding in findings if finding["level"] != "ok"] == ["cookies"]

@@ -1,4 +1,4 @@
-"""`doctor` on the command line: its lines, its exit code, beside a node at work."""
+"""`doctor` on the command line: its lines and exit code, while a node runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from app import database
 from app.paths import DEFAULT_CATALOGUE
 from tests.cli.conftest import Keydesk
-from tests.conftest import GATEWAY_TOKEN, PEPPER, Team, make_key
+from tests.conftest import GATEWAY_TOKEN, KIND, PEPPER, Team, make_key
 from tests.support.server import Server
 
 
-async def test_it_prints_one_line_for_each_thing_and_ends_well(keydesk: Keydesk, team: Team, node: Server) -> None:
+async def test_it_prints_one_line_for_each_check_and_exits_with_0(keydesk: Keydesk, team: Team, node: Server) -> None:
     await make_key(team)
     lines = keydesk("doctor").splitlines()
     assert {line.split()[0] for line in lines} == {"ok", "warn"}
@@ -19,7 +19,9 @@ async def test_it_prints_one_line_for_each_thing_and_ends_well(keydesk: Keydesk,
     findings = keydesk.json("doctor")
     assert len(findings) == len(lines)
     assert {frozenset(finding) for finding in findings} == {frozenset({"level", "what", "text"})}
-    assert [finding["what"] for finding in findings if finding["level"] != "ok"] == ["cookies"]
+    # The role of these tests owns the tables.
+    expected = ["cookies"] if KIND == "sqlite" else ["cookies", "audit"]
+    assert [finding["what"] for finding in findings if finding["level"] != "ok"] == expected
 
 
 async def test_a_failure_is_exit_code_one(keydesk: Keydesk, team: Team) -> None:
@@ -28,10 +30,11 @@ async def test_a_failure_is_exit_code_one(keydesk: Keydesk, team: Team) -> None:
         await database.fetch("UPDATE audit_entry SET target = 'nothing' WHERE chain = {}", team.workspace.id)
     done = keydesk.run("doctor")
     assert done.returncode == 1
-    assert f"fail  audit           the chain {team.workspace.id} is broken at entry 1" in done.stdout.splitlines()
+    broken = f"fail  audit           the chain {team.workspace.id} is broken at entry 1 (aud_"
+    assert [line for line in done.stdout.splitlines() if line.startswith(broken)]
 
 
-async def test_another_catalogue_is_tried_on_before_it_is_put_into_use(keydesk: Keydesk, team: Team, tmp_path: Path) -> None:
+async def test_another_catalogue_can_be_checked_before_it_is_used(keydesk: Keydesk, team: Team, tmp_path: Path) -> None:
     key = (await make_key(team)).key
     path = tmp_path / "catalogue.toml"
     path.write_text(DEFAULT_CATALOGUE.read_text().replace("rotate_every_days = 90", "rotate_every_days = 10"))

@@ -1,4 +1,4 @@
-"""What cannot work is refused in one line, without a traceback, and nothing is made."""
+"""A command that cannot work is refused in one line, without a traceback, and creates nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_without_a_database_it_is_refused_and_none_is_made(name: str, nowhere: Keydesk) -> None:
+def test_without_a_database_it_is_refused_and_none_is_created(name: str, nowhere: Keydesk) -> None:
     said = nowhere.refused(*name.split(), *COMMANDS[name], stdin="x")
     if KIND == "sqlite":
         path = Path(nowhere.environment["KEYDESK_DATABASE_URL"].removeprefix("sqlite:///"))
@@ -39,7 +39,7 @@ def test_without_a_database_it_is_refused_and_none_is_made(name: str, nowhere: K
         assert said.startswith("The database cannot be asked: InvalidCatalogNameError(")
 
 
-def test_an_empty_database_is_made_by_migrate_alone(elsewhere: Keydesk) -> None:
+def test_only_migrate_initializes_an_empty_database(elsewhere: Keydesk) -> None:
     elsewhere.refused("doctor")
     first = elsewhere.json("migrate")
     assert first == elsewhere.json("migrate") == {"migrations": sorted(first["migrations"])}
@@ -47,7 +47,7 @@ def test_an_empty_database_is_made_by_migrate_alone(elsewhere: Keydesk) -> None:
 
 
 @pytest.mark.parametrize("command", [("serve",), ("audit", "verify"), ("migrate",)])
-def test_a_wrong_pepper_is_called_that(command: tuple[str, ...], keydesk: Keydesk) -> None:
+def test_a_wrong_pepper_is_named_as_the_reason(command: tuple[str, ...], keydesk: Keydesk) -> None:
     said = keydesk.under(KEYDESK_PEPPER="another pepper than the one of the database").refused(*command)
     assert said.startswith("Wrong pepper: this database was made with another one.")
 
@@ -67,20 +67,20 @@ def test_serve_refuses_wrong_settings(variables: dict[str, str], words: str, key
     assert keydesk.under(**variables).refused("serve").startswith(words)
 
 
-def test_a_server_that_is_not_there_is_told_from_a_wrong_password(keydesk: Keydesk) -> None:
+def test_an_unreachable_server_is_distinguished_from_a_wrong_password(keydesk: Keydesk) -> None:
     away = keydesk.under(KEYDESK_DATABASE_URL=f"postgresql://keydesk:a-password@127.0.0.1:{free_port()}/keydesk")
     said = away.refused("audit", "verify")
     assert said.startswith("The database cannot be asked: ConnectionRefusedError(")
     assert "a-password" not in said
 
 
-def test_a_folder_that_cannot_be_made_is_named(elsewhere: Keydesk, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(elsewhere: Keydesk, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = elsewhere.under(KEYDESK_DATABASE_URL=f"sqlite:///{tmp_path}/file/keydesk.db").refused("migrate")
     assert said == f"{tmp_path}/file: File exists"
 
 
-def test_a_file_that_is_no_database_is_left_alone(elsewhere: Keydesk, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_not_changed(elsewhere: Keydesk, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("These are my notes, and no database at all. " * 20)
     said = elsewhere.under(KEYDESK_DATABASE_URL=f"sqlite:///{notes}").refused("migrate")

@@ -1,4 +1,4 @@
-"""A server that starts on a database of yesterday."""
+"""A server that starts on yesterday's database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.server import Server
 
 
 async def brought_back(team: Team) -> str:
-    """The secret of a key that was revoked, in a database that has forgotten it."""
+    """The secret of a revoked key, in a database without the revocation."""
     made = await make_key(team)
     await keys.revoke(team.owner, made.key.id, Reason.OTHER)
     async with database.transaction():
@@ -33,7 +33,7 @@ def verdict(node: Server, secret: str) -> str:
 
 
 @pytest.mark.slow
-async def test_a_key_that_a_restored_database_brought_back_is_refused_by_the_first_request(
+async def test_the_first_request_with_a_key_that_a_restore_brought_back_is_refused(
     environment: dict[str, str], team: Team, keydesk: Keydesk, tmp_path: Path
 ) -> None:
     secret = await brought_back(team)
@@ -44,7 +44,7 @@ async def test_a_key_that_a_restored_database_brought_back_is_refused_by_the_fir
 
 
 @pytest.mark.slow
-async def test_whoever_wants_the_old_state_says_so_once(environment: dict[str, str], team: Team, tmp_path: Path) -> None:
+async def test_without_journal_keeps_the_old_state_permanently(environment: dict[str, str], team: Team, tmp_path: Path) -> None:
     secret = await brought_back(team)
     server = Server(environment, tmp_path)
     for options in (("--without-journal",), ()):

@@ -1,4 +1,4 @@
-"""What `keydesk rotate` refuses, each in one line and before anything is begun."""
+"""Refusals of `keydesk rotate`: each in one line, before anything is started."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import pytest
 
 from app import database
 from app.access.actor import Actor, Scope
-from app.cli.handing import Veil
+from app.cli.deploy_command import StreamRedactor
 from app.clock import DAY
 from app.keys import service as keys
-from app.management import service as management
-from app.management.key import Asked
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.rotations import service as rotations
 from tests.cli.conftest import Keydesk
 from tests.conftest import Team, make_key
+from tests.support.access import seen
 from tests.support.server import Server, free_port
 
 DEPLOY = ("--deploy", "cat > /dev/null", "--poll", "1s")
@@ -25,7 +26,9 @@ NO_SUCH_KEY = "key_" + "a" * 20
 
 
 async def management_key(team: Team, *scopes: Scope) -> str:
-    return (await management.create(Actor.operator(), team.slug, Asked("CI", scopes, await database.now() + DAY)))[1]
+    return (
+        await management_keys.create(Actor.operator(), team.slug, ManagementKeyInput("CI", scopes, await database.now() + DAY))
+    )[1]
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ async def cli(node: Server, team: Team) -> Keydesk:
     return Keydesk({"KEYDESK_SERVER": node.url, "KEYDESK_MANAGEMENT_KEY": await management_key(team, Scope.KEYS_WRITE)})
 
 
-async def test_what_cannot_be_rotated_is_refused_with_the_reason(cli: Keydesk, team: Team) -> None:
+async def test_a_key_that_cannot_be_rotated_is_refused_with_the_reason(cli: Keydesk, team: Team) -> None:
     assert cli.refused("rotate", NO_SUCH_KEY, *DEPLOY) == "There is no such API key."
     assert cli.refused("rotate", "Nobody's", *DEPLOY) == 'There is no living API key called "Nobody\'s".'
     one, other = (await make_key(team)).key.id, (await make_key(team)).key.id
@@ -47,10 +50,10 @@ async def test_what_cannot_be_rotated_is_refused_with_the_reason(cli: Keydesk, t
     third = (await make_key(team, "Third")).key.id
     assert "30 days at most" in cli.refused("rotate", third, *DEPLOY, "--deadline", "31d")
     assert "7 days" in cli.refused("rotate", "Third", *DEPLOY, "--quiet", "8d")
-    assert await rotations.count(team.owner, team.slug) == 1
+    assert await rotations.count(await seen(team.owner, team.slug)) == 1
 
 
-async def test_a_management_key_that_may_not_or_is_none_is_called_that(cli: Keydesk, team: Team, other_team: Team) -> None:
+async def test_an_invalid_or_insufficient_management_key_is_named_as_the_reason(cli: Keydesk, team: Team, other_team: Team) -> None:
     key = (await make_key(team)).key.id
     reader = cli.under(KEYDESK_MANAGEMENT_KEY=await management_key(team, Scope.KEYS_READ))
     assert reader.refused("rotate", key, *DEPLOY).endswith("This needs a management key with the scope keys.write.")
@@ -60,7 +63,7 @@ async def test_a_management_key_that_may_not_or_is_none_is_called_that(cli: Keyd
     foreign = cli.under(KEYDESK_MANAGEMENT_KEY=await management_key(other_team, Scope.KEYS_WRITE))
     assert foreign.refused("rotate", key, *DEPLOY) == "There is no such API key."
     assert cli.refused("rotate", key, *DEPLOY, "--workspace", "rival") == "There is no workspace 'rival' for this management key."
-    assert await rotations.count(team.owner, team.slug) == 0
+    assert await rotations.count(await seen(team.owner, team.slug)) == 0
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_a_key_is_never_named_by_its_secret() -> None:
 
 
 class Stub:
-    """Whatever stands in Keydesk's place and gives one answer to everybody; `asked` is what it was sent."""
+    """A server in Keydesk's place that gives one answer to every request; `asked` records the requests."""
 
     def __init__(self, answer: bytes) -> None:
         self.asked = b""
@@ -125,7 +128,7 @@ def elsewhere_asked() -> Iterator[Stub]:
 
 
 def test_no_redirect_is_followed(elsewhere_asked: Stub) -> None:
-    """The management key would go along."""
+    """A redirect would forward the management key."""
     stub = Stub(b"HTTP/1.1 302 Found\r\nlocation: %s/\r\ncontent-length: 0\r\n\r\n" % elsewhere_asked.url.encode())
     cli = Keydesk({"KEYDESK_SERVER": stub.url, "KEYDESK_MANAGEMENT_KEY": "fl_mgmt_x"})
     assert cli.refused("rotate", NO_SUCH_KEY, *DEPLOY) == f"{stub.url} answers 302."
@@ -133,24 +136,24 @@ def test_no_redirect_is_followed(elsewhere_asked: Stub) -> None:
     stub.close()
 
 
-def test_what_is_no_keydesk_is_called_that(elsewhere_asked: Stub) -> None:
+def test_a_server_that_is_not_keydesk_is_named_as_the_reason(elsewhere_asked: Stub) -> None:
     cli = Keydesk({"KEYDESK_SERVER": elsewhere_asked.url, "KEYDESK_MANAGEMENT_KEY": "fl_mgmt_x"})
     assert cli.refused("rotate", NO_SUCH_KEY, *DEPLOY) == f"What answers at {elsewhere_asked.url} is no Keydesk."
 
 
 @pytest.mark.parametrize("size", range(1, 12))
-def test_a_secret_is_blotted_wherever_its_output_is_cut(size: int) -> None:
-    veil, text = Veil(b"abcabd"), b"xabcabcabdy abcab\nabcabdabcabd abc"
-    said = b"".join(veil.let_through(text[start : start + size]) for start in range(0, len(text), size)) + veil.rest()
+def test_a_secret_is_redacted_wherever_its_output_is_split(size: int) -> None:
+    redactor, text = StreamRedactor(b"abcabd"), b"xabcabcabdy abcab\nabcabdabcabd abc"
+    said = b"".join(redactor.let_through(text[start : start + size]) for start in range(0, len(text), size)) + redactor.rest()
     assert said == b"xabc[secret]y abcab\n[secret][secret] abc"
 
 
-def test_what_cannot_become_the_secret_is_let_through_at_once() -> None:
-    veil = Veil(b"secret")
-    assert [veil.let_through(part) for part in (b"progress 10%", b" se", b"cond", b" secre")] == [
+def test_output_that_cannot_become_the_secret_is_passed_through_immediately() -> None:
+    redactor = StreamRedactor(b"secret")
+    assert [redactor.let_through(part) for part in (b"progress 10%", b" se", b"cond", b" secre")] == [
         b"progress 10%",
         b" ",
         b"second",
         b" ",
     ]
-    assert veil.rest() == b"secre"
+    assert redactor.rest() == b"secre"

@@ -1,4 +1,4 @@
-"""A node from its first line to its last: the link, the port, and every way in which it can end."""
+"""The life of a node: the set-up link, the port, and every way in which it can exit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import pytest
 from app.usage import service as usage
 from tests.cli.conftest import Keydesk
 from tests.conftest import GATEWAY_TOKEN, KIND, Team, make_key
+from tests.support.access import at
+from tests.support.http import Gateway
 from tests.support.processes import ROOT
 from tests.support.server import Server, free_port
 
@@ -40,12 +42,12 @@ def start(environment: dict[str, str], db: None, tmp_path: Path) -> Iterator[Sta
 
 @contextlib.asynccontextmanager
 async def half_sent(node: Server, body: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A verification that the node has begun to read and whose last byte is still to come."""
+    """A verification that the node has begun to read and whose last byte has not been sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
     try:
         writer.write(HEAD % GATEWAY_TOKEN.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body[:-1])
         await writer.drain()
-        # Connections are taken in their order: one that came later and is answered means that ours was.
+        # Connections are accepted in order: if a later one is answered, ours was accepted.
         assert (await asyncio.to_thread(httpx.get, f"{node.url}/livez")).status_code == 200
         yield reader, writer
     finally:
@@ -56,14 +58,14 @@ async def ended(node: Server, number: signal.Signals) -> int:
     """Its exit code after this signal."""
     assert node.process is not None
     node.process.send_signal(number)
-    return await asyncio.to_thread(node.process.wait, 30)
+    return await asyncio.to_thread(node.process.wait, 120)
 
 
 def printed(node: Server) -> str:
     return node.log.read_text()
 
 
-def test_it_prints_where_it_listens_and_the_link_that_makes_the_first_owner(start: Start, keydesk: Keydesk) -> None:
+def test_it_prints_its_address_and_the_set_up_link_for_the_first_owner(start: Start, keydesk: Keydesk) -> None:
     node = start()
     assert f"Keydesk listens on {node.url}\n" in printed(node)
     assert "Development: cookies travel over plain http" in printed(node)
@@ -81,7 +83,7 @@ def test_it_prints_where_it_listens_and_the_link_that_makes_the_first_owner(star
     assert "/set-up/" not in printed(start())
 
 
-def test_a_link_of_an_earlier_start_is_void(start: Start) -> None:
+def test_a_link_of_an_earlier_start_is_invalid(start: Start) -> None:
     first = start()
     link = first.set_up_link().replace(first.url, "")
     second = start()
@@ -103,7 +105,7 @@ def test_json_says_the_same_in_one_object(keydesk: Keydesk) -> None:
     assert said == {"listening": f"http://127.0.0.1:{port}", "url": "https://keys.example.com", "dev": False}
 
 
-def test_localhost_is_a_name_it_understands(start: Start) -> None:
+def test_localhost_is_accepted_as_host(start: Start) -> None:
     node = start(KEYDESK_HOST="localhost")
     assert f"Keydesk listens on http://localhost:{node.port}\n" in printed(node)
 
@@ -115,12 +117,14 @@ def test_a_taken_port_is_named(keydesk: Keydesk) -> None:
     assert said == f"Keydesk cannot listen on 127.0.0.1 port {port}: Address already in use. See KEYDESK_HOST and KEYDESK_PORT."
 
 
-async def test_told_to_stop_it_asks_for_no_more_answers_what_comes_and_ends_well(start: Start, team: Team) -> None:
-    node = start(KEYDESK_DRAIN_SECONDS="2")
+async def test_on_sigterm_it_turns_readyz_off_answers_and_exits_with_0(start: Start, team: Team) -> None:
+    # Long enough for three requests on a busy machine.
+    node = start(KEYDESK_DRAIN_SECONDS="5")
     body = json.dumps({"key": (await make_key(team)).secret}).encode()
     async with half_sent(node, body) as (reader, writer):
         ending = asyncio.create_task(ended(node, signal.SIGTERM))
-        while (ready := await asyncio.to_thread(httpx.get, f"{node.url}/readyz")).status_code == 200:
+        # On a busy machine a check of the database may take too long, which would be a second fault.
+        while list((ready := await asyncio.to_thread(httpx.get, f"{node.url}/readyz")).json()["faults"]) != ["node"]:
             pass
         assert (ready.status_code, ready.json()["faults"]) == (503, {"node": "stopping"})
         assert (await asyncio.to_thread(httpx.get, f"{node.url}/livez")).status_code == 200
@@ -138,7 +142,7 @@ async def test_a_second_signal_ends_the_draining(start: Start) -> None:
     assert await ended(node, signal.SIGTERM) == 0
 
 
-async def test_ctrl_c_leaves_the_draining_out_and_what_is_under_way_still_gets_its_answer(start: Start, team: Team) -> None:
+async def test_ctrl_c_skips_the_draining_and_requests_in_progress_are_still_answered(start: Start, team: Team) -> None:
     node = start(KEYDESK_DRAIN_SECONDS="300")
     body = json.dumps({"key": (await make_key(team)).secret}).encode()
     async with half_sent(node, body) as (reader, writer):
@@ -151,7 +155,7 @@ async def test_ctrl_c_leaves_the_draining_out_and_what_is_under_way_still_gets_i
 
 
 @pytest.mark.parametrize("part", [b'{"key": "never the rest', b""])
-async def test_whoever_never_sends_the_rest_cannot_keep_it_from_ending(start: Start, part: bytes) -> None:
+async def test_a_client_that_never_completes_its_request_cannot_prevent_the_exit(start: Start, part: bytes) -> None:
     node = start()
     async with half_sent(node, part + b'"}') if part else _silent(node):
         assert await ended(node, signal.SIGINT) == 0
@@ -160,7 +164,7 @@ async def test_whoever_never_sends_the_rest_cannot_keep_it_from_ending(start: St
 
 @contextlib.asynccontextmanager
 async def _silent(node: Server) -> AsyncIterator[None]:
-    """A connection that never says what it wants."""
+    """A connection that never sends a request."""
     _, writer = await asyncio.open_connection("127.0.0.1", node.port)
     writer.write(b"GET /livez HTTP/1.1\r\nHo")
     assert (await asyncio.to_thread(httpx.get, f"{node.url}/livez")).status_code == 200
@@ -171,17 +175,17 @@ async def _silent(node: Server) -> AsyncIterator[None]:
 async def test_killed_and_started_again_on_the_same_port_it_knows_everything_that_was_answered(start: Start, team: Team) -> None:
     node = start()
     created = await make_key(team)
-
-    def verify() -> str:
-        bearer = {"authorization": f"Bearer {GATEWAY_TOKEN}"}
-        return str(httpx.post(f"{node.url}/v1/verify", json={"key": created.secret}, headers=bearer).json()["code"])
-
-    assert verify() == "VALID"
-    node.kill()
-    node.start()
-    assert verify() == "VALID"
+    undecided = 0
+    for again in (False, True):
+        if again:
+            node.kill()
+            node.start()
+        async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
+            assert (await gateway.verdict(created.secret or "")).json()["code"] == "VALID"
+            undecided += gateway.undecided
     assert node.stop() == 0
-    assert (await usage.of_key(team.owner, created.key.id)).counts.total == 2
+    # An undecided verification was counted or not.
+    assert 2 <= (await usage.of_key(*await at(team.owner, created.key.id))).counts.total <= 2 + undecided
 
 
 async def _reachable(node: Server) -> bool:
@@ -211,9 +215,9 @@ async def test_a_second_server_on_a_file_says_so_and_commands_and_a_successor_do
     first = start()
     second = start()
     assert "another server uses" not in first.log.read_text()
-    # Said to people right after the port is open, and flushed with what follows.
+    # Printed right after the port is open, and flushed with the next output.
     assert second.stop() == 0
-    assert "Warning: another server uses " in second.log.read_text()
+    assert len(re.findall(rf"^Warning: another server uses \S+ already \(process {first.pid}\)\. .+$", printed(second), re.M)) == 1
     done = keydesk.run("set-plan", team.slug, "scale")
     assert (done.returncode, "another server" in done.stderr) == (0, False)
     first.kill()

@@ -16,18 +16,19 @@ from app.usage import service as usage
 from app.verification.routes import Verification
 from keydesk_client import KeydeskMiddleware
 from tests.conftest import GATEWAY_TOKEN, Team
-from tests.support.patience import be_patient
+from tests.support.access import at
+from tests.support.time_limits import extend_time_limits
 
 URL = "http://keydesk.test"
 PERMISSIONS: dict[str, Any] = {"POST /pdfs": "pdf.generate", "GET /pdfs/{id}": "pdf.read"}
 
 
 class Upstream(httpx.AsyncBaseTransport):
-    """The way to Keydesk. `down`: it does not answer; `deaf`: it does its work, and so many answers are lost on the way."""
+    """The connection to Keydesk. `down`: no answers. `lost_answers`: so many requests are processed, but their answers lost."""
 
     def __init__(self, app: Any) -> None:
         self._inner = httpx.ASGITransport(app=app)
-        self.down, self.deaf = False, 0
+        self.down, self.lost_answers = False, 0
         self.asked: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -35,16 +36,16 @@ class Upstream(httpx.AsyncBaseTransport):
         if self.down:
             raise httpx.ConnectError("down")
         response = await self._inner.handle_async_request(request)
-        if self.deaf:
-            self.deaf -= 1
-            raise httpx.ReadTimeout("deaf")
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise httpx.ReadTimeout("lost_answers")
         return response
 
 
 @pytest.fixture
 async def verification(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Verification]:
     """The application that answers `/v1/*`."""
-    be_patient(monkeypatch)
+    extend_time_limits(monkeypatch)
     application = Verification(settings)
     await application.open()
     yield application
@@ -58,7 +59,7 @@ def upstream(verification: Verification) -> Upstream:
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """All that any library says at DEBUG."""
+    """Everything that any library logs at DEBUG."""
     with caplog.at_level(logging.DEBUG):
         yield caplog
 
@@ -70,14 +71,14 @@ def protect(app: Any, upstream: httpx.AsyncBaseTransport, **options: Any) -> Key
 
 
 def caller(app: Any, key: str | None = None, address: str = "203.0.113.9") -> httpx.AsyncClient:
-    """Somebody who calls the API, perhaps with a key."""
+    """A client of the API, with or without a key."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://api.test", headers={"x-api-key": key} if key else {})
 
 
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[list[str]]:
-    """What a server does around the requests: start-up, shutdown. Yields the kinds of messages it gets back."""
+    """Runs the ASGI lifespan as a server does: startup, requests, shutdown. Yields the types of messages it gets back."""
     inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
     said: list[str] = []
     started = asyncio.Event()
@@ -97,5 +98,5 @@ async def served(app: Any) -> AsyncIterator[list[str]]:
 
 async def counted(team: Team, key_id: str) -> tuple[int, int]:
     """Successful and failed requests of a key, as its owner sees them."""
-    counts = (await usage.of_key(team.owner, key_id)).counts
+    counts = (await usage.of_key(*await at(team.owner, key_id))).counts
     return counts.successful, counts.failed

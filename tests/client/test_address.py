@@ -1,4 +1,4 @@
-"""Which address a request is said to come from: nobody can talk their way onto an allow-list."""
+"""The caller's address: no request header lets a caller pass an allow-list."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def caller(*lines: str, peer: str | None = "10.0.0.1", trusted: Any = ("10.0.0.0
         (["203.0.113.9, é"], None),
     ],
 )
-def test_behind_a_trusted_proxy_it_is_the_last_entry_that_is_no_proxy_or_unknown(lines: list[str], expected: str | None) -> None:
+def test_behind_a_trusted_proxy_it_is_the_last_entry_that_is_not_a_proxy_or_unknown(lines: list[str], expected: str | None) -> None:
     assert caller(*lines) == expected
 
 
-def test_a_stranger_is_where_the_connection_comes_from_whatever_it_claims() -> None:
+def test_without_a_trusted_proxy_the_caller_is_the_peer_whatever_its_headers_say() -> None:
     assert caller("203.0.113.9", peer="198.51.100.1") == "198.51.100.1"
     assert caller("203.0.113.9", peer="10.0.0.1", trusted=()) == "10.0.0.1"
     assert caller("203.0.113.9", peer="::ffff:10.0.0.1") == "203.0.113.9"
@@ -57,6 +57,6 @@ def test_a_unix_socket_has_no_address_and_is_trusted_by_name_only() -> None:
 
 
 @pytest.mark.parametrize("network", ["10.0.0.1/8", "everywhere", "", "10.0.0.0/33"])
-def test_what_is_no_network_is_refused_at_once(network: str) -> None:
+def test_an_invalid_network_is_refused_at_construction(network: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         TrustedProxies([network])

@@ -1,4 +1,4 @@
-"""Asking and reporting by hand, and every way in which there can be no answer."""
+"""Verifying and reporting without the middleware, and every way in which an answer can fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def keydesk(upstream: httpx.AsyncBaseTransport, **options: Any) -> Keydesk:
 
 
 def answering(status: int, content: bytes = b"", **headers: str) -> httpx.AsyncBaseTransport:
-    """Whatever stands in Keydesk's place and gives this answer."""
+    """A server in Keydesk's place that gives this answer."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -33,7 +33,7 @@ def answering(status: int, content: bytes = b"", **headers: str) -> httpx.AsyncB
     return httpx.ASGITransport(app=answer)
 
 
-async def test_a_good_key_tells_whose_it_is(team: Team, upstream: Upstream) -> None:
+async def test_the_verdict_on_a_valid_key_describes_the_key(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
     async with keydesk(upstream) as desk:
         verdict = await desk.verify(str(made.secret), permission="pdf.read", environment="production", ip="203.0.113.9")
@@ -52,12 +52,12 @@ async def test_a_denial_explains_itself(team: Team, upstream: Upstream) -> None:
     assert (unknown.valid, unknown.code, unknown.status, unknown.key_id) == (False, "MALFORMED", 401, None)
 
 
-async def test_a_batch_sent_again_counts_once_and_bad_outcomes_are_told_by_code(team: Team, upstream: Upstream) -> None:
+async def test_a_batch_sent_again_counts_once_and_bad_outcomes_are_listed_by_code(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
     good = Outcome(key_id=made.key.id, status=201, permission="pdf.generate", ip="203.0.113.9", user_agent="curl/8")
     batch = Batch((good, dataclasses.replace(good, status=500), dataclasses.replace(good, key_id="key_" + "a" * 20)))
     async with keydesk(upstream) as desk:
-        upstream.deaf = 1
+        upstream.lost_answers = 1
         with pytest.raises(KeydeskUnavailable):
             await desk.report(batch)
         first, again = await desk.report(batch), await desk.report(batch)
@@ -72,7 +72,7 @@ VALID = (
 )
 
 
-async def test_a_whole_verdict_is_the_only_thing_that_is_valid() -> None:
+async def test_only_a_complete_verdict_is_valid() -> None:
     async with keydesk(answering(200, VALID)) as desk:
         assert (await desk.verify(KEY)).valid
     async with keydesk(answering(200, b'{"valid": false, "code": "NEW_CODE"}')) as desk:
@@ -102,21 +102,21 @@ async def test_a_whole_verdict_is_the_only_thing_that_is_valid() -> None:
         b"\xff\xfe",
     ],
 )
-async def test_an_answer_that_is_no_verdict_is_no_verdict(content: bytes) -> None:
+async def test_an_answer_that_is_not_a_verdict_raises_unavailable(content: bytes) -> None:
     async with keydesk(answering(200, content)) as desk:
         with pytest.raises(KeydeskUnavailable):
             await desk.verify(KEY)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"accepted": "1", "rejected": []}', b'{"accepted": 1, "rejected": [1]}'])
-async def test_an_answer_that_is_no_receipt_leaves_the_batch_to_be_sent_again(content: bytes) -> None:
+async def test_an_answer_that_is_not_a_receipt_leaves_the_batch_to_be_sent_again(content: bytes) -> None:
     async with keydesk(answering(200, content)) as desk:
         with pytest.raises(KeydeskUnavailable):
             await desk.report(Batch(()))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 415, 422, 301, 307, 204])
-async def test_what_would_be_refused_again_is_refused_and_no_redirect_is_followed(status: int) -> None:
+async def test_a_permanent_refusal_raises_refused_and_no_redirect_is_followed(status: int) -> None:
     async with keydesk(answering(status, location="http://elsewhere.test/v1/verify")) as desk:
         with pytest.raises(KeydeskRefused) as refused:
             await desk.verify(KEY)
@@ -129,14 +129,14 @@ async def test_what_would_be_refused_again_is_refused_and_no_redirect_is_followe
     [("7", 7), ("0", 1), ("-1", 1), ("", 1), ("9" * 5_000, 60), ("Wed, 21 Oct 2026 07:28:00 GMT", 1), ("²", 1)],
 )
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 425, 429])
-async def test_what_passes_is_unavailable_and_says_when_to_come_again(status: int, retry_after: str, seconds: int) -> None:
+async def test_a_temporary_refusal_raises_unavailable_and_says_when_to_retry(status: int, retry_after: str, seconds: int) -> None:
     async with keydesk(answering(status, b"oh", retry_after=retry_after.encode().decode("latin-1"))) as desk:
         with pytest.raises(KeydeskUnavailable) as failed:
             await desk.verify(KEY)
     assert failed.value.retry_after_seconds == seconds
 
 
-async def test_keydesks_own_words_are_in_the_message_and_no_secret_is(upstream: Upstream) -> None:
+async def test_keydesks_message_is_in_the_error_and_no_secret_is(upstream: Upstream) -> None:
     async with keydesk(upstream) as desk:
         with pytest.raises(KeydeskRefused) as refused:
             await desk.verify(KEY, permission="pdf.fly")
@@ -156,7 +156,7 @@ async def test_a_bad_gateway_token_is_refused_without_being_shown(upstream: Upst
 
 
 class Silent(httpx.AsyncBaseTransport):
-    """Takes the question and does `then`."""
+    """Receives the request and calls `then`."""
 
     def __init__(self, then: Callable[[int], Awaitable[httpx.Response]]) -> None:
         self._then, self.asked = then, 0
@@ -166,7 +166,7 @@ class Silent(httpx.AsyncBaseTransport):
         return await self._then(self.asked)
 
 
-async def test_an_answer_that_never_comes_is_waited_for_no_longer_than_asked() -> None:
+async def test_an_answer_that_never_comes_times_out() -> None:
     async def never(_: int) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -176,7 +176,7 @@ async def test_an_answer_that_never_comes_is_waited_for_no_longer_than_asked() -
             await desk.verify(KEY)
 
 
-async def test_a_kept_connection_that_died_is_replaced_once() -> None:
+async def test_a_keep_alive_connection_that_was_closed_is_replaced_once() -> None:
     async def first_dead(asked: int) -> httpx.Response:
         if asked == 1:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
@@ -194,7 +194,7 @@ async def test_a_kept_connection_that_died_is_replaced_once() -> None:
     assert line.asked == 2
 
 
-async def test_a_failure_holds_neither_key_nor_token_however_it_is_printed() -> None:
+async def test_a_failure_contains_neither_key_nor_token_however_it_is_printed() -> None:
     async def break_down(_: int) -> httpx.Response:
         raise httpx.LocalProtocolError(f"Illegal header value b'Bearer {GATEWAY_TOKEN}' {KEY}")
 
@@ -207,7 +207,7 @@ async def test_a_failure_holds_neither_key_nor_token_however_it_is_printed() -> 
 
 
 @pytest.mark.parametrize("text", ["k\ud800", "", "\x00", "🗝" * 1000])
-async def test_any_text_can_be_asked_about(upstream: Upstream, text: str) -> None:
+async def test_any_text_can_be_verified(upstream: Upstream, text: str) -> None:
     async with keydesk(upstream) as desk:
         try:
             assert not (await desk.verify(text)).valid
@@ -237,19 +237,19 @@ TOO_MUCH = ["http://u:p@keydesk.test", "https://keydesk.test/?a=b", "https://key
 
 
 @pytest.mark.parametrize("url", NOWHERE + TOO_MUCH)
-def test_an_address_that_cannot_be_one_is_refused_at_once(url: Any) -> None:
+def test_an_invalid_url_is_refused_at_construction(url: Any) -> None:
     with pytest.raises(ValueError, match="url"):
         Keydesk(url, GATEWAY_TOKEN)
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a\nb", "tøken", None])
-def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: Any) -> None:
+def test_an_invalid_token_is_refused_without_being_shown(token: Any) -> None:
     with pytest.raises(ValueError, match="gateway token") as refused:
         Keydesk(URL, token)
     assert not token or not token.strip() or token not in str(refused.value)
 
 
-async def test_keydesk_may_live_under_a_path() -> None:
+async def test_the_url_may_include_a_path() -> None:
     async def where(scope: Any, receive: Any, send: Any) -> None:
         assert scope["path"] == "/desk/v1/verify"
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -1,4 +1,4 @@
-"""Permissions that stand at the handlers themselves."""
+"""Permissions declared at the handlers."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ def test_a_litestar_app_is_read_in_the_order_of_its_router() -> None:
 
 
 @pytest.mark.parametrize("build", [fastapi_app, litestar_app])
-async def test_without_a_table_the_handlers_decide_and_an_unmarked_is_closed(team: Team, upstream: Upstream, build: Any) -> None:
+async def test_without_a_table_the_handlers_decide_and_one_without_a_decorator_is_closed(
+    team: Team, upstream: Upstream, build: Any
+) -> None:
     made = await make_key(team, permissions=("pdf.read",))
     app = protect(build(), upstream, permissions=None)
     async with caller(app) as api:
@@ -139,21 +141,21 @@ async def test_without_a_table_the_handlers_decide_and_an_unmarked_is_closed(tea
     assert await counted(team, made.key.id) == (0, 1)
 
 
-async def test_a_table_beside_the_marks_overrides_them(upstream: Upstream) -> None:
+async def test_a_table_overrides_the_decorators(upstream: Upstream) -> None:
     app = FastAPI()
     async with caller(protect(app, upstream, permissions=declared(app) | {"GET /openapi.json": PUBLIC})) as api:
         assert (await api.get("/openapi.json")).status_code == 200
         assert (await api.get("/docs")).status_code == 403
 
 
-async def test_a_preflight_passes_for_marked_handlers_of_litestar_too(upstream: Upstream) -> None:
+async def test_a_preflight_passes_for_decorated_handlers_of_litestar_too(upstream: Upstream) -> None:
     async with caller(protect(litestar_app(), upstream, permissions=None)) as api:
         asking = {"origin": "https://a.example", "access-control-request-method": "POST"}
         assert (await api.options("/api/v1/pdfs", headers=asking)).status_code == 204
         assert (await api.options("/api/v1/pdfs")).status_code == 403
 
 
-def test_the_first_of_two_routes_for_the_same_place_decides_as_it_does_in_the_app() -> None:
+def test_the_first_of_two_routes_for_the_same_path_decides_as_it_does_in_the_app() -> None:
     assert declared(Starlette(routes=[Route("/x", unmarked), Route("/x", read)]))["GET /x"] is CLOSED
 
 
@@ -166,11 +168,11 @@ def test_the_first_of_two_routes_for_the_same_place_decides_as_it_does_in_the_ap
         litestar.Litestar([mounted], openapi_config=None),
     ],
 )
-def test_an_app_that_cannot_be_read_is_refused_and_not_guessed_at(app: Any) -> None:
+def test_an_app_that_cannot_be_read_is_refused(app: Any) -> None:
     with pytest.raises(TypeError, match="by hand"):
         KeydeskMiddleware(app, url="http://127.0.0.1:1", token="t")
 
 
-def test_a_mark_above_the_frameworks_decorator_is_refused() -> None:
+def test_permission_above_the_frameworks_decorator_is_refused() -> None:
     with pytest.raises(TypeError, match="right above the handler"):
         permission("pdf.read")(litestar.get("/x")(read))

@@ -1,4 +1,4 @@
-"""The client apart: what is installed, what it brings along, and that its documentation works."""
+"""The client's distribution: its contents, its dependencies, and the examples in its documentation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOCUMENTS = ["docs/client.md", "client/README.md"]
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_typed_module_its_licence_and_nothing_of_the_server(root: Path, tmp_path: Path) -> None:
+def test_the_wheel_contains_the_typed_module_its_license_and_nothing_of_the_server(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=root / "client", check=True, capture_output=True)
     (wheel,) = tmp_path.glob("keydesk_client-*.whl")

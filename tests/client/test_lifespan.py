@@ -1,4 +1,4 @@
-"""Start and stop: whatever the application makes of them, everything is reported before the server may end."""
+"""Startup and shutdown: however the application handles them, all outcomes are reported before the server exits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 
 from tests.client.conftest import Upstream, caller, counted, protect, served
-from tests.client.test_outcomes import LAST, START
+from tests.client.test_exchange import LAST, START
 from tests.conftest import Team, make_key
 
 BOTH = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -24,20 +24,20 @@ async def answer(send: Any) -> None:
 
 
 async def without(scope: Any, receive: Any, send: Any) -> None:
-    """Knows nothing of lifespans and says so as the protocol wants."""
+    """Does not support lifespan and raises, as ASGI specifies."""
     if scope["type"] != "http":
         raise NotImplementedError
     await answer(send)
 
 
 async def silent(scope: Any, receive: Any, send: Any) -> None:
-    """Returns from a lifespan without a word."""
+    """Returns from a lifespan without sending a message."""
     if scope["type"] == "http":
         await answer(send)
 
 
 async def impatient(scope: Any, receive: Any, send: Any) -> None:
-    """Starts and does not wait for the end."""
+    """Completes startup and does not wait for shutdown."""
     if scope["type"] == "http":
         await answer(send)
     else:
@@ -46,7 +46,7 @@ async def impatient(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def gone_midway(scope: Any, receive: Any, send: Any) -> None:
-    """Hears of the start and knows nothing to say."""
+    """Receives the startup event and then raises."""
     if scope["type"] == "http":
         await answer(send)
     else:
@@ -57,8 +57,8 @@ async def gone_midway(scope: Any, receive: Any, send: Any) -> None:
 @pytest.mark.parametrize("app", [without, silent, impatient, gone_midway])
 async def test_nothing_is_lost_at_the_end_of_an_app_without_a_lifespan(team: Team, upstream: Upstream, app: Any) -> None:
     made = await make_key(team)
-    door = protect(app, upstream, permissions={"GET /": "pdf.read"})
-    async with served(door) as said, caller(door, made.secret) as api:
+    protected = protect(app, upstream, permissions={"GET /": "pdf.read"})
+    async with served(protected) as said, caller(protected, made.secret) as api:
         assert said == BOTH[:1]
         assert (await api.get("/")).status_code == 200
     assert said == BOTH
@@ -77,15 +77,15 @@ async def test_the_app_starts_and_stops_and_then_everything_is_reported(team: Te
         happened.append(("stop", await counted(team, made.key.id)))
 
     app = kind(lifespan=[lifespan] if kind is litestar.Litestar else lifespan)
-    door = protect(app, upstream, permissions={"GET /": "pdf.read"})
-    async with served(door) as said, caller(door, made.secret) as api:
+    protected = protect(app, upstream, permissions={"GET /": "pdf.read"})
+    async with served(protected) as said, caller(protected, made.secret) as api:
         assert (await api.get("/")).status_code == 404
     assert happened == ["start", ("stop", (0, 0))]
     assert said == BOTH
     assert await counted(team, made.key.id) == (0, 1)
 
 
-async def test_an_app_that_cannot_start_says_so_and_nobody_speaks_for_it(upstream: Upstream) -> None:
+async def test_the_failed_startup_of_an_app_is_passed_on(upstream: Upstream) -> None:
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         raise RuntimeError("no database")
@@ -97,7 +97,7 @@ async def test_an_app_that_cannot_start_says_so_and_nobody_speaks_for_it(upstrea
     assert said == ["lifespan.startup.failed"]
 
 
-async def test_an_app_that_cannot_stop_loses_no_outcome_either(team: Team, upstream: Upstream) -> None:
+async def test_an_app_whose_shutdown_fails_loses_no_outcome(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -109,31 +109,31 @@ async def test_an_app_that_cannot_stop_loses_no_outcome_either(team: Team, upstr
         await receive()
         raise RuntimeError("cannot stop")
 
-    door = protect(app, upstream, permissions={"GET /": "pdf.read"})
+    protected = protect(app, upstream, permissions={"GET /": "pdf.read"})
     with pytest.raises(RuntimeError, match="cannot stop"):
-        async with served(door), caller(door, made.secret) as api:
+        async with served(protected), caller(protected, made.secret) as api:
             assert (await api.get("/")).status_code == 200
     assert await counted(team, made.key.id) == (1, 0)
 
 
-async def test_an_end_without_keydesk_is_bounded_and_says_what_is_left(
+async def test_a_shutdown_without_keydesk_is_bounded_and_logs_what_is_left(
     team: Team, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = await make_key(team)
-    door = protect(without, upstream, permissions={"GET /": "pdf.read"}, drain_seconds=0.01)
-    async with served(door) as said, caller(door, made.secret) as api:
+    protected = protect(without, upstream, permissions={"GET /": "pdf.read"}, drain_seconds=0.01)
+    async with served(protected) as said, caller(protected, made.secret) as api:
         assert (await api.get("/")).status_code == 200
         upstream.down = True
     assert said == BOTH
     assert "1 outcomes could not be reported before the end" in caplog.text
 
 
-async def test_closing_twice_is_closing_once_and_a_late_request_is_served_and_counted(team: Team, upstream: Upstream) -> None:
+async def test_closing_twice_is_harmless_and_a_late_request_is_served_and_counted(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
-    door = protect(without, upstream, permissions={"GET /": "pdf.read"})
-    await door.aclose()
-    await door.aclose()
-    async with caller(door, made.secret) as api:
+    protected = protect(without, upstream, permissions={"GET /": "pdf.read"})
+    await protected.aclose()
+    await protected.aclose()
+    async with caller(protected, made.secret) as api:
         assert (await api.get("/")).status_code == 200
-    await door.aclose()
+    await protected.aclose()
     assert await counted(team, made.key.id) == (1, 0)

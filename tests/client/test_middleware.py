@@ -1,4 +1,4 @@
-"""The middleware around real applications, asking the real verification application."""
+"""The middleware around real applications, with the real verification application behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.access.actor import Actor
-from app.gateways import service as gateways
+from app.gateway_tokens import service as gateway_tokens
 from app.keys import service as keys
 from app.keys.key import Reason
 from keydesk_client import ANY_KEY, PUBLIC, KeydeskKey, KeydeskMiddleware
@@ -148,7 +148,9 @@ async def test_a_revoked_key_is_refused_by_the_very_next_request(team: Team, ups
 
 
 @FRAMEWORKS
-async def test_keydesk_away_is_503_with_retry_after_and_right_again_by_itself(team: Team, upstream: Upstream, build: Any) -> None:
+async def test_without_keydesk_the_answer_is_503_with_retry_after_until_keydesk_is_back(
+    team: Team, upstream: Upstream, build: Any
+) -> None:
     made = await make_key(team)
     app = protect(build(), upstream)
     async with caller(app, made.secret) as api:
@@ -163,7 +165,7 @@ async def test_keydesk_away_is_503_with_retry_after_and_right_again_by_itself(te
     assert await counted(team, made.key.id) == (1, 0)
 
 
-async def test_a_key_that_another_environment_or_address_was_given_is_403(team: Team, upstream: Upstream) -> None:
+async def test_a_key_from_a_wrong_environment_or_address_is_403(team: Team, upstream: Upstream) -> None:
     made = await make_key(team, allowed_ips=("203.0.113.9",))
     elsewhere = protect(starlette_app(), upstream, environment="staging")
     async with caller(elsewhere, made.secret) as api:
@@ -179,7 +181,7 @@ async def test_a_key_that_another_environment_or_address_was_given_is_403(team: 
     await behind.aclose()
 
 
-async def test_a_public_route_asks_nobody_and_any_key_asks_for_no_permission(team: Team, upstream: Upstream) -> None:
+async def test_a_public_route_does_not_ask_keydesk_and_any_key_needs_no_permission(team: Team, upstream: Upstream) -> None:
     made = await make_key(team, permissions=("pdf.read",))
     app = protect(starlette_app(), upstream, permissions={"GET /pdfs/{id}": PUBLIC, "POST /pdfs": ANY_KEY})
     async with caller(app) as api:
@@ -192,7 +194,7 @@ async def test_a_public_route_asks_nobody_and_any_key_asks_for_no_permission(tea
     assert await counted(team, made.key.id) == (1, 0)
 
 
-async def test_what_no_rule_names_is_refused_even_with_the_best_key(team: Team, upstream: Upstream) -> None:
+async def test_a_request_that_matches_no_rule_is_refused_even_with_a_valid_key(team: Team, upstream: Upstream) -> None:
     made = await make_key(team, permissions=("pdf.generate", "pdf.read", "pdf.delete", "template.read", "template.write"))
     app = protect(starlette_app(), upstream, permissions={"POST /pdfs": "pdf.generate"})
     async with caller(app, made.secret) as api:
@@ -213,14 +215,14 @@ async def test_a_permission_keydesk_does_not_know_closes_the_route_and_the_log_s
     assert "UNKNOWN_PERMISSION" in caplog.text and "'pdf.generat'" in caplog.text
 
 
-async def test_a_gateway_token_taken_back_closes_everything_at_once(team: Team, upstream: Upstream) -> None:
+async def test_a_revoked_gateway_token_closes_everything_immediately(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
-    token = await gateways.create(Actor.operator(), "my-api")
+    token = await gateway_tokens.create(Actor.operator(), "my-api")
     app = protect(starlette_app(), upstream, token=token.secret)
     async with caller(app, made.secret) as api:
         assert (await api.get("/pdfs/7")).status_code == 200
         await app.aclose()
-        await gateways.revoke(Actor.operator(), token.token.id)
+        await gateway_tokens.revoke(Actor.operator(), token.token.id)
         answer = await api.get("/pdfs/7")
     assert (answer.status_code, answer.json()["code"]) == (503, "KEYS_UNAVAILABLE")
     assert await counted(team, made.key.id) == (1, 0)
@@ -240,7 +242,7 @@ async def test_two_keys_and_a_key_in_the_address_are_400_and_never_asked_about(t
     assert upstream.asked == []
 
 
-async def test_somebody_elses_jwt_beside_the_key_disturbs_nothing(team: Team, upstream: Upstream) -> None:
+async def test_a_jwt_for_another_service_beside_the_key_is_ignored(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
     app = protect(starlette_app(), upstream)
     async with caller(app, made.secret) as api:
@@ -255,7 +257,7 @@ async def test_somebody_elses_jwt_beside_the_key_disturbs_nothing(team: Team, up
     "key",
     [" ", "x", "fl_live_" + "0" * 38, "fl_gate_" + "0" * 38, "é" * 40, "\t", '"}', "null", "a" * 256, "a" * 70_000, "\\ud800"],
 )
-async def test_no_nonsense_in_place_of_a_key_is_anything_but_401(upstream: Upstream, key: str) -> None:
+async def test_any_text_that_is_not_a_key_is_401(upstream: Upstream, key: str) -> None:
     async with caller(protect(starlette_app(), upstream)) as api:
         answer = await api.post("/pdfs", headers=[(b"x-api-key", key.encode())])
     assert answer.status_code == 401
@@ -291,7 +293,7 @@ async def test_a_preflight_reaches_the_apps_own_cors_and_nothing_else_does(upstr
         assert (await api.post("/pdfs", headers=asking)).status_code == 401
 
 
-async def test_cors_around_the_door_lets_a_browser_read_refusals(upstream: Upstream) -> None:
+async def test_cors_middleware_around_it_lets_a_browser_read_refusals(upstream: Upstream) -> None:
     app = CORSMiddleware(protect(starlette_app(), upstream), allow_origins=["https://shop.example"])
     async with caller(app) as api:
         answer = await api.post("/pdfs", headers={"origin": "https://shop.example"})
@@ -326,7 +328,7 @@ async def test_a_head_request_needs_what_get_needs_and_a_refusal_of_it_has_no_bo
     assert await counted(team, made.key.id) == (1, 0)
 
 
-async def test_a_hundred_requests_at_once_are_a_hundred_counts(team: Team, upstream: Upstream) -> None:
+async def test_a_hundred_concurrent_requests_are_a_hundred_counts(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
     app = protect(starlette_app(), upstream)
     async with caller(app, made.secret) as api:

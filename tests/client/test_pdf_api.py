@@ -1,4 +1,4 @@
-"""The example: real PDFs for keys that may, behind the real Keydesk."""
+"""The example API: real PDFs for keys with the permission, behind the real Keydesk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.keys.key import Reason
 from examples.pdf_api.api import LARGEST_BODY, create
 from examples.pdf_api.pdf import render
 from examples.pdf_api.settings import Settings, SettingsRefused
-from examples.pdf_api.shelf import Pdf, Shelf
+from examples.pdf_api.store import Pdf, PdfStore
 from examples.pdf_api.templates import TEMPLATES
 from keydesk_client import KeydeskMiddleware
 from tests.client.conftest import URL, Upstream, caller, counted
@@ -79,7 +79,7 @@ async def test_templates_are_listed_and_shown(team: Team, api: KeydeskMiddleware
     assert unknown.json()["detail"] == "There is no such template; there are letter, list, receipt."
 
 
-async def test_another_workspaces_pdf_is_not_found_like_one_that_never_was(
+async def test_another_workspaces_pdf_is_not_found_like_one_that_does_not_exist(
     team: Team, other_team: Team, api: KeydeskMiddleware
 ) -> None:
     ours, theirs = await make_key(team), await make_key(other_team)
@@ -120,7 +120,7 @@ async def test_a_revoked_key_makes_no_more_pdfs(team: Team, api: KeydeskMiddlewa
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_an_order_that_cannot_be_made_is_told_at_its_field(
+async def test_a_faulty_document_is_refused_with_the_faults_at_their_fields(
     team: Team, api: KeydeskMiddleware, change: dict[str, Any], field: str
 ) -> None:
     made = await make_key(team)
@@ -136,7 +136,9 @@ async def test_an_order_that_cannot_be_made_is_told_at_its_field(
 @pytest.mark.parametrize(
     ("content", "status"), [(b"", 422), (b"{", 422), (b"[]", 422), (b"null", 422), (b"\xff", 400), (b"[" * 100_000, 400)]
 )
-async def test_a_body_that_is_no_order_is_refused_clearly(team: Team, api: KeydeskMiddleware, content: bytes, status: int) -> None:
+async def test_a_body_that_is_not_a_document_is_refused_clearly(
+    team: Team, api: KeydeskMiddleware, content: bytes, status: int
+) -> None:
     made = await make_key(team)
     async with caller(api, made.secret) as client:
         answer = await client.post("/pdfs", content=content, headers={"content-type": "application/json"})
@@ -162,23 +164,23 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(team: Team, api: 
     assert read <= LARGEST_BODY + 1024
 
 
-def test_the_longest_text_there_can_be_becomes_pages_in_every_template() -> None:
+def test_the_longest_allowed_text_becomes_pages_in_every_template() -> None:
     for template in TEMPLATES.values():
         rendered = render(template, "W" * 120, ("W" * 300,) * 100)
         assert len(pypdf.PdfReader(io.BytesIO(rendered.content)).pages) == rendered.pages > 5
         assert render(template, " ", ()).pages == 1
 
 
-def test_the_oldest_make_room_and_no_more_is_kept_than_there_is_room_for() -> None:
-    shelf = Shelf(most_bytes=10)
+def test_the_oldest_pdfs_are_deleted_to_stay_within_the_limit() -> None:
+    store = PdfStore(most_bytes=10)
     first, second, third = (Pdf("wsp_a", "t", "letter", 1, b"x" * 5) for _ in range(3))
     for pdf in (first, second, third):
-        shelf.put(pdf)
-    assert shelf.find("wsp_a", first.id) is None
-    assert (shelf.find("wsp_a", second.id), shelf.find("wsp_a", third.id)) == (second, third)
-    assert shelf.find("wsp_b", second.id) is None
-    shelf.put(Pdf("wsp_a", "t", "letter", 1, b"x" * 11))
-    assert shelf.find("wsp_a", third.id) is None
+        store.put(pdf)
+    assert store.find("wsp_a", first.id) is None
+    assert (store.find("wsp_a", second.id), store.find("wsp_a", third.id)) == (second, third)
+    assert store.find("wsp_b", second.id) is None
+    store.put(Pdf("wsp_a", "t", "letter", 1, b"x" * 11))
+    assert store.find("wsp_a", third.id) is None
 
 
 def test_settings_are_read_from_the_environment_and_faults_are_named() -> None:

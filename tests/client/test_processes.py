@@ -1,4 +1,4 @@
-"""Real processes on both sides: Keydesk and the API that it guards, each behind granian, stopped and killed."""
+"""Real processes on both sides: Keydesk and the API that it protects, each on granian, stopped and killed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from granian.server.embed import Server
 from app import start
 from app.settings import Settings
 from app.verification.routes import Verification
+from tests.support.time_limits import extend_until_exit
 
 async def main():
+    extend_until_exit()
     settings = Settings.load(os.environ)
     async with start.opened(settings):
         verification = Verification(settings)
@@ -54,7 +56,7 @@ ORDER = {"title": "A page", "lines": ["of text"]}
 
 
 class Process:
-    """A server; what it prints can be waited for."""
+    """A server whose output a test can wait for."""
 
     def __init__(self, *arguments: str, environment: dict[str, str], cwd: Path = ROOT) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
@@ -65,12 +67,12 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # with the workers it starts
+            start_new_session=True,  # including the workers it starts
         )
         self.said = ""
 
     def answers_at(self, port: int) -> bool:
-        """Whether it listens by now; AssertionError once it never will."""
+        """Whether it listens already; AssertionError if it has exited."""
         if self._process.poll() is not None:
             raise AssertionError(self._process.communicate()[0])
         with socket.socket() as line:
@@ -85,13 +87,13 @@ class Process:
         raise AssertionError(f"it ended without {text!r}:\n{self.said}")
 
     def end(self, how: signal.Signals) -> int:
-        """Its exit code, when it is gone."""
+        """Stops it and returns its exit code."""
         self._process.send_signal(how)
         self.said += self._process.communicate(timeout=60)[0]
         return self._process.returncode
 
     def kill(self) -> None:
-        """Whatever of it is still there."""
+        """Kills all its remaining processes."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate()
@@ -125,7 +127,7 @@ class Site:
         return self._started(self._api_port, *(arguments or ("-m", "examples.pdf_api")), environment=environment, cwd=cwd)
 
     def app(self, folder: Path, source: str) -> Process:
-        """An application of its own, as granian's command serves it."""
+        """Another application, served by granian's command line."""
         (folder / "patient.py").write_text(source)
         return self.api("-m", "granian", "--interface", "asgi", "--port", str(self._api_port), "patient:app", cwd=folder)
 
@@ -176,7 +178,7 @@ async def test_keydesk_killed_and_started_again_costs_refusals_and_no_count(team
     assert await counted(team, made.key.id) == (10, 0)
 
 
-async def test_a_caller_who_hangs_up_on_a_real_server_is_counted(team: Team, site: Site, tmp_path: Path) -> None:
+async def test_a_caller_that_disconnects_from_a_real_server_is_counted(team: Team, site: Site, tmp_path: Path) -> None:
     made = await make_key(team)
     site.keydesk()
     api = site.app(tmp_path, PATIENT)

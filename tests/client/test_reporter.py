@@ -1,4 +1,4 @@
-"""Outcomes on their way to Keydesk: each counted once, none thrown away."""
+"""Reporting outcomes to Keydesk: each is counted once, none is dropped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUTCOME = Outcome(key_id="key_a", status=200)
 
 
 class Desk:
-    """Keydesk's side of a report: keeps what it gets, and fails as often as it is told to."""
+    """Keydesk's side of a report: records the batches it gets, and fails as often as the test sets."""
 
     def __init__(self, *failures: KeydeskError) -> None:
         self.batches: list[Batch] = []
@@ -33,7 +33,7 @@ class Desk:
         return Receipt(len(batch.outcomes))
 
 
-async def test_nothing_is_sent_for_a_single_request_and_all_of_it_together() -> None:
+async def test_outcomes_are_sent_together_and_not_one_by_one() -> None:
     desk = Desk()
     reporter = Reporter(desk.take)
     for _ in range(10):
@@ -43,7 +43,7 @@ async def test_nothing_is_sent_for_a_single_request_and_all_of_it_together() -> 
     assert [len(batch.outcomes) for batch in desk.batches] == [10]
 
 
-async def test_the_interval_alone_sends_what_there_is() -> None:
+async def test_after_the_interval_all_queued_outcomes_are_sent() -> None:
     sent = asyncio.Event()
 
     async def take(batch: Batch) -> Receipt:
@@ -77,7 +77,7 @@ async def test_a_retry_carries_the_same_id_and_the_same_outcomes() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-async def test_a_batch_that_is_refused_for_good_does_not_stop_the_others(status: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_permanently_refused_batch_does_not_stop_the_others(status: int, caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk(KeydeskRefused("no", status=status))
     reporter = Reporter(desk.take)
     reporter.add(OUTCOME)
@@ -88,7 +88,7 @@ async def test_a_batch_that_is_refused_for_good_does_not_stop_the_others(status:
     assert "refused 1 outcomes, they are not counted" in caplog.text
 
 
-async def test_what_cannot_be_reported_in_time_is_told_kept_and_reported_later() -> None:
+async def test_outcomes_not_reported_in_time_are_logged_kept_and_reported_later() -> None:
     down = True
 
     async def take(batch: Batch) -> Receipt:
@@ -103,19 +103,19 @@ async def test_what_cannot_be_reported_in_time_is_told_kept_and_reported_later()
     assert await reporter.flush(5) == 0
 
 
-async def test_when_too_much_waits_no_more_is_let_in_and_nothing_is_dropped() -> None:
+async def test_when_the_queue_is_full_no_more_is_accepted_and_nothing_is_dropped() -> None:
     desk = Desk()
     reporter = Reporter(desk.take, capacity=3)
     for full in (False, False, True):
         reporter.add(OUTCOME)
         assert reporter.full is full
-    reporter.add(OUTCOME)  # a request that was already on its way
+    reporter.add(OUTCOME)  # a request that was already in progress
     assert await reporter.flush(5) == 0
     assert sum(len(batch.outcomes) for batch in desk.batches) == 4
     assert not reporter.full
 
 
-async def test_rejected_outcomes_are_told_by_code(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejected_outcomes_are_logged_by_code(caplog: pytest.LogCaptureFixture) -> None:
     async def take(batch: Batch) -> Receipt:
         return Receipt(1, ("NOT_FOUND", "AT_OUT_OF_RANGE", "NOT_FOUND"))
 
@@ -126,7 +126,7 @@ async def test_rejected_outcomes_are_told_by_code(caplog: pytest.LogCaptureFixtu
     assert said == ["keydesk rejected 2 outcomes: NOT_FOUND", "keydesk rejected 1 outcomes: AT_OUT_OF_RANGE"]
 
 
-def test_a_loop_that_goes_away_takes_no_outcome_with_it() -> None:
+def test_an_event_loop_that_ends_loses_no_outcome() -> None:
     desk = Desk(KeydeskUnavailable("down"))
     reporter = Reporter(desk.take, interval_seconds=0)
 
@@ -147,13 +147,13 @@ def test_a_loop_that_goes_away_takes_no_outcome_with_it() -> None:
     assert desk.batches[0] == desk.batches[1] != desk.batches[2]
 
 
-async def test_answers_lost_on_the_way_make_no_request_count_twice(team: Team, upstream: Upstream) -> None:
+async def test_lost_answers_make_no_request_count_twice(team: Team, upstream: Upstream) -> None:
     made = await make_key(team)
     desk = Keydesk(URL, GATEWAY_TOKEN, transport=upstream)
     reporter = Reporter(desk.report)
     for status in (200, 201, 404, 500):
         reporter.add(Outcome(key_id=made.key.id, status=status, permission="pdf.read"))
-    upstream.deaf = 2
+    upstream.lost_answers = 2
     assert await reporter.flush(30) == 0
     assert upstream.asked == ["/v1/usage"] * 3
     await desk.aclose()

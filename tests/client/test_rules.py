@@ -1,4 +1,4 @@
-"""The table of permissions: what it opens, and that nothing a caller can write opens more."""
+"""The permission table: what it allows, and that no request can get more than that."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def asked(method: str, path: str, *, root_path: str = "", headers: dict[str, str
         ("GET", "/by/8b0c9a1e-3f64-4a0e-9d7e-3a2f8d3e1c11/.5", CLOSED),
     ],
 )
-def test_the_first_rule_that_fits_decides_and_without_one_it_is_closed(method: str, path: str, requirement: Requirement) -> None:
+def test_the_first_matching_rule_decides_and_without_one_it_is_closed(method: str, path: str, requirement: Requirement) -> None:
     assert asked(method, path) == requirement
 
 
@@ -70,7 +70,7 @@ AMBIGUOUS = ["//", "//pdfs/1", "/pdfs//1", "/files/../pdfs/1", "/files/.", "/pdf
 
 
 @pytest.mark.parametrize("path", AMBIGUOUS)
-def test_a_path_that_routers_read_differently_is_closed(path: str) -> None:
+def test_a_path_that_routers_interpret_differently_is_closed(path: str) -> None:
     assert asked("GET", path) is CLOSED
 
 
@@ -90,7 +90,7 @@ def test_the_path_is_the_one_the_application_sees_below_its_root(root: str, path
     assert asked("GET", path, root_path=root) == requirement
 
 
-def test_a_preflight_passes_where_the_method_it_asks_about_may_be_opened() -> None:
+def test_a_preflight_passes_if_a_rule_allows_the_method_it_asks_about() -> None:
     asking = {"origin": "https://a.example", "access-control-request-method": "post"}
     assert asked("OPTIONS", "/pdfs", headers=asking) is PUBLIC
     assert asked("OPTIONS", "/pdfs/12", headers=asking) is CLOSED
@@ -117,7 +117,7 @@ def test_a_preflight_passes_where_the_method_it_asks_about_may_be_opened() -> No
         ("GET /pdfs", ["pdf.read"]),
     ],
 )
-def test_a_rule_that_cannot_mean_what_it_says_is_refused_at_once(route: str, requirement: Any) -> None:
+def test_an_invalid_rule_is_refused_at_construction(route: str, requirement: Any) -> None:
     with pytest.raises(ValueError, match=r"route|parameter|permission|none of"):
         Rules({route: requirement})
 
@@ -133,7 +133,7 @@ def test_a_rule_that_cannot_mean_what_it_says_is_refused_at_once(route: str, req
         ("WEBSOCKET /{rest:path}", "WEBSOCKET /live"),
     ],
 )
-def test_a_rule_that_another_hides_is_refused_unless_both_say_the_same(first: str, later: str) -> None:
+def test_a_rule_that_another_hides_is_refused_unless_both_are_equal(first: str, later: str) -> None:
     with pytest.raises(ValueError, match="never reached"):
         Rules({first: PUBLIC, later: "pdf.read"})
     Rules({first: "pdf.read", later: "pdf.read"})
@@ -147,14 +147,14 @@ def plain(word: str) -> Any:
 
 
 class Report(HTTPEndpoint):
-    """Takes methods in any case."""
+    """Accepts methods in upper and lower case."""
 
     async def get(self, request: Any) -> PlainTextResponse:
         return PlainTextResponse("secret")
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
-    """Minds neither path nor method."""
+    """Ignores path and method."""
     await PlainTextResponse("secret")(scope, receive, send)
 
 
@@ -202,7 +202,7 @@ OPEN: dict[str, Requirement] = {
     "GET /admin": "admin",
     "POST /admin": "admin",
     "GET /report": "admin",
-    "* /bare{rest:path}": "admin",  # a mount of Litestar's takes `/bareness` too
+    "* /bare{rest:path}": "admin",  # a mount of Litestar serves `/bareness` too
     "* /sub": "admin",
     "* /sub/{name}": "admin",
     "* /{page}": PUBLIC,
@@ -220,7 +220,7 @@ METHODS = st.sampled_from(["GET", "GET", "gEt", "HEAD", "POST", "OPTIONS", "PURG
 
 
 async def answer_of(app: Any, method: str, path: str, root: str) -> str | None:
-    """What is served without any key; None for a refusal or an error. Keydesk is nowhere."""
+    """The answer without any key; None for a refusal or an error. There is no Keydesk behind it."""
     said: list[Any] = []
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": method, "path": path,
@@ -250,12 +250,12 @@ async def answer_of(app: Any, method: str, path: str, root: str) -> str | None:
 async def test_no_address_or_method_reaches_a_protected_handler_through_a_public_rule(
     app: Any, method: str, path: str, root: str
 ) -> None:
-    door = KeydeskMiddleware(app, url="http://127.0.0.1:1", token="t", permissions=OPEN)
-    assert await answer_of(door, method, path, root) in (None, "", "public")
+    protected = KeydeskMiddleware(app, url="http://127.0.0.1:1", token="t", permissions=OPEN)
+    assert await answer_of(protected, method, path, root) in (None, "", "public")
 
 
 @pytest.mark.parametrize("app", [STARLETTE, LITESTAR], ids=["starlette", "litestar"])
-async def test_the_handlers_of_that_test_are_there(app: Any) -> None:
+async def test_the_handlers_of_that_test_are_reachable(app: Any) -> None:
     for path in ("/admin", "/report", "/sub/x", "/bare/x", "/files/a/b"):
         assert await answer_of(app, "GET", path, "") == "secret"
     assert await answer_of(app, "GET", "/page", "") == "public"

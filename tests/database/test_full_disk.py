@@ -1,4 +1,4 @@
-"""A disk that the write-ahead log has filled: it is emptied into the database, and counting goes on."""
+"""A disk filled by the write-ahead log: the log is checkpointed into the database, and counting continues."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from tests.conftest import KIND, PEPPER
 from tests.support.processes import ROOT, without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "sqlite", reason="it is about SQLite's file")]
-# A process that may mount what only it sees: a disk of a few megabytes.
+# A process in its own mount namespace, with a disk of a few megabytes.
 ALONE = ("unshare", "--user", "--map-root-user", "--mount")
 MOUNT = ("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs")
 TURNS, KEYS = 1_500, 50
 FILL = f"""
 import asyncio, json, os, subprocess, sys
 from app import database, start
-from app.database import hot
+from app.database import hot_path
 from app.errors import Unavailable
 from app.settings import Settings
-from app.usage.counting import Tally
+from app.usage.counters import CounterBatch
 
 async def main():
     counted, failed = 0, []
     async with start.opened(Settings.load(os.environ), make=True):
-        path = hot.open_for(database.engine())
+        path = hot_path.open_for(database.engine())
         await path.open()
+        await path.reserve()
         for turn in range({TURNS}):
-            tally = Tally()
+            tally = CounterBatch()
             for number in range({KEYS}):
                 tally.count(f"key_{{number}}", 0, "pdf.read", "VALID")
             try:
@@ -48,7 +49,7 @@ asyncio.run(main())
 """
 
 
-def test_a_log_that_filled_the_disk_is_emptied_and_what_comes_next_is_counted(tmp_path: Path) -> None:
+def test_a_log_that_filled_the_disk_is_checkpointed_and_later_requests_are_counted(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run([*ALONE, *MOUNT, str(disk)], capture_output=True, check=False).returncode:
@@ -62,9 +63,9 @@ def test_a_log_that_filled_the_disk_is_emptied_and_what_comes_next_is_counted(tm
     command = [*ALONE, sys.executable, "-c", FILL, str(disk)]
     done = subprocess.run(command, cwd=ROOT, env=without_settings() | own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["failed"], "the disk was never full"
-    # Each time it was full one batch was lost, and none after it.
-    assert not {turn + 1 for turn in told["failed"]} & set(told["failed"])
-    assert told["counted"] == TURNS - len(told["failed"])
-    assert told["held"] == told["counted"] * KEYS
+    result = json.loads(done.stdout)
+    assert result["failed"], "the disk was never full"
+    # Each time the disk was full one batch was lost, and none after it.
+    assert not {turn + 1 for turn in result["failed"]} & set(result["failed"])
+    assert result["counted"] == TURNS - len(result["failed"])
+    assert result["held"] == result["counted"] * KEYS

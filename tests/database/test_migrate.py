@@ -1,4 +1,4 @@
-"""Migrations: one process at a time, and a kill at any point leaves what the next start mends."""
+"""Migrations: one process at a time, and after a kill at any point the next start completes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Variables of a database that does not exist yet."""
+    """Environment variables for a database that does not exist yet."""
     if KIND == "postgres":
         server: Postgres = request.getfixturevalue("postgres")
         url = server.new_database()
@@ -43,7 +43,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return {"KEYDESK_DATABASE_URL": url, "KEYDESK_PEPPER": PEPPER, "KEYDESK_REVOCATION_JOURNAL": journal}
 
 
-def test_four_processes_that_start_at_once_make_one_database(fresh: dict[str, str]) -> None:
+def test_four_processes_that_start_together_create_one_database(fresh: dict[str, str]) -> None:
     processes = [python(MIGRATE, fresh) for _ in range(4)]
     assert [answer(process) for process in processes] == ["begun\n[]\n"] * 4
 

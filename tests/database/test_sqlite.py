@@ -1,4 +1,4 @@
-"""The SQLite engine: persistent connections, one writer, and nothing left open by whoever gives up."""
+"""The SQLite engine: persistent connections, one writer, and nothing left open after a cancellation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conftest import KIND
 pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="about the SQLite engine")
 
 
-async def test_every_connection_has_the_pragmas_that_the_promises_rest_on(db: None) -> None:
+async def test_every_connection_has_the_pragmas_that_durability_needs(db: None) -> None:
     engine = database.engine()
     assert isinstance(engine, PersistentSQLiteEngine)
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 0}
@@ -30,12 +30,12 @@ async def test_every_connection_has_the_pragmas_that_the_promises_rest_on(db: No
             assert list(next(iter(rows)).values()) == [value]  # type: ignore[attr-defined]
 
 
-async def test_a_write_outside_a_transaction_is_a_mistake_that_shows(db: None) -> None:
+async def test_a_write_outside_a_transaction_raises(db: None) -> None:
     with pytest.raises(RuntimeError, match="outside"):
         await database.fetch("DELETE FROM throttle")
 
 
-async def test_a_statement_that_is_wrong_is_a_mistake_of_ours_and_no_outage(db: None) -> None:
+async def test_a_faulty_statement_is_a_bug_and_not_an_outage(db: None) -> None:
     for wrong in ("SELECT nonsense", "SELECT 'x' LIKE '" + "x" * 60_000 + "'"):
         with pytest.raises(sqlite3.OperationalError):
             await database.fetch(wrong)
@@ -45,7 +45,7 @@ async def test_a_statement_that_is_wrong_is_a_mistake_of_ours_and_no_outage(db: 
     assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]
 
 
-async def test_a_file_that_is_broken_or_held_by_others_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_corrupt_or_locked_file_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.0)
     path = tmp_path / "other.db"
     engine = PersistentSQLiteEngine(path)
@@ -77,7 +77,7 @@ async def test_two_hundred_concurrent_read_then_write_transactions_all_succeed(d
     threads = threading.active_count()
     await asyncio.gather(*(add_one() for _ in range(200)))
     assert (await database.fetch("SELECT revision FROM installation WHERE id = 1"))[0]["revision"] == start + 200
-    # Others may end meanwhile, such as those of applications of earlier tests.
+    # Other tasks may end meanwhile, such as those of applications of earlier tests.
     assert threading.active_count() <= threads
 
 
@@ -109,3 +109,29 @@ async def test_an_error_inside_rolls_back_what_was_written_before_it(db: None) -
             await database.fetch("UPDATE installation SET audit_length = 99 WHERE id = 1")
             _ = 1 // 0
     assert await database.fetch("SELECT audit_length FROM installation WHERE id = 1") == [{"audit_length": 0}]
+
+
+async def test_a_change_that_is_cancelled_while_it_begins_leaves_no_transaction_open(tmp_path: Path) -> None:
+    engine = PersistentSQLiteEngine(tmp_path / "keydesk.db")
+    await engine.start_connection_pool()
+    try:
+        busy = threading.Event()
+        writer = engine._connected()
+        occupied = asyncio.ensure_future(writer._execute(busy.wait))
+        await asyncio.sleep(0)
+        beginning = asyncio.create_task(engine.begin())
+        while not engine.writer_lock.locked():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        beginning.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        busy.set()
+        await occupied
+        with pytest.raises(asyncio.CancelledError):
+            await beginning
+        assert not writer.in_transaction and not engine.writer_lock.locked()
+        await engine.begin()
+        await engine.end(commit=True)
+    finally:
+        await engine.close_connection_pool()

@@ -1,4 +1,4 @@
-"""What is written down is true: settings, links, commands, codes, limits, scopes, and the gateways' examples."""
+"""The documentation is correct: settings, links, commands, codes, limits, scopes, and the gateway examples."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from starlette.applications import Starlette
 
 from app import catalogue
 from app.access.actor import Actor, ActorKind, Role, Scope
-from app.access.fields import FIELDS, MUTATIONS
 from app.access.policy import may
-from app.api import http, limits
-from app.api.documents import ERRORS_TOLD, Documents
-from app.api.price import BUDGET
-from app.api.schema import core
+from app.api.execution import http, limits
+from app.api.execution.cost import BUDGET
+from app.api.execution.documents import ERRORS_TOLD, Documents
+from app.api.framework.authorization import MUTATIONS
+from app.api.schema import ACTIONS, core
 from app.errors import MOST_FAULTS, NotAllowed, NotFound, ValidationFailed
 from app.paths import DEFAULT_CATALOGUE
 from app.settings import CLIENT_VARIABLES, PREFIX, Settings
-from app.verification.answers import FORBIDDEN
-from app.verification.verify import Code
+from app.verification.responses import FORBIDDEN
+from app.verification.verdict import Code
 from keydesk_client import KeydeskMiddleware
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,14 +33,14 @@ LONGEST_DECISION = 45
 
 
 def pages() -> list[Path]:
-    """Every Markdown file of the project, those not yet committed too."""
+    """Every Markdown file of the project, including uncommitted ones."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     return [ROOT / name for name in names if name and (ROOT / name).exists()]
 
 
 def prose(page: Path) -> str:
-    """The page without its code."""
+    """The page without its code blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
 
 
@@ -49,13 +49,13 @@ def fenced(page: Path, language: str) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names that a heading can be linked by, as the usual viewers make them."""
+    """The anchors of a page's headings, as the usual viewers generate them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """The rows of the first table under a heading, without its head."""
+    """The rows of the first table under a heading, without its header."""
     text = re.split(rf"^#+ {re.escape(heading)}$", (ROOT / page).read_text(), flags=re.M)[1]
     lines = [line for line in re.split(r"^#", text, flags=re.M)[0].splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -71,7 +71,7 @@ def test_every_setting_has_its_heading_and_every_heading_its_setting() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_default_that_is_written_down_is_the_one_that_holds(name: str) -> None:
+def test_the_documented_default_is_the_real_one(name: str) -> None:
     setting = SETTINGS[name]
     (written,) = re.findall(r"^Default: (.+)$", setting_sections()[name], re.M)
     assert setting.default is not MISSING
@@ -92,7 +92,7 @@ def test_the_example_of_a_setting_is_accepted(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"[a-z]+:", target):
             continue
@@ -113,7 +113,7 @@ BLOCKING = ("make run", "make demo", "keydesk serve", "python -m examples.pdf_ap
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_goes_on_for_ever_is_the_last_command_of_its_block_and_the_command_has_one_name(page: Path) -> None:
+def test_a_command_that_does_not_exit_is_the_last_of_its_block_and_keydesk_has_one_name(page: Path) -> None:
     for block in [] if page.name == "CONTRIBUTING.md" else fenced(page, "sh"):
         assert ".venv/bin/keydesk" not in block
         lines = [line for line in block.splitlines() if line]
@@ -121,9 +121,7 @@ def test_what_goes_on_for_ever_is_the_last_command_of_its_block_and_the_command_
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/client.md", "client/README.md"])
-def test_who_protects_an_api_is_told_how_to_install_the_client_and_the_lines_run_as_they_stand(
-    page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_client_pages_say_how_to_install_it_and_their_examples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYDESK_GATEWAY_TOKEN", "fl_gate_x")
     assert "pip install ./client" in (ROOT / page).read_text()
     examples = [text for text in fenced(ROOT / page, "python") if 'url="http://127.0.0.1:8000"' in text and "import os" in text]
@@ -134,21 +132,21 @@ def test_who_protects_an_api_is_told_how_to_install_the_client_and_the_lines_run
         assert made["KeydeskMiddleware"] is KeydeskMiddleware and callable(made["app"])
 
 
-def test_a_new_key_is_tried_as_the_examples_page_says_with_any_curl() -> None:
+def test_the_shown_curl_command_matches_the_example_page_and_works_with_any_curl() -> None:
     shown = catalogue.load(DEFAULT_CATALOGUE).try_it
     assert shown.startswith("curl ") and "--json" not in shown and "Content-Type: application/json" in shown
     page = (ROOT / "examples" / "pdf_api" / "README.md").read_text()
     assert set(re.findall(r" -[a-zA-Z]\b", shown)) <= set(re.findall(r" -[a-zA-Z]\b", page))
 
 
-def test_the_gateways_examples_are_the_files_that_are_there() -> None:
+def test_the_gateway_examples_equal_the_files() -> None:
     page = (ROOT / "docs" / "gateways.md").read_text()
     shown = re.findall(r"^\[(deploy/gateways/\S+)\]\(\S+\):\n\n```\w+\n(.*?)^```", page, re.M | re.S)
     assert {name: (ROOT / name).read_text() for name, _ in shown} == dict(shown)
     assert {name for name, _ in shown} == {f"deploy/gateways/{path.name}" for path in (ROOT / "deploy" / "gateways").iterdir()}
 
 
-def test_the_codes_stand_in_their_order_with_their_status() -> None:
+def test_the_codes_are_listed_in_order_with_their_status() -> None:
     def status(code: Code) -> str:
         if code is Code.VALID:
             return "204"
@@ -158,7 +156,7 @@ def test_the_codes_stand_in_their_order_with_their_status() -> None:
     assert [(row[0].strip("`"), row[3]) for row in rows] == [(str(code), status(code)) for code in Code]
 
 
-def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
+def test_the_documented_limits_of_graphql_are_the_real_ones() -> None:
     assert dict(table("docs/graphql.md", "Limits")) == {
         "body": f"{http.MAXIMUM_BODY // 1024} KiB",
         "levels of JSON in variables": str(http.MAXIMUM_JSON_DEPTH),
@@ -173,11 +171,11 @@ def test_the_limits_of_graphql_are_the_ones_that_hold() -> None:
         "aliases": str(limits.ALIASES),
         "root fields of a query": str(limits.ROOT_FIELDS),
         "mutations in an operation": str(limits.MUTATIONS),
-        "directives at one place": str(limits.DIRECTIVES),
+        "directives at one location": str(limits.DIRECTIVES),
         "comparisons of repeated fields": f"{limits.COMPARISONS:,}",
-        "price": f"{BUDGET:,}",
-        "errors told": str(ERRORS_TOLD),
-        "faults of an input told (`ValidationFailed`)": str(MOST_FAULTS),
+        "cost": f"{BUDGET:,}",
+        "errors reported": str(ERRORS_TOLD),
+        "faults of an input reported (`ValidationFailed`)": str(MOST_FAULTS),
     }
 
 
@@ -190,14 +188,14 @@ def test_the_examples_of_graphql_are_valid_and_within_the_limits() -> None:
     for text in examples:
         document = documents.prepare(text)
         assert document.errors == ()
-        assert documents.bill(document, document.operation(None), {}).cost <= BUDGET
+        assert documents.cost_of(document, document.operation(None), {}).cost <= BUDGET
 
 
-def test_the_scopes_are_the_policys_with_the_mutations_that_each_opens() -> None:
+def test_the_documented_scopes_are_those_of_the_policy_with_their_mutations() -> None:
     def mutations(scope: Scope) -> set[str]:
-        """What a key with this scope may change and a key without it may not, made by an owner."""
+        """The mutations that a key created by an owner may run with this scope and not without it."""
         key = Actor(ActorKind.MANAGEMENT_KEY, "mgk", "key", user_id="usr", workspace_id="wsp", scopes=frozenset({scope}))
-        named = {name.removeprefix(MUTATIONS): action for name, action in FIELDS.items() if name.startswith(MUTATIONS)}
+        named = {name.removeprefix(MUTATIONS): action for name, action in ACTIONS.items() if name.startswith(MUTATIONS)}
         return {name for name, action in named.items() if action and may(key, Role.OWNER, action)}
 
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in table("docs/graphql.md", "Scopes")}
@@ -208,7 +206,7 @@ def test_the_scopes_are_the_policys_with_the_mutations_that_each_opens() -> None
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda page: page.stem)
-def test_a_decision_is_one_page_with_the_sentence_people_quote(page: Path) -> None:
+def test_a_decision_is_one_page_with_one_sentence_to_quote(page: Path) -> None:
     text = page.read_text()
     assert len(text.splitlines()) <= LONGEST_DECISION
     (quote,) = re.findall(r"^> (.+)$", text, re.M)
@@ -217,15 +215,15 @@ def test_a_decision_is_one_page_with_the_sentence_people_quote(page: Path) -> No
     assert re.findall(r"^## (\w+)$", text, re.M) == ["Context", "Decision", "Consequences"]
 
 
-def test_every_code_of_an_error_is_in_the_one_table_and_no_other() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "app/api").glob("*.py"))
+def test_the_table_of_error_codes_is_complete() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "app/api").rglob("*.py"))
     ways = (r'Refused\(\s*\d+, "([A-Z_]+)"', r'http\.error\(\s*"([A-Z_]+)"', r'"code": "([A-Z_]+)"', r'"([A-Z_]+)" if isinstance')
     raised = {code for way in ways for code in re.findall(way, sources)} | {"BAD_USER_INPUT"}
-    # Problems of the error tree that a read can meet.
+    # Problems of the error tree that a query can have.
     raised |= {kind.code for kind in (ValidationFailed, NotAllowed, NotFound)}
     assert {row[0].strip("`") for row in table("docs/graphql.md", "Errors")} == raised
 
 
-def test_what_repeating_does_is_written_down_for_every_mutation() -> None:
+def test_the_effect_of_repeating_is_documented_for_every_mutation() -> None:
     text = re.split(r"^## Idempotency$", (ROOT / "docs/graphql.md").read_text(), flags=re.M)[1]
-    assert [name for name in FIELDS if name.startswith(MUTATIONS) and f"`{name.removeprefix(MUTATIONS)}`" not in text] == []
+    assert [name for name in ACTIONS if name.startswith(MUTATIONS) and f"`{name.removeprefix(MUTATIONS)}`" not in text] == []

@@ -1,4 +1,4 @@
-"""What another catalogue would mean: said of every living key that it would change something for, and nothing is changed."""
+"""`doctor --catalogue`: lists every live key that another catalogue would affect, and changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from app.doctor.preview import preview
 from app.errors import NotAllowed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
-from app.keys.service import KeyEdit
 from app.paths import DEFAULT_CATALOGUE
 from tests.conftest import Team, make_key
 
@@ -29,7 +28,7 @@ async def clock_stands(db: None) -> None:
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Changed:
-    """The default catalogue with pieces of its text replaced."""
+    """The default catalogue with parts of its text replaced."""
 
     def make(*pieces: tuple[str, str]) -> catalogue.Catalogue:
         text = DEFAULT_CATALOGUE.read_text()
@@ -58,7 +57,7 @@ def named(team: Team, key: ApiKey, rest: str) -> str:
     return f"{team.slug}, {key.name} ({key.id}) {rest}"
 
 
-async def test_the_same_catalogue_changes_nothing(team: Team, changed: Changed) -> None:
+async def test_the_same_catalogue_affects_no_key(team: Team, changed: Changed) -> None:
     await old_key(team, 200, "Old")
     assert await said(changed()) == [("catalogue", "nothing would be otherwise for 1 living key")]
 
@@ -76,7 +75,7 @@ async def test_keys_that_would_become_due_or_overdue_are_named(team: Team, chang
     ]
 
 
-async def test_lives_beyond_the_new_maximum_are_named_and_kept(team: Team, changed: Changed) -> None:
+async def test_lifetimes_beyond_the_new_maximum_are_listed_and_kept(team: Team, changed: Changed) -> None:
     long = (await make_key(team, "long", environment="temporary", expires_at=NOW + 60 * DAY)).key
     await make_key(team, "short", environment="temporary", expires_at=NOW + 5 * DAY)
     endless = (await make_key(team, "endless", environment="staging")).key
@@ -94,7 +93,7 @@ async def test_lives_beyond_the_new_maximum_are_named_and_kept(team: Team, chang
     assert (await keys.get(team.owner, long.id)).expires_at == NOW + 60 * DAY
 
 
-async def test_permissions_and_environments_that_would_leave_are_named(team: Team, changed: Changed) -> None:
+async def test_permissions_and_environments_that_would_be_removed_are_listed(team: Team, changed: Changed) -> None:
     key = (await make_key(team, "holder", permissions=("pdf.read", "template.read", "template.write"))).key
     staged = (await make_key(team, "staged", environment="development", permissions=("pdf.read",))).key
     new = changed(
@@ -111,9 +110,9 @@ async def test_permissions_and_environments_that_would_leave_are_named(team: Tea
     )
 
 
-async def test_keys_that_are_over_are_left_out_and_nothing_is_written(team: Team, other_team: Team, changed: Changed) -> None:
+async def test_expired_and_revoked_keys_are_left_out_and_nothing_is_written(team: Team, other_team: Team, changed: Changed) -> None:
     revoked, expired = await old_key(team, 40, "revoked"), await old_key(team, 40, "expired")
-    await keys.update(team.owner, expired.id, KeyEdit(expires_at=NOW + 1, set_expiry=True))
+    await keys.update(team.owner, expired.id, {"expires_at": NOW + 1})
     await keys.revoke(team.owner, revoked.id, Reason.OTHER)
     theirs = await old_key(other_team, 41, "theirs")
     database.freeze(NOW + 1)
@@ -126,6 +125,6 @@ async def test_keys_that_are_over_are_left_out_and_nothing_is_written(team: Team
     assert [await database.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in tables] == before
 
 
-async def test_it_is_the_operators_to_ask(team: Team) -> None:
+async def test_only_the_operator_may_run_it(team: Team) -> None:
     with pytest.raises(NotAllowed):
         await preview(team.owner, catalogue.current())

@@ -1,4 +1,4 @@
-"""Real nodes on the run's database, and a workspace with everybody who asks them for something."""
+"""Real nodes on the test run's database, and a workspace with all kinds of callers."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import pytest
 from app import database
 from app.access.actor import Actor, Scope
 from app.clock import DAY
-from app.gateways import service as gateways
-from app.management import service as management
-from app.management.key import Asked
+from app.gateway_tokens import service as gateway_tokens
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.plans import service as plans
 from tests.conftest import Team
-from tests.support.people import make_owner
+from tests.support.http import DECIDED_WITHIN_SECONDS, PAUSE_SECONDS, Answer, Unanswered, Unsent, Wire
 from tests.support.server import Server
-from tests.support.wire import Unanswered, Unsent, Wire
+from tests.support.users import make_owner
 
 StartNodes = Callable[..., list[Server]]
 
 
 @pytest.fixture
 def nodes(environment: dict[str, str], tmp_path: Path) -> Iterator[StartNodes]:
-    """Starts so many nodes, with these variables beside the run's; all are killed at the end."""
+    """Starts so many nodes, with these additional variables; kills all of them at the end."""
     with contextlib.ExitStack() as stack:
         yield lambda count, **variables: started(stack, count, environment | variables, tmp_path)
 
 
 def started(stack: contextlib.ExitStack, count: int, environment: dict[str, str], folder: Path) -> list[Server]:
-    """All at once, then waited for."""
+    """Starts all nodes together, then waits for them."""
     found = [Server(environment, folder) for _ in range(count)]
     for server in found:
         server.start(ready=False)
@@ -44,7 +44,7 @@ def started(stack: contextlib.ExitStack, count: int, environment: dict[str, str]
 
 
 async def listening(node: Server) -> None:
-    """Until the node answers at all, ready or not."""
+    """Waits until the node answers, ready or not."""
     async with asyncio.timeout(30), Wire(node.port) as wire:
         while True:
             with contextlib.suppress(Unsent, Unanswered):
@@ -53,9 +53,22 @@ async def listening(node: Server) -> None:
             await asyncio.sleep(0.05)
 
 
+def _is_starting(faults: dict[str, str]) -> bool:
+    return faults.get("node") == "starting"
+
+
+async def readiness(wire: Wire) -> Answer:
+    """The node's readiness, asked again for up to a minute while it starts or the database is at fault: on a busy machine a check
+    of it may take too long."""
+    async with asyncio.timeout(DECIDED_WITHIN_SECONDS):
+        while "database" in (faults := (answer := await wire.send("GET", "/readyz")).json()["faults"]) or _is_starting(faults):
+            await asyncio.sleep(PAUSE_SECONDS)
+        return answer
+
+
 @dataclass(frozen=True)
 class Desk:
-    """A workspace whose owner has a password, a management key that may do everything, and a gateway token."""
+    """A workspace whose owner has a password, a management key with all scopes, and a gateway token."""
 
     team: Team
     program: str
@@ -75,9 +88,9 @@ async def make_desk(plan: str = "scale_enterprise", email: str = "ann@example.or
     user, workspace = await make_owner(email, "Ann", name)
     await plans.change_plan(Actor.operator(), workspace.slug, plan)
     owner = Actor.user(user.id, user.name, authenticated_at=await database.now())
-    asked = Asked("CI", tuple(Scope), await database.now() + 30 * DAY)
-    _, program = await management.create(owner, workspace.slug, asked)
-    made = await gateways.create(Actor.operator(), f"gateway of {name}")
+    asked = ManagementKeyInput("CI", tuple(Scope), await database.now() + 30 * DAY)
+    _, program = await management_keys.create(owner, workspace.slug, asked)
+    made = await gateway_tokens.create(Actor.operator(), f"gateway of {name}")
     return Desk(Team(workspace, owner, owner, owner), program, made.secret, made.token.id)
 
 

@@ -1,4 +1,4 @@
-"""Known secrets go through everything the product does; each is found in the one answer that showed it, and nowhere else."""
+"""Known secrets pass through all functions; each is found only in the answer that showed it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import pytest
 
 from app import clock, database
 from app.access.actor import Actor, Scope
-from app.gateways import service as gateways
+from app.gateway_tokens import service as gateway_tokens
 from app.keys.secret import PATTERN
 from app.plans import service as plans
 from app.settings import Settings
 from tests.conftest import GATEWAY_TOKEN, KIND, PEPPER
 from tests.faults.conftest import StartNodes
+from tests.support.crawl import crawl, reads
 from tests.support.graphql import operation
+from tests.support.http import Answer, Gateway, Program, Unanswered, Wire
 from tests.support.leaks import Secret
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.visitor import Visitor
-from tests.support.walk import crawl, reads
-from tests.support.wire import Answer, Gateway, Program, Unanswered, Wire
 
 pytestmark = pytest.mark.slow
 SHOWN = len("fl_live_a1b2")
@@ -37,8 +37,8 @@ PASSWORD, WRONG_PASSWORD = secrets.token_urlsafe(20), secrets.token_urlsafe(20)
 
 @dataclass
 class Trail:
-    """Everything that was answered, by what was asked; and the secrets, each with the one answer that may hold it, as an
-    expression (a one-time link is also in the form behind it)."""
+    """All answers by request, and the secrets, each with a regular expression of the requests whose answers may contain it
+    (a one-time link is also in the form behind it)."""
 
     answers: list[tuple[str, bytes]] = field(default_factory=list)
     secrets: list[tuple[Secret, str | None]] = field(default_factory=list)
@@ -78,12 +78,12 @@ async def test_a_secret_is_in_the_answer_that_showed_it_and_nowhere_else(
         assert {asked for asked in leaking if not shown_in or not re.fullmatch(shown_in, asked)} == set(), secret.name
         assert bool(leaking) is bool(shown_in), secret.name
         assert [place for place, content in places.items() if secret.found_in(content)] == [], secret.name
-        # What may be shown is there: the search looks at what was really written.
+        # The shown prefixes are found, which proves that the search reads the real data.
         assert not secret.shown or any(secret.text[: secret.shown].encode() in content for content in places.values())
 
 
 async def _set_up(trail: Trail, visitor: Visitor, node: Server) -> str:
-    """The first owner, by the link that the console shows."""
+    """Creates the first owner with the link on the console."""
     link = node.set_up_link().rsplit("/", 1)[1]
     trail.keep("set-up link", link, rf"(GET|POST) /set-up/{link} (200|422)", digests=False)
     trail.keep("password", PASSWORD)
@@ -107,7 +107,7 @@ async def _set_up(trail: Trail, visitor: Visitor, node: Server) -> str:
 
 
 async def _make(trail: Trail, visitor: Visitor, node: Server, slug: str) -> dict[str, str]:
-    """Keys of every kind; answers an id for each type of thing."""
+    """Creates keys of every kind; returns an id for each type of object."""
     address = f"/w/{slug}/settings/api-keys/new"
     await visitor.get(address)
     for _ in range(2):
@@ -123,7 +123,7 @@ async def _make(trail: Trail, visitor: Visitor, node: Server, slug: str) -> dict
             made = trail.note(name, answer).json()["data"]["createApiKey"]
             if made["secret"]:
                 trail.keep("key by program", made["secret"], "keys/create", shown=SHOWN)
-    made_token = await gateways.create(Actor.operator(), "The gateway")
+    made_token = await gateway_tokens.create(Actor.operator(), "The gateway")
     trail.keep("gateway token", made_token.secret, shown=SHOWN)
     trail.keep("gateway token of the settings", GATEWAY_TOKEN, parts=False)
     (workspace,) = await database.fetch("SELECT id FROM workspace")
@@ -140,7 +140,7 @@ async def _soon() -> str:
 
 
 async def _as_owner(trail: Trail, visitor: Visitor, node: Server, name: str, /, **given: Any) -> Any:
-    """A published mutation with the dashboard's session."""
+    """Runs a published mutation with the dashboard's session."""
     headers = {"cookie": _cookie(visitor), "origin": node.url, "x-csrf-token": visitor.csrf}
     body = {"query": operation(name), "variables": {"input": given}}
     async with Wire(node.port) as wire:
@@ -158,7 +158,7 @@ def _of(trail: Trail, name: str) -> str:
 
 
 async def _use(trail: Trail, node: Server) -> None:
-    """Well and badly, at the gateway."""
+    """Uses the secrets at the gateway, with valid and invalid requests."""
     key, other = _of(trail, "key by form"), _of(trail, "key by program")
     for token in (_of(trail, "gateway token"), GATEWAY_TOKEN):
         async with Gateway(node.port, token) as gateway:
@@ -212,7 +212,7 @@ async def _read_everything(trail: Trail, visitor: Visitor, node: Server, slug: s
 
 
 async def _provoke(trail: Trail, visitor: Visitor, node: Server, slug: str) -> None:
-    """What nobody expected: rows that cannot be, and tables that are gone in the middle of everything."""
+    """Provokes unexpected errors: impossible rows, and tables that disappear."""
     key, token = _of(trail, "key by form"), _of(trail, "management key")
     async with database.transaction():
         await database.fetch("UPDATE api_key SET allowed_ips = 'nowhere'")
@@ -239,9 +239,9 @@ async def _rename(table: str, name: str) -> None:
 
 
 def _places(node: Server, settings: Settings, request: pytest.FixtureRequest) -> dict[str, bytes]:
-    """Every file that the run has written."""
+    """The contents of every file that the run has written."""
     log = node.log.read_text()
-    # The console shows the set-up link once; that is what it is for.
+    # The console shows the set-up link once, as intended.
     lines = [line for line in log.splitlines() if not line.startswith("Nobody owns a workspace yet.")]
     found = {"log": "\n".join(lines).encode(), "journal": settings.journal_path.read_bytes()}
     if settings.sqlite_path:
@@ -250,12 +250,12 @@ def _places(node: Server, settings: Settings, request: pytest.FixtureRequest) ->
 
 
 def _read_apart(path: Path) -> bytes:
-    """In a process of its own: to close a file of SQLite's would let go of all locks that this process has on it."""
+    """Reads a file in a separate process, because closing an SQLite file would release all of this process's locks on it."""
     return subprocess.run(["cat", path], check=True, capture_output=True).stdout
 
 
 def _dumped(server: Postgres, url: str) -> dict[str, bytes]:
-    """All tables as text, and the files of the server if it is ours: pages, and the log of what was written."""
+    """All tables as text and, if the server is ours, its files: pages and the write-ahead log."""
     assert KIND == "postgres"
     if server.handle is None:
         return {}

@@ -1,4 +1,4 @@
-"""SQLite where nothing can be written any more: nothing is valid uncounted, and the node says that it is not ready."""
+"""SQLite on a full disk: no request is valid without being counted, and the node is not ready."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.conftest import GATEWAY_TOKEN, KIND
 from tests.faults.conftest import started
 from tests.faults.test_postgres_gone import _key
 from tests.faults.test_replaced_file import _environment
-from tests.support.wire import Gateway, Wire
+from tests.support.http import Gateway, Wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "sqlite", reason="it is about SQLite's files")]
 
 
-async def test_a_node_that_can_write_nothing_is_not_ready_and_is_again_when_it_can(tmp_path: Path) -> None:
+async def test_a_node_that_cannot_write_is_not_ready_until_it_can(tmp_path: Path) -> None:
     environment = _environment(tmp_path)
     with contextlib.ExitStack() as stack:
         (node,) = started(stack, 1, environment, tmp_path)
@@ -27,14 +27,14 @@ async def test_a_node_that_can_write_nothing_is_not_ready_and_is_again_when_it_c
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway, Wire(node.port) as wire:
 
             async def until(fault: str | None) -> int:
-                """Waits for what /readyz says of the database; answers its status. The journal has its own word there."""
+                """Waits for this fault of the database on /readyz; returns the status. The journal has its own fault there."""
                 async with asyncio.timeout(60):
                     while (answer := await wire.send("GET", "/readyz")).json()["faults"].get("database") != fault:
                         await asyncio.sleep(0.1)
                 return answer.status
 
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "VALID"
-            # No file grows any more: to a program that is a full disk, and whatever it wrote before stays.
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"
+            # No file can grow any more: for a program this is a full disk, and existing data stays.
             resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (0, hard))
             assert await until("cannot be written") == 503, "also when it is asked for nothing"
             for _ in range(5):
@@ -43,4 +43,4 @@ async def test_a_node_that_can_write_nothing_is_not_ready_and_is_again_when_it_c
             assert await until("cannot be written") == 503
             resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (hard, hard))
             await until(None)
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "VALID"
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"

@@ -16,7 +16,7 @@ from tests.conftest import GATEWAY_TOKEN, KIND
 from tests.faults.conftest import started
 from tests.faults.test_postgres_gone import _key, _keydesk
 from tests.faults.test_replaced_file import _copied, _environment, _never_valid_again
-from tests.support.wire import Gateway
+from tests.support.http import Gateway
 
 pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="it is about SQLite's files")
 
@@ -50,13 +50,13 @@ async def test_a_node_ends_when_others_no_longer_see_its_log_and_leaves_the_file
         (node,) = started(stack, 1, environment, tmp_path)
         secret = await _key(node.port, environment, ["pdf.read"])
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "VALID"
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"
         _copied(tmp_path, tmp_path / "copy.db")
         # Whatever the log holds is in the file too, or removing the log would lose it for everybody.
         with contextlib.closing(sqlite3.connect(path, timeout=10)) as other:
             other.execute("PRAGMA wal_checkpoint(PASSIVE)")
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "VALID"
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"
         if how == "copied over":
             shutil.copyfile(tmp_path / "copy.db", path)
         for end in {"log removed": ("-wal",), "index removed": ("-shm",)}.get(how, ("-wal", "-shm")):
@@ -68,6 +68,6 @@ async def test_a_node_ends_when_others_no_longer_see_its_log_and_leaves_the_file
         (tmp_path / "journal.jsonl").unlink()
         node.start()
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "REVOKED"
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "REVOKED"
     with contextlib.closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

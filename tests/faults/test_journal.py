@@ -1,4 +1,4 @@
-"""The revocation journal when it cannot be written, and when it lacks something."""
+"""A revocation journal that cannot be written, or that lacks lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from app.audit import service as audit
 from app.journal import file as journal
 from tests.conftest import make_key
-from tests.faults.conftest import Desk, StartNodes, listening
-from tests.support.wire import Gateway, Program, Wire
+from tests.faults.conftest import Desk, StartNodes, listening, readiness
+from tests.support.http import Gateway, Program, Wire
 
 FAULT = {"journal": "the revocation journal cannot be written"}
 
 
 @pytest.mark.slow
-async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_and_the_node_complains(
+async def test_with_a_journal_that_cannot_be_written_a_revocation_is_in_effect_and_readyz_reports_it(
     desk: Desk, nodes: StartNodes, tmp_path: Path
 ) -> None:
     path = tmp_path / "journal" / "revocations.jsonl"
@@ -26,13 +26,13 @@ async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_a
     path.mkdir()
     async with Program(node.port, desk.program) as program, Gateway(node.port, desk.gateway) as gateway, Wire(node.port) as wire:
         assert (await program.change("keys/revoke", id=first.key.id, reason="OTHER"))["apiKey"]["status"] == "REVOKED"
-        assert (await gateway.verify(first.secret or "")).json()["code"] == "REVOKED"
-        ready = await wire.send("GET", "/readyz")
+        assert (await gateway.verdict(first.secret or "")).json()["code"] == "REVOKED"
+        ready = await readiness(wire)
         assert (ready.status, ready.json()) == (503, {"ready": False, "faults": FAULT})
         assert (await wire.send("GET", "/livez")).status == 200
         path.rmdir()
         await program.change("keys/revoke", id=second.key.id, reason="OTHER")
-        assert (await wire.send("GET", "/readyz")).status == 200
+        assert (await readiness(wire)).status == 200
     node.kill()
     assert set(journal.read(path)) == {second.key.id}
     node.start()
@@ -41,7 +41,7 @@ async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_a
 
 
 @pytest.mark.slow
-async def test_a_journal_that_cannot_be_written_is_told_before_anybody_revokes(
+async def test_a_journal_that_cannot_be_written_is_reported_before_any_revocation(
     desk: Desk, nodes: StartNodes, tmp_path: Path
 ) -> None:
     path = tmp_path / "journal.jsonl"
@@ -52,4 +52,4 @@ async def test_a_journal_that_cannot_be_written_is_told_before_anybody_revokes(
     node.start(ready=False)
     async with Wire(node.port) as wire:
         await listening(node)
-        assert (await wire.send("GET", "/readyz")).json()["faults"] == FAULT
+        assert (await readiness(wire)).json()["faults"] == FAULT

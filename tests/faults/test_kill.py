@@ -1,6 +1,6 @@
-"""Twenty times `kill -9` of one of two nodes under load, at random moments; then what callers were told is compared with what is.
-One campaign for all tests of this module: gateways verify and report, programs create, edit and revoke, and each writes
-down what it was answered and what it asked without an answer.
+"""Twenty times `kill -9` of one of two nodes under load, at random moments; then the answers are compared with the database.
+One campaign serves all tests of this module: gateways verify and report, programs create, edit and revoke, and each records
+its answers and its requests without an answer.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from app.audit import service as audit
 from app.journal import file as journal
 from app.settings import Settings
 from tests.conftest import empty, make_key
-from tests.faults.conftest import Desk, make_desk, started
+from tests.faults.conftest import Desk, make_desk, readiness, started
+from tests.support.http import Answer, Gateway, Program, Unanswered, Undecided, Unsent, Wire
 from tests.support.server import Server
-from tests.support.wire import Answer, Gateway, Program, Unanswered, Undecided, Unsent, Wire
 
 pytestmark = pytest.mark.slow
 KILLS, GATEWAYS, REPORTERS, PROGRAMS = 20, 8, 2, 3
-READY_WITHIN_SECONDS = 5
+READY_WITHIN_SECONDS, LONGEST_SECONDS = 5, 60
 Slot = tuple[str, str, str]
 
 
 @dataclass
 class Ledger:
-    """What callers know: answered, and asked without an answer, which counts once or not at all."""
+    """The callers' records: answered requests, and requests without an answer, which count once or not at all."""
 
     answered: collections.Counter[Slot] = field(default_factory=collections.Counter)
     unanswered: collections.Counter[Slot] = field(default_factory=collections.Counter)
@@ -51,19 +51,25 @@ class Ledger:
 
 @dataclass
 class Campaign:
-    """`subjects`: secret, permission to ask for, and where that will be counted."""
+    """`subjects`: the secret, the permission to verify, and the counter for it."""
 
     desk: Desk
     nodes: list[Server]
     subjects: list[tuple[str, str, Slot]]
     ledger: Ledger = field(default_factory=Ledger)
-    # How long the first start of both took, and each restart.
+    # The durations of the first start of both nodes, and of each restart.
     first_start: float = 0
     restarts: list[float] = field(default_factory=list)
+    ended: float = 0
 
     @property
     def over(self) -> bool:
-        return len(self.restarts) == KILLS
+        """All kills are done, and enough was answered to compare: on a busy machine a restart takes seconds, in which little is."""
+        if len(self.restarts) < KILLS:
+            return False
+        self.ended = self.ended or time.monotonic()
+        enough = len(self.ledger.revoked) > KILLS and sum(self.ledger.reported.values()) > KILLS
+        return enough or time.monotonic() > self.ended + LONGEST_SECONDS
 
     def port(self, number: int) -> int:
         return self.nodes[number % len(self.nodes)].port
@@ -81,7 +87,7 @@ class Campaign:
     async def _kill(self, node: Server) -> None:
         chance = random.Random(node.port)
         for _ in range(KILLS // len(self.nodes)):
-            # So long it works undisturbed; then it dies wherever it happens to be.
+            # It works undisturbed for this time; then it is killed at any point.
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             await asyncio.to_thread(node.kill)
             began = time.monotonic()
@@ -111,7 +117,7 @@ class Campaign:
         self.ledger.answered[slot] += 1
 
     async def _report(self, number: int) -> None:
-        """Sends each batch again until it is answered, as the client does."""
+        """Repeats each batch until it is answered, as the client does."""
         chance = random.Random(100 + number)
         async with Gateway(self.port(number), self.desk.gateway) as gateway:
             while not self.over:
@@ -143,7 +149,7 @@ class Campaign:
                 await asyncio.sleep(0.01)
 
     async def _life(self, program: Program, name: str) -> None:
-        """One key made, renamed and revoked, as far as it comes."""
+        """Creates, renames and revokes one key, as far as the answers allow."""
         made = await program.change("keys/create", name=name, environment="production", permissions=["pdf.read"])
         key = made["apiKey"]["id"]
         self.ledger.created.add(key)
@@ -159,7 +165,7 @@ class Campaign:
 async def campaign(
     opened: None, environment: dict[str, str], settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Campaign]:
-    """After the last kill: both nodes are up again and nobody asks for anything."""
+    """The state after the last kill: both nodes run again, without requests."""
     await empty()
     desk = await make_desk()
     with contextlib.ExitStack() as stack:
@@ -182,7 +188,7 @@ async def _subjects(desk: Desk) -> list[tuple[str, str, Slot]]:
         for permission in ("pdf.read", "pdf.generate", "pdf.delete"):
             told = "PERMISSION_DENIED" if code == "VALID" and permission == "pdf.delete" else code
             found.append((created.secret or "", permission, (created.key.id, permission, told)))
-    # The first two are keys that services also report about; all belong to the one who verifies.
+    # Services also report about the first two keys; all are verified.
     return found
 
 
@@ -193,7 +199,7 @@ async def _counted() -> collections.Counter[Slot]:
     return collections.Counter({(row["key"], row["permission"], row["outcome"]): int(row["n"]) for row in rows})
 
 
-async def test_what_was_answered_is_counted_and_what_was_not_counts_once_or_never(campaign: Campaign) -> None:
+async def test_answered_requests_are_counted_and_others_count_once_or_not_at_all(campaign: Campaign) -> None:
     counted, ledger = await _counted(), campaign.ledger
     assert min(ledger.answered[slot] for _, _, slot in campaign.subjects) > 0
     assert sum(ledger.unanswered.values()) >= KILLS / 2
@@ -208,7 +214,7 @@ async def test_a_usage_batch_that_is_repeated_until_it_is_answered_counts_exactl
     assert {slot: counted[slot] for slot in ledger.reported} == dict(ledger.reported)
 
 
-async def test_each_change_is_wholly_there_with_its_entry_or_wholly_not(campaign: Campaign) -> None:
+async def test_each_change_is_stored_completely_with_its_entry_or_not_at_all(campaign: Campaign) -> None:
     rows = await database.fetch("SELECT * FROM api_key WHERE workspace = {}", campaign.desk.workspace)
     entries = await database.fetch("SELECT action, target, detail FROM audit_entry WHERE chain = {}", campaign.desk.workspace)
     told = {(entry["action"], entry["target"]): json.loads(entry["detail"]) for entry in entries}
@@ -223,12 +229,12 @@ async def test_each_change_is_wholly_there_with_its_entry_or_wholly_not(campaign
 
 
 async def _last_used_rows(rows: list[dict[str, Any]]) -> None:
-    """A key and the row that notes its use are made together."""
+    """A key and the row for its last use are created together."""
     found = await database.fetch("SELECT key FROM key_last_used")
     assert {row["id"] for row in rows} == {row["key"] for row in found}
 
 
-async def test_a_change_that_was_answered_is_there(campaign: Campaign) -> None:
+async def test_an_answered_change_is_stored(campaign: Campaign) -> None:
     rows = {row["id"]: row for row in await database.fetch("SELECT id, name, revoked_at FROM api_key")}
     assert campaign.ledger.created <= set(rows)
     assert {key: rows[key]["name"] for key in campaign.ledger.edited} == campaign.ledger.edited
@@ -264,14 +270,14 @@ async def test_the_meter_agrees_with_the_keys(campaign: Campaign) -> None:
 
 
 def test_a_restart_is_ready_within_seconds(campaign: Campaign) -> None:
-    """The quickest, beside what a start takes without a kill: the others also waited for what else this machine does."""
+    """Compares the fastest restart with a start without a kill, because the others also waited for other load."""
     assert len(campaign.restarts) == KILLS
     assert min(campaign.restarts) < READY_WITHIN_SECONDS + campaign.first_start
 
 
 async def test_the_database_is_sound(campaign: Campaign, settings: Settings) -> None:
     async with Wire(campaign.port(0)) as wire:
-        assert (await wire.send("GET", "/readyz")).json() == {"ready": True, "faults": {}}
+        assert (await readiness(wire)).json() == {"ready": True, "faults": {}}
     if settings.sqlite_path:
         assert _integrity(settings.sqlite_path) == [("ok",)]
 

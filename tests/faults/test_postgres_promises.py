@@ -1,4 +1,4 @@
-"""What a node promises about its connections to PostgreSQL holds while tables are locked and through poolers."""
+"""A node's guarantees about its connections to PostgreSQL hold while tables are locked and through poolers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from app.settings import Settings
 from tests.conftest import KIND, make_key
 from tests.faults.conftest import Desk, StartNodes
+from tests.support.http import Gateway, Program, Wire
 from tests.support.proxy import Proxy
-from tests.support.wire import Gateway, Program, Wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "postgres", reason="it is about PostgreSQL")]
 NODES = 2
@@ -25,7 +25,7 @@ OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'keydesk'
 
 @contextlib.asynccontextmanager
 async def verifying(desk: Desk, ports: list[int], secret: str) -> AsyncIterator[None]:
-    """Many gateways verify without pause while the block runs."""
+    """Many gateways verify continuously while the context is open."""
     over = False
 
     async def verify(port: int) -> None:
@@ -71,7 +71,7 @@ async def test_a_locked_table_makes_a_node_unready_and_opens_no_more_connections
     assert ready[-1] == 503
 
 
-async def test_a_pooler_that_refuses_start_up_parameters_is_served_with_all_limits(
+async def test_a_pooler_that_refuses_startup_parameters_works_with_all_limits(
     desk: Desk, nodes: StartNodes, settings: Settings
 ) -> None:
     made = await make_key(desk.team)
@@ -79,7 +79,7 @@ async def test_a_pooler_that_refuses_start_up_parameters_is_served_with_all_limi
     async with proxy.running() as url:
         (node,) = await asyncio.to_thread(nodes, 1, KEYDESK_DATABASE_URL=url)
         async with Gateway(node.port, desk.gateway) as gateway, Program(node.port, desk.program) as program:
-            assert (await gateway.verify(made.secret, permission="pdf.generate")).json()["code"] == "VALID"
+            assert (await gateway.verdict(made.secret, permission="pdf.generate")).json()["code"] == "VALID"
             created = await program.change("keys/create", name="Two", environment="staging", permissions=["pdf.read"])
             assert created["secret"]
         assert proxy.refused == []

@@ -1,4 +1,4 @@
-"""SQLite's file replaced or removed under a running node: nothing is answered from the file that is no longer there."""
+"""SQLite's file replaced or removed under a running node: the node does not answer from the old file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import GATEWAY_TOKEN, KIND, PEPPER
 from tests.faults.conftest import started
 from tests.faults.test_postgres_gone import _key, _keydesk
+from tests.support.http import Gateway, Unanswered, Unsent
 from tests.support.server import Server
-from tests.support.wire import Gateway, Unanswered, Unsent
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(KIND != "sqlite", reason="it is about SQLite's file")]
 
@@ -34,7 +34,7 @@ def _copied(folder: Path, to: Path) -> None:
 
 
 async def _never_valid_again(node: Server, secret: str) -> None:
-    """Until the process has ended: no answer says that the key is valid."""
+    """Checks until the process exits that no answer says that the key is valid."""
     assert node.process is not None
     async with asyncio.timeout(30), Gateway(node.port, GATEWAY_TOKEN) as gateway:
         while node.process.poll() is None:
@@ -47,13 +47,13 @@ async def _never_valid_again(node: Server, secret: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["replaced", "removed"])
-async def test_a_node_ends_when_its_file_is_no_longer_there_and_answers_nothing_from_it(tmp_path: Path, how: str) -> None:
+async def test_a_node_exits_when_its_file_is_replaced_and_answers_nothing_from_it(tmp_path: Path, how: str) -> None:
     environment = _environment(tmp_path)
     with contextlib.ExitStack() as stack:
         (node,) = started(stack, 1, environment, tmp_path)
         secret = await _key(node.port, environment, ["pdf.read"])
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == "VALID"
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"
         copy = tmp_path / "copy.db"
         _copied(tmp_path, copy)
         for end in ("-wal", "-shm"):
@@ -69,4 +69,4 @@ async def test_a_node_ends_when_its_file_is_no_longer_there_and_answers_nothing_
         node.start()
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
             code = "VALID" if how == "removed" else "REVOKED"
-            assert (await gateway.verify(secret, permission="pdf.read")).json()["code"] == code
+            assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == code

@@ -1,4 +1,4 @@
-"""A page that watches keeps no node from stopping, and hears of a change on another node."""
+"""A live page does not prevent a node from stopping, and gets changes made on another node."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import httpx
 from app.rotations import service as rotations
 from tests.conftest import make_key
 from tests.faults.conftest import Desk, StartNodes
-from tests.support.people import PASSWORD
+from tests.support.http import Gateway
+from tests.support.users import PASSWORD
 from tests.support.visitor import Visitor
-from tests.support.wire import Gateway
 
 
 async def events(answer: httpx.Response) -> AsyncIterator[str]:
@@ -26,7 +26,7 @@ async def events(answer: httpx.Response) -> AsyncIterator[str]:
             lines = []
 
 
-async def test_a_stream_tells_of_what_happened_on_another_node_and_ends_when_its_own_stops(desk: Desk, nodes: StartNodes) -> None:
+async def test_a_stream_sends_changes_from_another_node_and_ends_when_its_own_stops(desk: Desk, nodes: StartNodes) -> None:
     key = (await make_key(desk.team)).key
     started = await rotations.start(desk.team.owner, key.id)
     here, there = nodes(2)
@@ -37,7 +37,7 @@ async def test_a_stream_tells_of_what_happened_on_another_node_and_ends_when_its
             assert answer.headers["content-type"].startswith("text/event-stream")
             told = events(answer)
             assert "Nobody has used the new key yet" in await anext(told)
-            await gateway.verify(started.secret or "")
+            await gateway.verdict(started.secret or "")
             assert "not used yet" not in await anext(told)
             assert await asyncio.to_thread(here.stop) == 0
             assert [event async for event in told] == []

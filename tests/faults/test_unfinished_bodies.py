@@ -1,4 +1,4 @@
-"""A connection that got a 408 is closed at once, on every face, however many there are."""
+"""A connection that got a 408 is closed immediately, on every endpoint, for any number of connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_a_hundred_connections_whose_body_does_not_arrive_are_all_closed(d
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
         head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{node.port}\r\ncontent-type: {kind}\r\ncontent-length: 60000\r\n"
         writer.write(f"{head}authorization: Bearer {token}\r\n\r\nx".encode())
-        answer = await reader.read()  # to the end of the connection
+        answer = await reader.read()  # reads until the connection is closed
         writer.close()
         return answer
 

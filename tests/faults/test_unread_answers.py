@@ -1,4 +1,4 @@
-"""A client that asks on and reads nothing holds its connection and the kernel's memory for a while, not for good."""
+"""A client that sends requests and reads no answers is disconnected after a while."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 ASKED = b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 4_000
 
 
-async def test_a_client_that_reads_nothing_is_let_go_of(nodes: StartNodes) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(nodes: StartNodes) -> None:
     (node,) = nodes(1)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.setblocking(False)
         await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", node.port))
-        # More than all buffers on the way hold.
+        # More than the capacity of all buffers on the path.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await asyncio.get_running_loop().sock_sendall(client, ASKED)
@@ -33,6 +33,6 @@ async def test_a_client_that_reads_nothing_is_let_go_of(nodes: StartNodes) -> No
 
 
 def peers(pid: int) -> set[int]:
-    """The ports of who is connected to the process."""
+    """The ports of the clients connected to the process."""
     found = psutil.Process(pid).net_connections("tcp")
     return {each.raddr.port for each in found if each.raddr and each.status == psutil.CONN_ESTABLISHED}

@@ -1,4 +1,4 @@
-"""A clock that goes back is said in the log and in the metrics; smaller steps and time that passes are not."""
+"""A clock that goes back is reported in the log and in the metrics; smaller steps and passing time are not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW = 1_800_000_000 * SECOND
 
 
 @pytest.mark.parametrize(("step", "told"), [(-HOUR, 1), (-30 * SECOND, 0), (HOUR, 0)])
-async def test_a_clock_set_back_by_more_than_a_minute_is_told_once(
+async def test_a_clock_set_back_by_more_than_a_minute_is_reported_once(
     db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: int, told: int
 ) -> None:
     looked = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What watches over a node is told the truth: alive, ready, and in numbers that name no tenant."""
+"""Health endpoints and metrics: alive, ready, and numbers that name no tenant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.errors import Unavailable
 from app.health import Health
 from app.journal import file as journal
 from app.journal.file import Journal
-from app.metrics import REQUESTS, VERIFICATIONS, counting
+from app.metrics import REQUESTS, VERIFICATIONS, with_request_metrics
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from tests.conftest import Team, make_key
@@ -36,12 +36,20 @@ async def test_a_node_with_all_it_needs_is_alive_and_ready(node: tuple[Health, h
     assert ready.headers["cache-control"] == "no-store"
 
 
-async def test_a_stopping_node_lives_but_asks_for_no_more_requests(node: tuple[Health, httpx.AsyncClient]) -> None:
+async def test_a_stopping_node_is_alive_but_not_ready(node: tuple[Health, httpx.AsyncClient]) -> None:
     health, client = node
     health.draining = True
     assert (await client.get("/livez")).status_code == 200
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["faults"]) == (503, {"node": "stopping"})
+
+
+async def test_a_starting_node_is_alive_but_not_ready(node: tuple[Health, httpx.AsyncClient]) -> None:
+    health, client = node
+    health.starting = True
+    assert (await client.get("/livez")).status_code == 200
+    ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()["faults"]) == (503, {"node": "starting"})
 
 
 async def test_a_database_of_another_version_or_pepper_makes_a_node_unready(
@@ -73,7 +81,9 @@ async def test_metrics_name_no_tenant_and_count_answers(node: tuple[Health, http
         await send({"type": "http.response.start", "status": 418, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(counting("test", answers)), base_url="http://x.test") as asking:  # type: ignore[arg-type]
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(with_request_metrics("test", answers)), base_url="http://x.test"
+    ) as asking:  # type: ignore[arg-type]
         await asking.get("/w/a-tenant")
     VERIFICATIONS.labels("VALID").inc()
     text = (await client.get("/metrics")).text
@@ -90,7 +100,7 @@ async def _nothing_wrong() -> None:
     return None
 
 
-async def test_a_node_whose_pepper_the_database_has_left_is_not_ready_and_its_changes_are_unavailable(
+async def test_a_node_with_a_former_pepper_is_not_ready_and_refuses_changes(
     node: tuple[Health, httpx.AsyncClient], team: Team
 ) -> None:
     _, client = node

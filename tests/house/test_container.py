@@ -1,4 +1,4 @@
-"""The container and the hosted checks use what the project itself uses, so that neither falls behind."""
+"""The container and the hosted CI use the project's own files and commands, so that they stay up to date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def dockerfile(root: Path) -> str:
     return (root / "Dockerfile").read_text()
 
 
-def test_a_container_holds_what_a_wheel_holds_and_works_from_anywhere(root: Path, tmp_path: Path) -> None:
+def test_a_container_contains_what_a_wheel_contains_and_works_from_any_folder(root: Path, tmp_path: Path) -> None:
     copied = dict(re.findall(r"^COPY (?!--)(\S+) /opt/keydesk/(\S+)$", dockerfile(root), re.M))
     wheel = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert copied == {name: name for name in (*wheel["packages"], *wheel["force-include"])}
@@ -35,13 +35,13 @@ def test_a_container_installs_the_lock_as_production_does(root: Path) -> None:
     assert f"{written} -r /requirements.txt" in dockerfile(root)
 
 
-def test_a_container_runs_without_rights_and_asks_an_address_that_is_answered(root: Path) -> None:
+def test_a_container_runs_unprivileged_and_its_health_check_has_an_existing_path(root: Path) -> None:
     assert re.search(r"^USER (?!root)\w+$", dockerfile(root), re.M)
     (address,) = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", dockerfile(root))
     assert address in PATHS
 
 
-def test_hosted_checks_run_what_has_to_pass(root: Path) -> None:
+def test_hosted_ci_runs_the_required_checks(root: Path) -> None:
     workflow = (root / ".github" / "workflows" / "check.yml").read_text()
     assert re.findall(r"- run: (.+)", workflow) == [".ci/run"]
 

@@ -1,4 +1,4 @@
-"""House rules as programs: what must be true of the repository itself."""
+"""House rules as programs: properties of the repository itself."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 
 from app.database.migrate import known_migrations
 
-# Written in two halves, so that this file does not hold what it looks for.
+# Written in two halves, so that this file does not contain the text that it searches for.
 REGISTRY_HOSTS = "|".join(("pypi[.]o" + "rg", "pythonho" + "sted", "registry[.]n" + "pm", "deb[.]deb" + "ian"))
 
 
 def tracked(root: Path) -> list[Path]:
-    """Files of the project as git knows them, the vendored ones left out."""
+    """The files of the project that git tracks, without vendored ones."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
     return [
         root / name for name in listed.split("\0") if name and not name.startswith("static/vendor/") and (root / name).is_file()
@@ -50,6 +50,18 @@ def test_every_module_says_what_it_is_for(root: Path) -> None:
     assert silent == []
 
 
+def test_access_to_a_workspace_comes_from_the_one_module_that_looks(root: Path) -> None:
+    """Use cases that read believe the `Access` they are given, so nothing else may make one."""
+    makers = {
+        str(path.relative_to(root))
+        for path in tracked(root)
+        if path.suffix == ".py" and path.is_relative_to(root / "app")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Access"
+    }
+    assert makers == {"app/tenancy/service.py"}
+
+
 def test_tests_are_found_by_path_and_not_by_package(root: Path) -> None:
     assert not list((root / "tests").rglob("__init__.py"))
 
@@ -68,13 +80,13 @@ def test_vendored_files_are_the_ones_their_manifest_names(root: Path) -> None:
             assert hashlib.sha256((manifest.parent / name).read_bytes()).hexdigest() == file["sha256"], name
 
 
-def test_every_command_the_readme_names_is_there(root: Path) -> None:
+def test_every_make_target_in_the_readme_exists(root: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.M))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (root / "README.md").read_text(), re.M))
     assert {"run", "test"} <= named <= targets
 
 
-def test_what_has_to_pass_is_what_developers_run(root: Path) -> None:
+def test_ci_runs_the_same_command_as_developers(root: Path) -> None:
     assert "make check" in (root / ".ci" / "run").read_text()
 
 
@@ -83,7 +95,7 @@ def test_migrations_are_numbered_by_time_and_none_twice(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_everything_and_works_from_anywhere(root: Path, tmp_path: Path) -> None:
+def test_a_wheel_contains_everything_and_works_from_any_folder(root: Path, tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=root, check=True, capture_output=True
     )

@@ -20,7 +20,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 
 
 def blocks(lock: Path) -> dict[str, str]:
-    """Name → the lines that pin it."""
+    """Package name → the lines that pin it."""
     return {re.split(r"==", block)[0]: block for block in re.split(r"\n(?=[a-z])", lock.read_text().strip())}
 
 
@@ -36,7 +36,7 @@ def test_a_lock_pins_every_requirement_by_hash_and_names_no_index(root: Path, na
     assert "--index" not in (root / name).read_text()
 
 
-def test_production_gets_what_the_project_needs_and_no_tool_of_development(root: Path) -> None:
+def test_the_production_lock_has_the_dependencies_and_no_development_tools(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     production, development = (blocks(root / name) for name in LOCKS)
     assert names(project["project"]["dependencies"]) <= production.keys()
@@ -47,7 +47,7 @@ def test_production_gets_what_the_project_needs_and_no_tool_of_development(root:
 
 
 def wheel(place: Path, name: str, version: str, *metadata: str) -> str:
-    """A package without content; returns its hash."""
+    """Creates an empty package; returns its hash."""
     file = place / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(file, "w") as archive:
@@ -60,7 +60,7 @@ def wheel(place: Path, name: str, version: str, *metadata: str) -> str:
 
 
 def locked_commands(root: Path) -> list[str]:
-    """The options with which the Makefile and the operator's page install a lock."""
+    """The pip options with which the Makefile and the operations page install a lock."""
     makefile, page = (root / "Makefile").read_text(), (root / "docs/operations.md").read_text()
     locked = re.search(r"^LOCKED := (.+)$", makefile, re.M)
     assert locked and "pip install $(LOCKED) -r requirements-dev.txt" in makefile
@@ -109,6 +109,6 @@ def test_newer_releases_in_the_index_neither_break_nor_change_an_installation(ro
     subprocess.run([*pip, "check"], check=True, capture_output=True)
 
 
-def test_what_is_installed_satisfies_what_the_packages_ask_for() -> None:
+def test_the_installed_packages_satisfy_each_others_requirements() -> None:
     asked = subprocess.run([sys.executable, "-m", "pip", "check", "--disable-pip-version-check"], capture_output=True, text=True)
     assert (asked.returncode, asked.stdout) == (0, "No broken requirements found.\n")

@@ -1,4 +1,4 @@
-"""One node at a time, whoever it is; a dead one keeps a job for as long as its lease lasts and no longer."""
+"""Leases: one node at a time runs a job; a dead node keeps a job only until its lease ends."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from app import database
 from app.clock import SECOND, YEAR
 from app.jobs import store
-from app.jobs.job import LEASE, Job
-from app.jobs.runner import attempt, run_for_ever
+from app.jobs.lease import LEASE
+from app.jobs.runner import attempt, run_forever
+from app.noun import Job
 from tests.conftest import unique
 from tests.support.processes import python
 
@@ -22,7 +23,7 @@ def frozen(db: None) -> None:
     database.freeze(NOW)
 
 
-async def test_of_many_nodes_one_does_the_job(db: None) -> None:
+async def test_of_many_nodes_one_runs_the_job(db: None) -> None:
     done: list[int] = []
 
     async def work(now: int) -> None:
@@ -35,7 +36,7 @@ async def test_of_many_nodes_one_does_the_job(db: None) -> None:
 
 
 @pytest.mark.parametrize(("offset", "again"), [(-1, False), (0, True), (1, True)])
-async def test_it_is_done_again_when_its_time_has_come_and_not_before(db: None, offset: int, again: bool) -> None:
+async def test_a_job_runs_again_when_it_is_due_and_not_before(db: None, offset: int, again: bool) -> None:
     done: list[int] = []
 
     async def work(now: int) -> None:
@@ -59,7 +60,7 @@ async def test_a_dead_nodes_lease_ends_after_three_seconds(db: None, offset: int
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["given back", "left behind"])
-async def test_a_lease_from_when_the_clock_was_a_year_ahead_stops_no_job(db: None, ends: bool) -> None:
+async def test_a_lease_dated_a_year_ahead_stops_no_job(db: None, ends: bool) -> None:
     done: list[int] = []
 
     async def work(now: int) -> None:
@@ -74,7 +75,7 @@ async def test_a_lease_from_when_the_clock_was_a_year_ahead_stops_no_job(db: Non
     assert not await attempt(job)
 
 
-async def test_a_lease_is_moved_on_only_by_the_node_that_has_it(db: None) -> None:
+async def test_only_the_node_that_holds_a_lease_extends_it(db: None) -> None:
     first = await store.take("kept")
     assert first is not None
     database.freeze(NOW + SECOND)
@@ -87,7 +88,7 @@ async def test_a_lease_is_moved_on_only_by_the_node_that_has_it(db: None) -> Non
     assert not await store.is_free("kept", renewed)
 
 
-async def test_without_anything_to_do_nothing_is_written(db: None) -> None:
+async def test_without_due_work_nothing_is_written(db: None) -> None:
     async def never(now: int) -> bool:
         return False
 
@@ -98,7 +99,7 @@ async def test_without_anything_to_do_nothing_is_written(db: None) -> None:
     assert await database.fetch("SELECT * FROM job") == []
 
 
-async def test_a_job_that_fails_is_told_and_tried_again_at_its_next_time(db: None) -> None:
+async def test_a_failed_job_is_logged_and_retried_at_its_next_time(db: None) -> None:
     async def work(now: int) -> None:
         raise ValueError("broken")
 
@@ -123,7 +124,7 @@ async def test_a_node_that_lost_its_lease_stops_and_leaves_it_to_the_other(db: N
     asleep = asyncio.create_task(attempt(Job("stolen", 60, work)))
     await begun.wait()
     while True:
-        # As if the node had not been running: its lease ends, however often it was moved on.
+        # As if the node had been paused: its lease ends, however often it was extended.
         database.freeze((database.frozen() or 0) + LEASE)
         theirs = await store.take("stolen")
         if theirs is not None:
@@ -133,9 +134,7 @@ async def test_a_node_that_lost_its_lease_stops_and_leaves_it_to_the_other(db: N
     assert await store.renew("stolen", theirs) is not None
 
 
-async def test_a_job_that_takes_long_keeps_no_other_from_its_turn_and_all_end_together(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_job_does_not_delay_others_and_all_stop_together(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.jobs.runner.LOOK_SECONDS", 0.001)
     database.freeze(None)
     turns, enough, stopped = 0, asyncio.Event(), asyncio.Event()
@@ -154,7 +153,7 @@ async def test_a_job_that_takes_long_keeps_no_other_from_its_turn_and_all_end_to
         if turns == 1:
             raise ValueError("an error keeps nobody from the next turn")
 
-    runner = asyncio.create_task(run_for_ever([Job("long", 1, long), Job("short", 0, short)]))
+    runner = asyncio.create_task(run_forever([Job("long", 1, long), Job("short", 0, short)]))
     await enough.wait()
     runner.cancel()
     await asyncio.wait([runner])
@@ -164,7 +163,7 @@ async def test_a_job_that_takes_long_keeps_no_other_from_its_turn_and_all_end_to
 HOLD = """
 import asyncio, os, sys
 from app import start
-from app.jobs.job import Job
+from app.noun import Job
 from app.jobs.runner import attempt
 from app.settings import Settings
 
@@ -180,7 +179,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_job_whose_node_was_killed_is_done_by_another(db: None, environment: dict[str, str]) -> None:
+async def test_the_job_of_a_killed_node_is_run_by_another(db: None, environment: dict[str, str]) -> None:
     database.freeze(None)
     name, done = unique("job"), []
 

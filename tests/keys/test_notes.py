@@ -1,4 +1,4 @@
-"""The note of a revocation: kept as far as it can be, and never in the way of the revocation."""
+"""The note of a revocation: stored as far as possible, and never preventing the revocation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from app.keys import service as keys
 from app.keys.key import Reason, Status
-from app.keys.rules import LONGEST_NOTE, note
+from app.keys.validation import LONGEST_NOTE, note
 from tests.conftest import Team, make_key
 
 
@@ -22,7 +22,7 @@ from tests.conftest import Team, make_key
         ("x" * (LONGEST_NOTE - 1) + " y", "x" * (LONGEST_NOTE - 1)),
     ],
 )
-async def test_whatever_the_note_is_the_key_is_revoked(team: Team, given: str | None, kept: str | None) -> None:
+async def test_the_key_is_revoked_with_any_note(team: Team, given: str | None, kept: str | None) -> None:
     assert note(given) == kept
     key = (await make_key(team)).key
     revoked = await keys.revoke(team.editor, key.id, Reason.OTHER, given)

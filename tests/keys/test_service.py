@@ -1,4 +1,4 @@
-"""What can be done with API keys, against the database under test."""
+"""The use cases of API keys, on the database under test."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from app import clock, database, reconcile, runtime
+from app import catalogue, clock, database, reconcile, runtime
 from app.audit import service as audit
 from app.audit import store as audit_store
 from app.errors import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.journal import file as journal
 from app.keys import service as keys
-from app.keys.key import Reason, Status
-from app.keys.listing import KeyFilter, Order, Window, place_of
-from app.keys.repeat import IDEMPOTENCY_LASTS
-from app.keys.rules import KeyInput
-from app.keys.service import KeyEdit
+from app.keys.filters import KeyFilter, Order, position_of
+from app.keys.idempotency import IDEMPOTENCY_LASTS
+from app.keys.key import KeySettings, Reason, Status
+from app.paging import Window
 from app.plans import service as plans
 from tests.conftest import Team, make_key, make_team
+from tests.support.access import seen
 
-PRODUCTION = KeyInput("Production server", "production", ("pdf.generate", "pdf.read"))
+PRODUCTION = KeySettings("Production server", "production", ("pdf.generate", "pdf.read"))
 
 
 async def test_a_new_key_is_active_shown_by_prefix_and_never_used(team: Team) -> None:
@@ -35,15 +35,15 @@ async def test_a_new_key_is_active_shown_by_prefix_and_never_used(team: Team) ->
     assert await keys.get(team.viewer, created.key.id) == created.key
 
 
-async def test_a_viewer_makes_no_key_and_nothing_is_written(team: Team) -> None:
+async def test_a_viewer_cannot_create_a_key_and_nothing_is_written(team: Team) -> None:
     with pytest.raises(NotAllowed):
         await keys.create(team.viewer, team.slug, PRODUCTION)
-    assert await keys.count(team.owner, team.slug) == 0
+    assert await keys.count(await seen(team.owner, team.slug)) == 0
     assert await audit_store.newest(team.workspace.id, limit=5) == []
 
 
-async def test_every_fault_of_an_input_is_told_at_its_field(team: Team) -> None:
-    bad = KeyInput(" ", "moon", ("pdf.fly",), expires_at=1, allowed_ips=("999.1.1.1",))
+async def test_every_fault_of_an_input_is_reported_at_its_field(team: Team) -> None:
+    bad = KeySettings(" ", "moon", ("pdf.fly",), expires_at=1, allowed_ips=("999.1.1.1",))
     with pytest.raises(ValidationFailed) as refused:
         await keys.create(team.owner, team.slug, bad)
     assert {field.field for field in refused.value.fields} == {"name", "environment", "permissions", "expiresAt", "allowedIps"}
@@ -53,14 +53,14 @@ async def test_a_temporary_key_must_expire_within_its_environments_days(team: Te
     now = await database.now()
     for expires_at, code in ((None, "REQUIRED"), (now + 91 * clock.DAY, "TOO_LATE"), (now - 1, "IN_THE_PAST")):
         with pytest.raises(ValidationFailed) as refused:
-            await keys.create(team.owner, team.slug, KeyInput("x", "temporary", ("pdf.read",), expires_at=expires_at))
+            await keys.create(team.owner, team.slug, KeySettings("x", "temporary", ("pdf.read",), expires_at=expires_at))
         assert [(field.field, field.code) for field in refused.value.fields] == [("expiresAt", code)]
-    made = await keys.create(team.owner, team.slug, KeyInput("x", "temporary", ("pdf.read",), expires_at=now + clock.DAY))
+    made = await keys.create(team.owner, team.slug, KeySettings("x", "temporary", ("pdf.read",), expires_at=now + clock.DAY))
     assert made.key.status(now + clock.DAY - 1) is Status.ACTIVE
     assert made.key.status(now + clock.DAY) is Status.EXPIRED
 
 
-async def test_the_plan_refuses_the_key_too_many_and_names_the_plans_that_would_allow_it(db: None) -> None:
+async def test_a_key_beyond_the_plans_limit_is_refused_with_the_plans_that_would_allow_it(db: None) -> None:
     free = await make_team("small", plan="free")
     made = await make_key(free)
     with pytest.raises(PlanLimitReached) as refused:
@@ -80,10 +80,10 @@ async def test_an_expired_key_takes_no_slot(db: None) -> None:
     await make_key(free, environment="temporary", permissions=("pdf.read",), expires_at=now + clock.HOUR)
     database.freeze(now + clock.HOUR)
     await make_key(free)
-    assert (await plans.meter(free.workspace)).used == 1
+    assert (await plans.meter(await seen(free.owner, free.slug))).used == 1
 
 
-async def test_the_same_idempotency_key_makes_one_key_and_shows_its_secret_once(team: Team) -> None:
+async def test_the_same_idempotency_key_creates_one_key_and_shows_its_secret_once(team: Team) -> None:
     first = await keys.create(team.owner, team.slug, PRODUCTION, idempotency_key="deploy-7")
     again = await keys.create(team.owner, team.slug, PRODUCTION, idempotency_key="deploy-7")
     assert again.key == first.key
@@ -93,7 +93,7 @@ async def test_the_same_idempotency_key_makes_one_key_and_shows_its_secret_once(
     other = await keys.create(team.editor, team.slug, PRODUCTION, idempotency_key="deploy-7")
     assert other.key.id != first.key.id
     with pytest.raises(Conflict):
-        await keys.create(team.owner, team.slug, KeyInput("Else", "production", ("pdf.read",)), idempotency_key="deploy-7")
+        await keys.create(team.owner, team.slug, KeySettings("Else", "production", ("pdf.read",)), idempotency_key="deploy-7")
     database.freeze(await database.now() + IDEMPOTENCY_LASTS + clock.SECOND)
     assert (await keys.create(team.owner, team.slug, PRODUCTION, idempotency_key="deploy-7")).secret is not None
 
@@ -108,14 +108,14 @@ async def test_revoking_is_final_idempotent_audited_once_and_journalled(team: Te
         with pytest.raises(Conflict):
             await change(team.owner, made.key.id)
     with pytest.raises(Conflict):
-        await keys.update(team.owner, made.key.id, KeyEdit(name="Risen"))
-    entries = await audit.about(team.viewer, team.slug, made.key.id)
+        await keys.update(team.owner, made.key.id, {"name": "Risen"})
+    entries = await audit.about(await seen(team.viewer, team.slug), made.key.id)
     assert [entry.action for entry in entries] == ["key.revoked", "key.created"]
     lines = [json.loads(line) for line in journal.current().path.read_text().splitlines()]
     assert [line["reason"] for line in lines if line.get("key") == made.key.id] == ["EXPOSED_IN_LOGS"]
 
 
-async def test_what_the_journal_lacks_is_added_from_the_database(team: Team, tmp_path: Path) -> None:
+async def test_missing_journal_lines_are_added_from_the_database(team: Team, tmp_path: Path) -> None:
     made = await make_key(team)
     await keys.revoke(team.owner, made.key.id, Reason.OTHER)
     path = tmp_path / "revocations.jsonl"
@@ -126,7 +126,7 @@ async def test_what_the_journal_lacks_is_added_from_the_database(team: Team, tmp
     assert await reconcile.catch_up(fresh) == 0
 
 
-async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_and_says_so(team: Team) -> None:
+async def test_a_revocation_is_in_effect_even_if_the_journal_cannot_be_written(team: Team) -> None:
     made = await make_key(team)
     broken = journal.Journal(journal.current().path)
     runtime.put(broken)
@@ -141,31 +141,31 @@ async def test_a_journal_that_cannot_be_written_leaves_the_revocation_standing_a
 
 async def test_an_edit_changes_what_it_names_and_the_audit_entry_shows_before_and_after(team: Team) -> None:
     made = await make_key(team)
-    edited = await keys.update(team.editor, made.key.id, KeyEdit(name="Renamed", allowed_ips=("203.0.113.9", "2001:db8::/48")))
+    edited = await keys.update(team.editor, made.key.id, {"name": "Renamed", "allowed_ips": ("203.0.113.9", "2001:db8::/48")})
     assert (edited.name, edited.allowed_ips, edited.permissions) == (
         "Renamed",
         ("203.0.113.9/32", "2001:db8::/48"),
         made.key.permissions,
     )
     assert await keys.get(team.owner, made.key.id) == edited
-    newest = (await audit.about(team.owner, team.slug, made.key.id))[0]
+    newest = (await audit.about(await seen(team.owner, team.slug), made.key.id))[0]
     assert newest.detail["name"] == {"before": "Production server", "after": "Renamed"}
     assert "permissions" not in newest.detail
-    await keys.update(team.editor, made.key.id, KeyEdit(name="Renamed"))
-    assert (await audit.about(team.owner, team.slug, made.key.id))[0] == newest
+    await keys.update(team.editor, made.key.id, {"name": "Renamed"})
+    assert (await audit.about(await seen(team.owner, team.slug), made.key.id))[0] == newest
 
 
-async def test_anothers_key_is_not_found_in_the_same_words_as_none(team: Team, other_team: Team) -> None:
+async def test_another_workspaces_key_is_not_found_with_the_same_message_as_an_unknown_one(team: Team, other_team: Team) -> None:
     theirs = (await make_key(other_team)).key.id
     nobodys = "key_" + "a" * 20
     said = set()
     for key_id in (theirs, nobodys, "usr_" + "a" * 20, "", "key_\x00", "🗝"):
         for attempt in (
             keys.get(team.owner, key_id),
-            keys.get(team.owner, key_id, slug=team.slug),
+            keys.find(await seen(team.owner, team.slug), key_id),
             keys.suspend(team.owner, key_id),
             keys.revoke(team.owner, key_id, Reason.OTHER),
-            keys.update(team.owner, key_id, KeyEdit(name="Mine")),
+            keys.update(team.owner, key_id, {"name": "Mine"}),
         ):
             with pytest.raises(NotFound) as refused:
                 await attempt
@@ -175,35 +175,38 @@ async def test_anothers_key_is_not_found_in_the_same_words_as_none(team: Team, o
 
 @pytest.mark.parametrize("order", list(Order))
 @pytest.mark.parametrize("descending", [True, False])
-async def test_pages_in_every_order_meet_every_key_once_in_both_directions(team: Team, order: Order, descending: bool) -> None:
+async def test_pages_in_every_order_contain_every_key_once_in_both_directions(team: Team, order: Order, descending: bool) -> None:
     now = await database.now()
     for number, name in enumerate(["b", "Ä", "a", "a", "Z", "ß"]):
         expires_at = now + (number % 3 + 1) * clock.DAY if number % 2 else None
         await make_key(team, name, expires_at=expires_at)
-    whole = (await keys.page(team.viewer, team.slug, Window(100), order=order, descending=descending)).keys
+    whole = (await keys.page(await seen(team.viewer, team.slug), Window(100), order=order, descending=descending)).items
     assert len(whole) == 6
     forward, place = [], None
     while True:
-        page = await keys.page(team.viewer, team.slug, Window(2, after=place), order=order, descending=descending)
-        forward += page.keys
+        page = await keys.page(await seen(team.viewer, team.slug), Window(2, after=place), order=order, descending=descending)
+        forward += page.items
         if not page.has_next:
             break
-        place = place_of(page.keys[-1], order)
+        place = position_of(page.items[-1], order, catalogue.current())
     assert tuple(forward) == whole
     backward = await keys.page(
-        team.viewer, team.slug, Window(4, before=place_of(whole[-1], order), backwards=True), order=order, descending=descending
+        await seen(team.viewer, team.slug),
+        Window(4, before=position_of(whole[-1], order, catalogue.current()), backwards=True),
+        order=order,
+        descending=descending,
     )
-    assert backward.keys == whole[1:5]
+    assert backward.items == whole[1:5]
     assert backward.has_previous
 
 
-async def test_search_finds_by_name_and_by_prefix_and_cuts_a_whole_key_down(team: Team) -> None:
+async def test_search_finds_by_name_and_by_prefix_and_uses_only_the_prefix_of_a_key(team: Team) -> None:
     made = await make_key(team, "100%_sure")
     other = await make_key(team, "100 percent")
     assert made.secret is not None
 
     async def found(search: str) -> set[str]:
-        return {key.id for key in (await keys.page(team.viewer, team.slug, Window(10), KeyFilter(search=search))).keys}
+        return {key.id for key in (await keys.page(await seen(team.viewer, team.slug), Window(10), KeyFilter(search=search))).items}
 
     assert await found("0%_S") == {made.key.id}
     assert await found("100") == {made.key.id, other.key.id}
@@ -212,16 +215,16 @@ async def test_search_finds_by_name_and_by_prefix_and_cuts_a_whole_key_down(team
     assert await found("nothing like it") == set()
 
 
-async def test_filters_by_status_environment_and_permission_leave_what_they_name(team: Team) -> None:
+async def test_filters_by_status_environment_and_permission_return_matching_keys(team: Team) -> None:
     active = (await make_key(team)).key.id
     staging = (await make_key(team, environment="staging", permissions=("template.read",))).key.id
     suspended = (await make_key(team)).key.id
     await keys.suspend(team.owner, suspended)
 
     async def left(**filter: object) -> set[str]:
-        page = await keys.page(team.viewer, team.slug, Window(10), KeyFilter(**filter))  # type: ignore[arg-type]
-        assert await keys.count(team.viewer, team.slug, KeyFilter(**filter)) == len(page.keys)  # type: ignore[arg-type]
-        return {key.id for key in page.keys}
+        page = await keys.page(await seen(team.viewer, team.slug), Window(10), KeyFilter(**filter))  # type: ignore[arg-type]
+        assert await keys.count(await seen(team.viewer, team.slug), KeyFilter(**filter)) == len(page.items)  # type: ignore[arg-type]
+        return {key.id for key in page.items}
 
     assert await left(statuses=(Status.SUSPENDED,)) == {suspended}
     assert await left(statuses=(Status.ACTIVE, Status.SUSPENDED)) == {active, staging, suspended}

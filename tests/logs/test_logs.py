@@ -1,4 +1,4 @@
-"""A log is read by many: every line is one JSON object, and no line holds what could open anything."""
+"""Logs: every line is one JSON object, and no line contains a secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.keys.secret import generate
 
 @pytest.fixture
 def set_up() -> Iterator[Callable[[], logging.Logger]]:
-    """Called in the test itself: stderr is another one while fixtures are made."""
+    """Must be called in the test itself, because stderr is replaced while fixtures are created."""
     root, raises = logging.getLogger(), logging.raiseExceptions
     handlers, level = root.handlers[:], root.level
 
@@ -31,7 +31,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_every_line_is_one_object_whatever_was_in_the_text(
+def test_every_line_is_one_object_whatever_the_text_contains(
     set_up: Callable[[], logging.Logger], capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up().info("name: %s", "x\r\n2026-11-23 level=INFO fake\x1b[31m")
@@ -41,7 +41,7 @@ def test_every_line_is_one_object_whatever_was_in_the_text(
 
 
 @pytest.mark.parametrize("kind", ["live", "test", "mgmt", "gate"])
-def test_keys_of_every_class_are_blotted_out(
+def test_keys_of_every_class_are_redacted(
     set_up: Callable[[], logging.Logger], capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     secret = generate("fl", kind)
@@ -65,12 +65,12 @@ def test_keys_of_every_class_are_blotted_out(
         "smtp://me:{}@mail.example.com",
     ],
 )
-def test_what_opens_a_session_a_link_or_a_connection_is_blotted_out(text: str) -> None:
+def test_secrets_of_sessions_links_and_connections_are_redacted(text: str) -> None:
     secret = "8kW2vQx7LmZr4TnBpYdHfJgS"
-    assert secret not in logs.blotted(text.format(secret))
+    assert secret not in logs.redacted(text.format(secret))
 
 
-def test_a_traceback_is_cleaned_too(set_up: Callable[[], logging.Logger], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_is_redacted_too(set_up: Callable[[], logging.Logger], capsys: pytest.CaptureFixture[str]) -> None:
     logger, secret = set_up(), generate("fl", "live")
     try:
         raise ValueError(f"cannot use {secret}")

@@ -1,4 +1,4 @@
-"""Long work goes on in slices with rests between them, and in shorter ones while keys are being verified."""
+"""Long work runs in slices with pauses between them, and in shorter slices while keys are being verified."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from itertools import pairwise
 import pytest
 
 from app import pace
-from app.pace import SHORT_SECONDS, SLICE_SECONDS, Pace, unhurried
+from app.pace import SHORT_SECONDS, SLICE_SECONDS, Pace, in_slices
+from app.web.framework.rendering import joined
 
 
 class Clock:
-    """Stands still but for what is computed and slept."""
+    """A clock that advances only by computing and sleeping."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        # When each began and ended.
+        # When each slice began and ended.
         self.rests: list[tuple[float, float]] = []
         patch.setattr(time, "monotonic", lambda: self.now)
         patch.setattr(pace.asyncio, "sleep", self._sleep)
@@ -35,7 +36,7 @@ def clock() -> Iterator[Clock]:
 
 
 async def slices(clock: Clock, worker: Pace) -> list[float]:
-    """How long each slice of much work was."""
+    """The duration of each slice of a long work."""
     clock.rests.clear()
     for _ in range(1_000):
         await worker.turn()
@@ -49,33 +50,54 @@ async def test_slices_are_short_while_keys_are_being_verified(clock: Clock) -> N
     longest = max(ended - begun for begun, ended in clock.rests)
     assert usual == pytest.approx(SLICE_SECONDS, abs=0.0002)
     assert urgent == pytest.approx(SHORT_SECONDS, abs=0.0002)
-    # Most of the time is left to the verifications.
+    # Verifications get most of the time.
     assert longest == pytest.approx(3 * SHORT_SECONDS)
 
 
-async def test_rows_are_read_with_rests_between_slices(clock: Clock) -> None:
+async def test_after_a_long_time_without_work_the_first_slice_begins_immediately(clock: Clock) -> None:
+    worker = Pace(lambda: True)
+    await worker.turn()
+    clock.now += SHORT_SECONDS + pace.LONG_REST_SECONDS
+    await worker.turn()
+    assert clock.rests == []
+    clock.now += SHORT_SECONDS
+    await worker.turn()
+    assert len(clock.rests) == 1
+
+
+async def test_a_page_is_rendered_in_slices(clock: Clock) -> None:
+    def pieces() -> Iterator[str]:
+        for number in range(1_000):
+            clock.now += 0.00001
+            yield f"{number},"
+
+    assert await joined(pieces(), Pace(lambda: True)) == "".join(f"{number}," for number in range(1_000))
+    assert len(clock.rests) == pytest.approx(0.01 / SHORT_SECONDS, abs=4)
+
+
+async def test_rows_are_read_with_pauses_between_slices(clock: Clock) -> None:
     read = []
-    async for row in unhurried(range(1_000)):
+    async for row in in_slices(range(1_000)):
         read.append(row)
         clock.now += 0.00001
     assert read == list(range(1_000))
     assert len(clock.rests) == 9
 
 
-async def test_a_few_rows_are_read_without_any_rest(clock: Clock) -> None:
-    assert [row async for row in unhurried(range(100))] == list(range(100))
+async def test_a_few_rows_are_read_without_pauses(clock: Clock) -> None:
+    assert [row async for row in in_slices(range(100))] == list(range(100))
     assert clock.rests == []
 
 
-async def test_others_go_on_in_a_rest() -> None:
+async def test_other_tasks_run_during_a_pause() -> None:
     seen: list[str] = []
 
     async def other() -> None:
         seen.append("other")
 
     waiting = asyncio.ensure_future(other())
-    async for row in unhurried([1, 2]):
+    async for row in in_slices([1, 2]):
         seen.append(str(row))
-        time.sleep(2 * SHORT_SECONDS)  # it stands for computing
+        time.sleep(2 * SHORT_SECONDS)  # simulates computing
     assert seen == ["1", "other", "2"]
     await waiting

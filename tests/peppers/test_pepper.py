@@ -1,4 +1,4 @@
-"""Peppers: found or refused, recognised, and hiding keys that only they bring back."""
+"""Peppers: found or refused, recognized, and wrapping keys that only they can unwrap."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def settings(tmp_path: Path, **more: str) -> Settings:
     return Settings.load({"KEYDESK_DATABASE_URL": f"sqlite:///{tmp_path}/keydesk.db"} | more)
 
 
-def test_a_first_start_makes_a_private_pepper_and_keeps_it(tmp_path: Path) -> None:
+def test_a_first_start_creates_a_private_pepper_and_later_starts_use_it(tmp_path: Path) -> None:
     first = service.read(settings(tmp_path)).current
     assert len(first) >= 32
     assert (tmp_path / "pepper").stat().st_mode & 0o777 == 0o600
     assert service.read(settings(tmp_path)).current == first
 
 
-def test_a_database_without_its_pepper_gets_no_new_one(tmp_path: Path) -> None:
+def test_an_existing_database_without_its_pepper_gets_no_new_one(tmp_path: Path) -> None:
     (tmp_path / "keydesk.db").write_bytes(b"something")
     with pytest.raises(StartRefused, match="cannot be read"):
         service.read(settings(tmp_path))

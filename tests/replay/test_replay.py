@@ -1,4 +1,4 @@
-"""The revocation journal against a database that knows less than it, and the file itself against what befalls files."""
+"""Replaying the revocation journal into an older database, and repairing the file itself."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from app import database, reconcile, replay, runtime
 from app.access.actor import Actor
 from app.audit import service as audit
+from app.doctor.database_checks import of_database
 from app.doctor.finding import Finding, Level
-from app.doctor.held import of_database
-from app.gateways import service as gateways
+from app.gateway_tokens import service as gateway_tokens
 from app.journal import file as journal
 from app.keys import service as keys
 from app.keys import store as key_store
@@ -22,20 +22,21 @@ from app.keys.key import Reason
 from app.members import service as members
 from app.settings import Settings
 from tests.conftest import Team, make_key
+from tests.support.access import seen
 
 OPERATOR = Actor.operator()
 
 
 @pytest.fixture
 def book(db: None, tmp_path: Path) -> journal.Journal:
-    """A journal of this test's own."""
+    """A journal for this test alone."""
     own = journal.Journal(tmp_path / "own" / "revocations.jsonl")
     runtime.put(own)
     return own
 
 
 async def brought_back(team: Team) -> tuple[str, str]:
-    """A key revoked and a key suspended, in a database that has forgotten both."""
+    """A revoked and a suspended key, in a database without both changes."""
     revoked, suspended = [(await make_key(team, name)).key.id for name in ("A", "B")]
     await keys.revoke(team.owner, revoked, Reason.EXPOSED_IN_LOGS)
     await keys.suspend(team.owner, suspended)
@@ -56,7 +57,7 @@ async def of_the_journal(settings: Settings) -> list[Finding]:
     return [finding for finding in found if finding.what == "journal" and finding.level is Level.FAIL]
 
 
-async def test_what_a_database_brings_back_doctor_names_and_a_start_takes_away_once(
+async def test_keys_that_a_database_brings_back_are_named_by_doctor_and_revoked_once_by_a_start(
     settings: Settings, book: journal.Journal, team: Team
 ) -> None:
     found = await brought_back(team)
@@ -67,40 +68,40 @@ async def test_what_a_database_brings_back_doctor_names_and_a_start_takes_away_o
     assert await statuses(*found) == [False, False]
     assert await replay.pending() == []
     assert dict(await replay.replay()) == {}
-    entries = await audit.about(team.owner, team.slug, found[0])
+    entries = await audit.about(await seen(team.owner, team.slug), found[0])
     assert next((each.action, each.detail.get("from")) for each in entries) == ("key.revoked", "the journal")
     assert [each.action for each in entries].count("key.revoked") == 1
     assert await audit.first_broken(team.workspace.id) is None
     assert await of_the_journal(settings) == []
 
 
-async def test_a_resumed_key_is_not_suspended_again_and_a_member_who_came_back_stays(book: journal.Journal, team: Team) -> None:
+async def test_a_resumed_key_is_not_suspended_again_and_a_member_who_rejoined_stays(book: journal.Journal, team: Team) -> None:
     key = (await make_key(team)).key.id
     await keys.suspend(team.owner, key)
     await keys.resume(team.owner, key)
     whole = book.path.read_text()
     assert await replay.pending() == []
-    # As in the file of a node that did not see the resumption: the database's own log knows of it.
+    # As in the file of a node that missed the resumption: the database's own audit log has it.
     book.path.write_text("".join(line for line in whole.splitlines(keepends=True) if "resumed" not in line))
     assert await replay.pending() == []
-    # As in a database that has forgotten both: the later line wins.
+    # As in a database without both: the later line wins.
     book.path.write_text(whole)
     async with database.transaction():
         await database.fetch("DELETE FROM audit_entry WHERE action IN ('key.resumed', 'key.suspended')")
     assert await replay.pending() == []
 
 
-async def test_everything_taken_away_is_in_the_file_when_it_is_answered(book: journal.Journal, team: Team) -> None:
-    token = (await gateways.create(OPERATOR, "edge")).token.id
-    await gateways.revoke(OPERATOR, token)
+async def test_every_revocation_is_in_the_file_when_it_is_answered(book: journal.Journal, team: Team) -> None:
+    token = (await gateway_tokens.create(OPERATOR, "edge")).token.id
+    await gateway_tokens.revoke(OPERATOR, token)
     await members.remove(team.owner, team.slug, team.viewer.id)
-    assert [(each.kind, each.id) for each in journal.read_all(book.path).taken] == [
+    assert [(each.kind, each.id) for each in journal.read_all(book.path).access_changes] == [
         ("gateway_token.revoked", token),
         ("member.removed", team.viewer.id),
     ]
 
 
-async def test_a_file_of_before_there_were_kinds_is_understood(book: journal.Journal, team: Team) -> None:
+async def test_a_file_of_an_older_version_without_kinds_is_supported(book: journal.Journal, team: Team) -> None:
     key = (await make_key(team)).key.id
     book.path.parent.mkdir(parents=True)
     book.path.write_text(
@@ -111,7 +112,7 @@ async def test_a_file_of_before_there_were_kinds_is_understood(book: journal.Jou
     assert found.revocation is not None and found.revocation.reason is Reason.OTHER
 
 
-async def test_after_the_old_state_was_wanted_nothing_before_is_taken_away_again(book: journal.Journal, team: Team) -> None:
+async def test_after_without_journal_earlier_lines_are_not_replayed(book: journal.Journal, team: Team) -> None:
     found = await brought_back(team)
     await book.forget()
     assert dict(await replay.replay()) == {}
@@ -139,7 +140,7 @@ def change(path: Path) -> None:
 
 
 @pytest.mark.parametrize("happen", [remove, cut, replace, change])
-async def test_a_journal_that_was_cut_replaced_or_removed_is_noticed_and_completed_in_the_next_round(
+async def test_a_truncated_replaced_or_removed_journal_is_noticed_and_completed_in_the_next_round(
     book: journal.Journal, team: Team, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, happen: object
 ) -> None:
     revoked = [(await make_key(team, name)).key.id for name in ("A", "B")]
@@ -161,7 +162,7 @@ async def test_a_journal_that_was_cut_replaced_or_removed_is_noticed_and_complet
     assert book.failing is None
     assert "cut, replaced or removed" in caplog.text
     found = journal.read_all(book.path)
-    assert (found.keys.keys(), found.taken.keys()) == (whole.keys.keys(), whole.taken.keys())
+    assert (found.keys.keys(), found.access_changes.keys()) == (whole.keys.keys(), whole.access_changes.keys())
     assert await reconcile.catch_up(book) == 0
 
 
@@ -169,7 +170,7 @@ def no_room(descriptor: int, data: bytes) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-async def test_a_short_write_counts_as_a_failure_and_is_written_whole_afterwards(
+async def test_a_short_write_counts_as_a_failure_and_is_completed_afterwards(
     book: journal.Journal, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = (await make_key(team)).key.id
@@ -197,7 +198,7 @@ async def test_a_round_reads_only_what_is_new(book: journal.Journal, team: Team,
     assert len(lines) == 1
 
 
-async def test_a_journal_that_is_cut_gets_its_audit_anchors_again(book: journal.Journal, team: Team) -> None:
+async def test_a_truncated_journal_gets_its_audit_anchors_again(book: journal.Journal, team: Team) -> None:
     await make_key(team)
     await reconcile.anchor(book)
     known = await book.anchors()

@@ -1,4 +1,4 @@
-"""Where a run stands: a pure function, tried at every edge of its rules."""
+"""The state of a rotation: a pure function, tested at every edge of its rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from app.access.actor import Actor, ActorKind
 from app.clock import DAY, HOUR, SECOND
 from app.errors import ValidationFailed
 from app.keys.key import ApiKey, Reason, Revocation
-from app.rotations import rules
-from app.rotations.rotation import LATEST_DEADLINE, LOOK_BACK, Ending, OnDeadline, Outcome, Progress, Rotation, State, progress
-from app.rotations.rules import Terms
+from app.rotations import validation
+from app.rotations.rotation import (
+    LATEST_DEADLINE,
+    LOOK_BACK,
+    Ending,
+    OnDeadline,
+    Outcome,
+    Progress,
+    Rotation,
+    State,
+    evaluate_progress,
+)
+from app.rotations.validation import RotationOptions
 from app.usage.caller import FOLDED, Caller
 
 START = 1_800_000_000 * SECOND
@@ -24,8 +34,9 @@ HOME, AWAY = "203.0.113.0/24", "198.51.100.0/24"
 
 def key(key_id: str, **changes: object) -> ApiKey:
     plain = ApiKey(
-        key_id, "wsp", "Key", "fl_live_a1b2", "production", ("pdf.read",), (), START - 90 * DAY, BY, None, None, None, None, None
-    )
+        "Key", "production", ("pdf.read",), id=key_id, workspace_id="wsp", prefix="fl_live_a1b2", created_at=START - 90 * DAY,
+        created_by=BY, suspended_at=None, revocation=None, last_used_at=None, last_used_ip=None,
+    )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -52,16 +63,16 @@ def look(
     now: int = NOW,
     dismissed: frozenset[str] = frozenset(),
 ) -> Progress:
-    return progress(run, predecessor, successor, old or [], new or [], now, dismissed)
+    return evaluate_progress(run, predecessor, successor, old or [], new or [], now, dismissed)
 
 
-def test_until_the_successor_is_used_a_run_is_issued_whatever_else_is_so() -> None:
+def test_until_the_successor_is_used_a_rotation_is_issued() -> None:
     assert look(successor=FRESH).state is State.ISSUED
     assert look([caller(OLD)], successor=FRESH, now=NOW + 30 * DAY).state is State.ISSUED
     assert look(successor=FRESH).ready_at is None
 
 
-def test_used_with_everybody_left_behind_is_in_use() -> None:
+def test_used_with_no_caller_moved_is_in_use() -> None:
     found = look([caller(OLD)], [])
     assert (found.state, found.ready_at) == (State.IN_USE, None)
     assert [moving.is_left for moving in found.callers] == [True]
@@ -77,16 +88,16 @@ def test_three_callers_two_moved_is_draining_and_the_third_makes_it_ready() -> N
 
 
 @pytest.mark.parametrize(("offset", "state"), [(-1, State.DRAINING), (0, State.READY), (1, State.READY)])
-def test_ready_from_the_very_microsecond_in_which_the_quiet_period_ends(offset: int, state: State) -> None:
+def test_ready_from_the_exact_microsecond_in_which_the_quiet_period_ends(offset: int, state: State) -> None:
     found = look([caller(OLD)], [caller(NEW)], now=START + HOUR + offset)
     assert (found.state, found.ready_at, found.quiet_since) == (state, START + HOUR, START)
 
 
-def test_without_a_quiet_period_nothing_is_waited_for() -> None:
+def test_without_a_quiet_period_there_is_no_wait() -> None:
     assert look([caller(OLD)], [caller(NEW)], run=replace(RUN, quiet_period=0), now=START + SECOND).state is State.READY
 
 
-def test_a_predecessor_that_was_never_used_is_quiet_since_it_was_made() -> None:
+def test_a_predecessor_that_was_never_used_is_quiet_since_its_creation() -> None:
     young = key(OLD, created_at=NOW - HOUR + 1)
     assert (look(predecessor=young).state, look(predecessor=young).ready_at) == (State.IN_USE, NOW + 1)
     assert look(predecessor=young, now=NOW + 1).state is State.READY
@@ -121,14 +132,14 @@ def test_a_family_seen_elsewhere_counts_once_its_old_network_is_silent(offset: i
     assert found.state is (State.READY if moved else State.IN_USE)
 
 
-def test_the_same_network_counts_at_once_and_another_family_never() -> None:
+def test_the_same_network_counts_immediately_and_another_family_never() -> None:
     busy = key(OLD, last_used_at=NOW)
     assert look([caller(OLD, last_seen_at=NOW)], [caller(NEW)], predecessor=busy).callers[0].moved
     assert not look([caller(OLD)], [caller(NEW, HOME, "node")], now=NOW + 9 * DAY).callers[0].moved
 
 
 @pytest.mark.parametrize(("network", "family"), [("", "curl"), (HOME, ""), ("", ""), (FOLDED, FOLDED)])
-def test_what_cannot_be_recognised_never_counts_as_moved_and_moves_nobody(network: str, family: str) -> None:
+def test_an_unknown_caller_never_counts_as_moved_and_moves_no_other(network: str, family: str) -> None:
     unknown = look([caller(OLD, network, family)], [caller(NEW, network, family), caller(NEW)], now=NOW + 9 * DAY)
     assert (unknown.callers[0].moved, unknown.callers[0].on_successor_at, unknown.state) == (False, None, State.IN_USE)
     proof = look([caller(OLD)], [caller(NEW, network, family)], now=NOW + 9 * DAY)
@@ -144,13 +155,13 @@ def test_dismissing_a_family_dismisses_it_everywhere_and_alone_drains_nothing() 
     assert look(old, dismissed=frozenset({"curl", "node"})).state is State.READY
 
 
-def test_a_suspended_successor_is_nothing_to_finish_on() -> None:
+def test_a_rotation_with_a_suspended_successor_is_not_ready() -> None:
     found = look([caller(OLD)], [caller(NEW)], successor=replace(TAKEN, suspended_at=NOW - 1))
     assert (found.state, found.ready_at) == (State.DRAINING, None)
 
 
 @pytest.mark.parametrize(("offset", "passed"), [(-1, False), (0, True), (1, True)])
-def test_the_deadline_passes_in_its_very_microsecond_and_leaves_the_run_open(offset: int, passed: bool) -> None:
+def test_the_deadline_passes_in_its_exact_microsecond_and_leaves_the_rotation_open(offset: int, passed: bool) -> None:
     found = look(now=RUN.deadline + offset)
     assert (found.deadline_passed, found.is_open) == (passed, True)
     assert not RUN.is_due(RUN.deadline + offset)
@@ -159,7 +170,7 @@ def test_the_deadline_passes_in_its_very_microsecond_and_leaves_the_run_open(off
 
 @pytest.mark.parametrize("offset", [-1, 0, 1])
 @pytest.mark.parametrize("revoking", [True, False])
-def test_a_run_ends_with_either_key_from_the_very_microsecond(offset: int, revoking: bool) -> None:
+def test_a_rotation_ends_with_either_key_in_the_exact_microsecond(offset: int, revoking: bool) -> None:
     over: dict[str, object] = {"revocation": revoked(NOW)} if revoking else {"expires_at": NOW}
     ended = revoking or offset >= 0
     completed = look(predecessor=replace(USED, **over), now=NOW + offset)  # type: ignore[arg-type]
@@ -174,7 +185,7 @@ def test_a_run_ends_with_either_key_from_the_very_microsecond(offset: int, revok
     ("old_over", "new_over", "state"),
     [(NOW - 1, NOW, State.COMPLETED), (NOW, NOW - 1, State.CANCELLED), (NOW, NOW, State.CANCELLED)],
 )
-def test_of_two_keys_that_are_over_the_first_to_end_decides(old_over: int, new_over: int, state: State) -> None:
+def test_of_two_ended_keys_the_first_to_end_decides(old_over: int, new_over: int, state: State) -> None:
     found = look(predecessor=replace(USED, expires_at=old_over), successor=replace(TAKEN, revocation=revoked(new_over)))
     assert found.state is state
     assert found.rotation.ending is not None and found.rotation.ending.at == min(old_over, new_over)
@@ -185,7 +196,7 @@ def test_a_key_that_was_revoked_after_it_had_expired_ended_when_it_expired() -> 
     assert found.rotation.ending is not None and found.rotation.ending.at == NOW - HOUR
 
 
-def test_an_end_that_was_written_down_stays_whatever_becomes_of_the_keys() -> None:
+def test_a_stored_end_stays_whatever_happens_to_the_keys() -> None:
     ended = replace(RUN, ending=Ending(NOW - 1, BY, Outcome.CANCELLED))
     found = look(run=ended, predecessor=replace(USED, revocation=revoked(NOW)), successor=TAKEN)
     assert (found.state, found.rotation) == (State.CANCELLED, ended)
@@ -196,26 +207,32 @@ def codes(error: ValidationFailed) -> list[tuple[str, str]]:
     return [(field.field, field.code) for field in error.fields]
 
 
-def test_terms_are_7_days_and_an_hour_unless_said_otherwise() -> None:
-    assert rules.checked_deadline(Terms(), NOW) == NOW + 7 * DAY
-    assert Terms().quiet_period == HOUR
-    assert rules.checked_deadline(Terms(NOW + 1, quiet_seconds=0), NOW) == NOW + 1
-    assert rules.checked_deadline(Terms(NOW + LATEST_DEADLINE, quiet_seconds=7 * 24 * 3600), NOW) == NOW + LATEST_DEADLINE
+def test_the_default_options_are_7_days_and_an_hour() -> None:
+    assert validation.checked_deadline(RotationOptions(), NOW) == NOW + 7 * DAY
+    assert RotationOptions().quiet_period == HOUR
+    assert validation.checked_deadline(RotationOptions(NOW + 1, quiet_seconds=0), NOW) == NOW + 1
+    assert (
+        validation.checked_deadline(RotationOptions(NOW + LATEST_DEADLINE, quiet_seconds=7 * 24 * 3600), NOW)
+        == NOW + LATEST_DEADLINE
+    )
 
 
 @pytest.mark.parametrize(
     ("terms", "expected"),
     [
-        (Terms(NOW), [("deadline", "IN_THE_PAST")]),
-        (Terms(NOW - 1), [("deadline", "IN_THE_PAST")]),
-        (Terms(NOW + LATEST_DEADLINE + 1), [("deadline", "TOO_LATE")]),
-        (Terms(quiet_seconds=-1), [("quietPeriodSeconds", "OUT_OF_RANGE")]),
-        (Terms(0, quiet_seconds=7 * 24 * 3600 + 1), [("deadline", "IN_THE_PAST"), ("quietPeriodSeconds", "OUT_OF_RANGE")]),
+        (RotationOptions(NOW), [("deadline", "IN_THE_PAST")]),
+        (RotationOptions(NOW - 1), [("deadline", "IN_THE_PAST")]),
+        (RotationOptions(NOW + LATEST_DEADLINE + 1), [("deadline", "TOO_LATE")]),
+        (RotationOptions(quiet_seconds=-1), [("quietPeriodSeconds", "OUT_OF_RANGE")]),
+        (
+            RotationOptions(0, quiet_seconds=7 * 24 * 3600 + 1),
+            [("deadline", "IN_THE_PAST"), ("quietPeriodSeconds", "OUT_OF_RANGE")],
+        ),
     ],
 )
-def test_terms_that_make_no_sense_are_refused_with_every_fault(terms: Terms, expected: list[tuple[str, str]]) -> None:
+def test_invalid_options_are_refused_with_every_fault(terms: RotationOptions, expected: list[tuple[str, str]]) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        rules.checked_deadline(terms, NOW)
+        validation.checked_deadline(terms, NOW)
     assert codes(refused.value) == expected
 
 
@@ -229,10 +246,10 @@ def test_terms_that_make_no_sense_are_refused_with_every_fault(terms: Terms, exp
         (START + LATEST_DEADLINE + 1, "TOO_LATE"),
     ],
 )
-def test_a_run_is_extended_to_30_days_after_its_start_at_most(deadline: int, code: str | None) -> None:
+def test_a_rotation_is_extended_to_at_most_30_days_after_its_start(deadline: int, code: str | None) -> None:
     if code is None:
-        rules.check_extension(RUN, deadline, NOW)
+        validation.check_extension(RUN, deadline, NOW)
         return
     with pytest.raises(ValidationFailed) as refused:
-        rules.check_extension(RUN, deadline, NOW)
+        validation.check_extension(RUN, deadline, NOW)
     assert codes(refused.value) == [("deadline", code)]

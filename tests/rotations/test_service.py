@@ -1,4 +1,4 @@
-"""What can be done with rotations, against the database under test."""
+"""The use cases of rotations, on the database under test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from app.errors import Conflict, NotAllowed, NotFound, RotationNotReady, Validat
 from app.journal import file as journal
 from app.keys import service as keys
 from app.keys.key import Reason, Status
-from app.keys.listing import Place, Window
-from app.keys.service import KeyEdit
+from app.paging import Window
 from app.rotations import service as rotations
-from app.rotations.rotation import OnDeadline, Outcome, Progress, State
+from app.rotations.rotation import ROTATION_ID, OnDeadline, Outcome, Progress, State
+from app.usage import caller_service
+from app.usage import service as usage
+from app.usage.caller import CALLER_ID
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
+from tests.support.access import at, seen
 from tests.support.callers import use
 
 
@@ -32,12 +35,12 @@ def ending(run: Progress) -> tuple[Outcome, ActorKind]:
 
 
 async def actions(team: Team, target: str) -> list[str]:
-    """What was done to a thing, oldest first."""
-    return [entry.action for entry in reversed(await audit.about(team.viewer, team.slug, target))]
+    """The audit actions of an object, oldest first."""
+    return [entry.action for entry in reversed(await audit.about(await seen(team.viewer, team.slug), target))]
 
 
 def journalled(key_id: str) -> list[str]:
-    """Reasons under which the journal knows a key."""
+    """The reasons of a key's lines in the journal."""
     path = journal.current().path
     lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")] if path.exists() else []
     return [line["reason"] for line in lines if line.get("key") == key_id]
@@ -63,13 +66,13 @@ async def test_a_successor_is_like_its_predecessor_and_both_work(team: Team) -> 
     assert started.progress.state is State.ISSUED
     for key_id in (old.id, new.id):
         assert (await keys.get(team.viewer, key_id)).status(now) is Status.ACTIVE
-        assert await rotations.of_key(team.viewer, key_id) == started.progress
+        assert await rotations.of_key(*await at(team.viewer, key_id)) == started.progress
     assert await rotations.get(team.viewer, run.id) == started.progress
     assert await actions(team, run.id) == ["rotation.started"]
     assert await actions(team, new.id) == ["key.created"]
 
 
-async def test_the_whole_way_from_issued_to_completed(team: Team) -> None:
+async def test_all_states_from_issued_to_completed(team: Team) -> None:
     old = (await make_key(team)).key
     start = await database.now()
     for family in ("curl/8", "node/22", "java/21"):
@@ -132,7 +135,7 @@ async def test_cancelling_revokes_the_successor_and_a_used_one_only_by_force(tea
 
 
 @pytest.mark.parametrize("which", ["predecessor", "successor"])
-async def test_revoking_either_key_by_hand_ends_the_run_and_the_next_start_writes_it_down(team: Team, which: str) -> None:
+async def test_revoking_either_key_manually_ends_the_rotation_and_the_next_start_stores_it(team: Team, which: str) -> None:
     old = (await make_key(team)).key
     run = (await rotations.start(team.editor, old.id)).progress
     await keys.revoke(team.owner, getattr(run, which).id, Reason.OTHER)
@@ -143,24 +146,24 @@ async def test_revoking_either_key_by_hand_ends_the_run_and_the_next_start_write
     left = run.successor if which == "predecessor" else run.predecessor
     await rotations.start(team.editor, left.id)
     assert await actions(team, run.rotation.id) == ["rotation.started", f"rotation.{expected.lower()}"]
-    newest = (await audit.about(team.viewer, team.slug, run.rotation.id))[0]
+    newest = (await audit.about(await seen(team.viewer, team.slug), run.rotation.id))[0]
     assert newest.actor.kind is ActorKind.SYSTEM
     assert await rotations.get(team.viewer, run.rotation.id) == found
     assert await audit.first_broken(team.workspace.id) is None
 
 
-async def test_what_happens_to_the_old_key_later_does_not_touch_the_successor(team: Team) -> None:
+async def test_later_changes_of_the_old_key_do_not_affect_the_successor(team: Team) -> None:
     now = await database.now()
     old = (await make_key(team, expires_at=now + DAY)).key
     run = (await rotations.start(team.editor, old.id)).progress
-    await keys.update(team.editor, run.successor.id, KeyEdit(expires_at=now + 300 * DAY, set_expiry=True))
+    await keys.update(team.editor, run.successor.id, {"expires_at": now + 300 * DAY})
     database.freeze(now + DAY)
     found = await rotations.get(team.viewer, run.rotation.id)
     assert found.state is State.COMPLETED
     assert found.successor.status(now + DAY) is Status.ACTIVE
 
 
-async def test_rotation_never_lengthens_a_life(team: Team) -> None:
+async def test_a_rotation_never_extends_a_lifetime(team: Team) -> None:
     born = await database.now()
     database.freeze(born)
     last = born + 90 * DAY
@@ -171,11 +174,11 @@ async def test_rotation_never_lengthens_a_life(team: Team) -> None:
         assert run.successor.expires_at == old.expires_at
         await rotations.complete(team.editor, run.rotation.id, force=True)
         old = run.successor
-        assert old.born == born
+        assert old.lifetime_started_at == born
     with pytest.raises(ValidationFailed) as refused:
-        await keys.update(team.editor, old.id, KeyEdit(expires_at=last + 1, set_expiry=True))
+        await keys.update(team.editor, old.id, {"expires_at": last + 1})
     assert [(field.field, field.code) for field in refused.value.fields] == [("expiresAt", "TOO_LATE")]
-    assert (await keys.update(team.editor, old.id, KeyEdit(expires_at=last, set_expiry=True))).expires_at == last
+    assert (await keys.update(team.editor, old.id, {"expires_at": last})).expires_at == last
 
 
 async def test_only_an_active_key_is_rotated_and_the_refusal_says_why(team: Team) -> None:
@@ -188,12 +191,12 @@ async def test_only_an_active_key_is_rotated_and_the_refusal_says_why(team: Team
     for key, word in ((suspended, "suspended"), (revoked, "revoked"), (expired, "expired")):
         with pytest.raises(Conflict, match=word):
             await rotations.start(team.editor, key.id)
-    assert await rotations.count(team.viewer, team.slug) == 0
+    assert await rotations.count(await seen(team.viewer, team.slug)) == 0
     await keys.resume(team.owner, suspended.id)
     await rotations.start(team.editor, suspended.id)
 
 
-async def test_what_left_the_catalogue_is_not_copied(team: Team) -> None:
+async def test_names_removed_from_the_catalogue_are_not_copied(team: Team) -> None:
     both = (await make_key(team, permissions=("pdf.read", "template.read"))).key
     gone = (await make_key(team, permissions=("template.read",))).key
     known = catalogue.current()
@@ -204,11 +207,11 @@ async def test_what_left_the_catalogue_is_not_copied(team: Team) -> None:
         await rotations.start(team.editor, gone.id)
 
 
-async def test_terms_are_checked_before_anything_is_made(team: Team) -> None:
+async def test_options_are_checked_before_anything_is_created(team: Team) -> None:
     old = (await make_key(team)).key
     with pytest.raises(ValidationFailed):
         await rotations.start(team.editor, old.id, deadline=1, quiet_seconds=-1)
-    assert await keys.count(team.viewer, team.slug) == 1
+    assert await keys.count(await seen(team.viewer, team.slug)) == 1
 
 
 async def test_extending_moves_the_deadline_and_the_audit_log_shows_from_where(team: Team) -> None:
@@ -240,12 +243,12 @@ async def test_dismissing_a_caller_dismisses_its_family_once(team: Team) -> None
     ]
     assert await rotations.dismiss(team.editor, run.rotation.id, nagios.id) == found
     assert await actions(team, run.rotation.id) == ["rotation.started", "rotation.caller_dismissed"]
-    for caller_id in (ids.new(ids.CALLER), "", run.rotation.id):
+    for caller_id in (ids.new(CALLER_ID), "", run.rotation.id):
         with pytest.raises(NotFound):
             await rotations.dismiss(team.editor, run.rotation.id, caller_id)
 
 
-async def test_at_its_deadline_a_run_does_what_it_says(team: Team) -> None:
+async def test_at_its_deadline_a_rotation_does_what_was_chosen(team: Team) -> None:
     first, second = (await make_key(team)).key, (await make_key(team)).key
     deadline = await database.now() + DAY
     kept = (await rotations.start(team.editor, first.id, deadline=deadline)).progress
@@ -272,7 +275,7 @@ async def test_at_its_deadline_a_run_does_what_it_says(team: Team) -> None:
     assert (await rotations.extend(team.editor, kept.rotation.id, deadline + DAY)).deadline_passed is False
 
 
-async def test_the_job_writes_down_every_end_that_nobody_has(team: Team) -> None:
+async def test_the_job_stores_every_derived_end(team: Team) -> None:
     now = await database.now()
     runs = []
     for _ in range(2):
@@ -290,7 +293,7 @@ async def test_the_job_writes_down_every_end_that_nobody_has(team: Team) -> None
     assert not await rotations.anything_due(now + HOUR)
 
 
-async def test_a_line_is_told_from_each_of_its_keys_and_leads_back_to_the_first(team: Team) -> None:
+async def test_a_lineage_is_returned_for_each_of_its_keys_back_to_the_first(team: Team) -> None:
     line = [(await make_key(team)).key]
     for _ in range(3):
         run = (await rotations.start(team.editor, line[-1].id)).progress
@@ -301,29 +304,30 @@ async def test_a_line_is_told_from_each_of_its_keys_and_leads_back_to_the_first(
     other = (await make_key(team)).key
     names = [key.id for key in line]
     for key_id in names:
-        assert [key.id for key in await rotations.lineage(team.viewer, key_id)] == names
-    assert [key.id for key in await rotations.lineage(team.viewer, astray.successor.id)] == [*names, astray.successor.id]
-    assert [key.id for key in await rotations.lineage(team.viewer, other.id)] == [other.id]
-    found = await rotations.relatives(names)
+        assert [key.id for key in await rotations.lineage(*await at(team.viewer, key_id))] == names
+    assert [key.id for key in await rotations.lineage(*await at(team.viewer, astray.successor.id))] == [*names, astray.successor.id]
+    assert [key.id for key in await rotations.lineage(*await at(team.viewer, other.id))] == [other.id]
+    found = await rotations.relatives(await seen(team.viewer, team.slug), line)
     assert [relative.predecessor and relative.predecessor.id for relative in found.values()] == [None, *names[:-1]]
     assert [relative.successor and relative.successor.id for relative in found.values()] == [*names[1:], None]
 
 
-async def test_of_a_key_the_open_run_is_told_else_the_latest(team: Team) -> None:
+async def test_a_keys_rotation_is_the_open_one_or_else_the_latest(team: Team) -> None:
     old = (await make_key(team)).key
-    assert await rotations.of_key(team.viewer, old.id) is None
+    assert await rotations.of_key(*await at(team.viewer, old.id)) is None
     first = (await rotations.start(team.editor, old.id)).progress
     await rotations.cancel(team.editor, first.rotation.id)
     second = (await rotations.start(team.editor, old.id)).progress
     await rotations.complete(team.editor, second.rotation.id, force=True)
     third = (await rotations.start(team.editor, second.successor.id)).progress
-    found = await rotations.of_keys([old.id, first.successor.id, second.successor.id, third.successor.id])
+    asked = [old, first.successor, second.successor, third.successor]
+    found = await rotations.of_keys(await seen(team.viewer, team.slug), asked)
     told = [run.rotation.id for run in found.values()]
     assert told == [second.rotation.id, first.rotation.id, third.rotation.id, third.rotation.id]
-    assert [run.rotation.id for run in await rotations.open_runs(team.viewer, team.slug)] == [third.rotation.id]
+    assert [run.rotation.id for run in await rotations.open_rotations(await seen(team.viewer, team.slug))] == [third.rotation.id]
 
 
-async def test_pages_meet_every_run_once_in_both_directions(team: Team) -> None:
+async def test_pages_contain_every_rotation_once_in_both_directions(team: Team) -> None:
     made = []
     for number in range(5):
         run = (await rotations.start(team.editor, (await make_key(team)).key.id)).progress
@@ -334,47 +338,56 @@ async def test_pages_meet_every_run_once_in_both_directions(team: Team) -> None:
     forward: list[str] = []
     place = None
     while True:
-        page = await rotations.page(team.viewer, team.slug, Window(2, after=place))
-        forward += [run.rotation.id for run in page.runs]
-        last = page.runs[-1].rotation
-        place = Place(last.started_at, last.id)
+        page = await rotations.page(await seen(team.viewer, team.slug), Window(2, after=place))
+        forward += [run.rotation.id for run in page.items]
+        last = page.items[-1].rotation
+        place = (last.started_at, last.id)
         if not page.has_next:
             break
     assert forward == newest
-    back = await rotations.page(team.viewer, team.slug, Window(2, before=place, backwards=True))
-    assert ([run.rotation.id for run in back.runs], back.has_previous, back.has_next) == (newest[2:4], True, True)
-    still = await rotations.page(team.viewer, team.slug, Window(10), open_only=True)
-    assert [run.rotation.id for run in still.runs] == newest[::2]
-    assert (await rotations.count(team.viewer, team.slug), await rotations.count(team.viewer, team.slug, open_only=True)) == (5, 3)
+    back = await rotations.page(await seen(team.viewer, team.slug), Window(2, before=place, backwards=True))
+    assert ([run.rotation.id for run in back.items], back.has_previous, back.has_next) == (newest[2:4], True, True)
+    still = await rotations.page(await seen(team.viewer, team.slug), Window(10), open_only=True)
+    assert [run.rotation.id for run in still.items] == newest[::2]
+    assert (
+        await rotations.count(await seen(team.viewer, team.slug)),
+        await rotations.count(await seen(team.viewer, team.slug), open_only=True),
+    ) == (5, 3)
 
 
-async def test_anothers_rotation_is_not_found_in_the_same_words_as_none(team: Team, other_team: Team) -> None:
+async def test_another_workspaces_rotation_is_not_found_with_the_same_message_as_an_unknown_one(
+    team: Team, other_team: Team
+) -> None:
     theirs = (await rotations.start(other_team.owner, (await make_key(other_team)).key.id)).progress
     said = set()
-    for rotation_id in (theirs.rotation.id, ids.new(ids.ROTATION), theirs.predecessor.id, "", "rot_\x00"):
+    for rotation_id in (theirs.rotation.id, ids.new(ROTATION_ID), theirs.predecessor.id, "", "rot_\x00"):
         for attempt in (
             rotations.get(team.owner, rotation_id),
             rotations.complete(team.owner, rotation_id, force=True),
             rotations.cancel(team.owner, rotation_id, force=True),
             rotations.extend(team.owner, rotation_id, 1),
-            rotations.dismiss(team.owner, rotation_id, ids.new(ids.CALLER)),
+            rotations.dismiss(team.owner, rotation_id, ids.new(CALLER_ID)),
         ):
             with pytest.raises(NotFound) as refused:
                 await attempt
             said.add(refused.value.message)
     assert said == {"There is no such rotation."}
+    ours = await seen(team.owner, team.slug)
     for attempt in (
         rotations.start(team.owner, theirs.predecessor.id),
-        rotations.of_key(team.owner, theirs.predecessor.id),
-        rotations.lineage(team.owner, theirs.successor.id),
-        rotations.impact(team.owner, theirs.successor.id),
+        at(team.owner, theirs.predecessor.id),
+        keys.find(ours, theirs.predecessor.id),
     ):
         with pytest.raises(NotFound):
             await attempt
+    # Even with another workspace's key, which no transport can have, there is no answer.
+    for read in (rotations.of_key, rotations.lineage, rotations.impact, usage.of_key, caller_service.of_key):
+        with pytest.raises(RuntimeError):
+            await read(ours, theirs.predecessor)
     assert await rotations.get(other_team.viewer, theirs.rotation.id) == theirs
 
 
-async def test_a_viewer_looks_and_changes_nothing(team: Team) -> None:
+async def test_a_viewer_can_read_and_change_nothing(team: Team) -> None:
     old = (await make_key(team)).key
     with pytest.raises(NotAllowed):
         await rotations.start(team.viewer, old.id)
@@ -383,14 +396,14 @@ async def test_a_viewer_looks_and_changes_nothing(team: Team) -> None:
         rotations.complete(team.viewer, run.rotation.id, force=True),
         rotations.cancel(team.viewer, run.rotation.id),
         rotations.extend(team.viewer, run.rotation.id, run.rotation.deadline + DAY),
-        rotations.dismiss(team.viewer, run.rotation.id, ids.new(ids.CALLER)),
+        rotations.dismiss(team.viewer, run.rotation.id, ids.new(CALLER_ID)),
     ):
         with pytest.raises(NotAllowed):
             await attempt
     assert await rotations.get(team.viewer, run.rotation.id) == run
 
 
-async def test_in_a_suspended_workspace_a_rotation_can_be_ended_but_not_begun(team: Team) -> None:
+async def test_in_a_suspended_workspace_a_rotation_can_be_ended_but_not_started(team: Team) -> None:
     old, other = (await make_key(team)).key, (await make_key(team)).key
     run = (await rotations.start(team.editor, old.id)).progress
     await workspaces.suspend(Actor.operator(), team.slug)
@@ -403,28 +416,28 @@ async def test_in_a_suspended_workspace_a_rotation_can_be_ended_but_not_begun(te
     ("ago", "verdict"),
     [(None, "QUIET"), (0, "BUSY"), (HOUR - 1, "BUSY"), (HOUR, "IN_USE"), (30 * DAY - 1, "IN_USE"), (30 * DAY, "QUIET")],
 )
-async def test_whether_a_key_is_safe_to_revoke_is_judged_by_its_last_use(team: Team, ago: int | None, verdict: str) -> None:
+async def test_a_key_is_safe_to_revoke_depending_on_its_last_use(team: Team, ago: int | None, verdict: str) -> None:
     key, now = (await make_key(team)).key, await database.now()
     database.freeze(now)
     if ago is not None:
         await use(key.id, at=now - ago)
-    found = await rotations.impact(team.viewer, key.id)
+    found = await rotations.impact(*await at(team.viewer, key.id))
     assert found.verdict == verdict
     assert len(found.callers) == (verdict != "QUIET")
 
 
-async def test_a_key_that_is_refused_anyway_is_not_called_busy(team: Team) -> None:
+async def test_a_key_that_is_refused_anyway_is_not_reported_as_busy(team: Team) -> None:
     suspended, revoked, expired = [(await make_key(team)).key for _ in range(3)]
     now = await database.now()
     database.freeze(now)
     for key in (suspended, revoked, expired):
         await use(key.id, at=now)
-        assert (await rotations.impact(team.viewer, key.id)).verdict == "BUSY"
+        assert (await rotations.impact(*await at(team.viewer, key.id))).verdict == "BUSY"
     await keys.suspend(team.owner, suspended.id)
     await keys.revoke(team.owner, revoked.id, Reason.OTHER)
     async with database.transaction():
         await database.fetch("UPDATE api_key SET expires_at = {} WHERE id = {}", now, expired.id)
-    verdicts = [(await rotations.impact(team.viewer, key.id)).verdict for key in (suspended, revoked, expired)]
+    verdicts = [(await rotations.impact(*await at(team.viewer, key.id))).verdict for key in (suspended, revoked, expired)]
     assert verdicts == ["IN_USE", "QUIET", "QUIET"]
 
 
@@ -438,13 +451,13 @@ async def test_an_impact_counts_whole_hours_of_the_last_hour_day_and_month(team:
                 "INSERT INTO usage_hour (key, hour, permission, outcome, requests) VALUES ({}, {}, '', 'VALID', {})",
                 *(key.id, now - 30 * MINUTE - hours * HOUR, requests),
             )
-    found = await rotations.impact(team.viewer, key.id)
+    found = await rotations.impact(*await at(team.viewer, key.id))
     assert (found.hour, found.day, found.month) == (11, 1_111, 111_111)
-    none = (await rotations.impacts([key, other], now))[other.id]
+    none = (await rotations.impacts(await seen(team.viewer, team.slug), [key, other]))[other.id]
     assert (none.hour, none.day, none.month, none.callers, none.permissions) == (0, 0, 0, (), ())
 
 
-async def test_the_metrics_of_a_line_stay_readable(db: None) -> None:
+async def test_the_usage_of_a_lineage_stays_readable(db: None) -> None:
     team = await make_team()
     old = (await make_key(team)).key
     await use(old.id)

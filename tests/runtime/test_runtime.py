@@ -1,4 +1,4 @@
-"""What a process works with is set as a whole or not at all, and released at the end."""
+"""The runtime of a process is set completely or not at all, and released at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AGAIN = """
 import asyncio, contextlib, sys
 from app import catalogue, database, mail, runtime, start
 from app.access.actor import Actor
-from app.accounts import service as accounts
+from app.authentication import service as authentication
 from app.errors import StartRefused
 from app.settings import Settings
 
@@ -47,7 +47,7 @@ async def users(name, pepper, *, add=False):
     async with start.opened(settings(name, pepper), make=True):
         if add:
             asked = {"email": f"{name}@example.org", "name": name, "workspace": name, "password": "quite a long horse story 7"}
-            await accounts.create_owner(Actor.operator(), **asked)
+            await authentication.create_owner(Actor.operator(), **asked)
         return [row["email"] for row in await database.fetch("SELECT email FROM account")]
 
 def is_closed():
@@ -79,7 +79,7 @@ def test_a_process_can_open_another_installation_after_it_closed_one_or_was_refu
     assert done.returncode == 0, done.stderr
 
 
-def test_parts_are_replaced_for_a_while_and_put_back() -> None:
+def test_parts_can_be_replaced_temporarily() -> None:
     with runtime.replaced("one", 1):
         with runtime.replaced("two"):
             runtime.put(2)

@@ -1,4 +1,4 @@
-"""A refused start is one line, and leaves nothing behind."""
+"""A refused start prints one line and creates nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.processes import answer, python
 TRY = """
 import asyncio, json, sys
 from app import start
-from app.cli.frame import Desk
+from app.cli.runner import CommandGroup
 from app.settings import Settings
 import click
 
@@ -20,8 +20,8 @@ async def opened(settings):
 
 def one(url):
     try:
-        Desk(callback=lambda: asyncio.run(opened(Settings.load({"KEYDESK_DATABASE_URL": url}))), invoke_without_command=True)(
-            [], standalone_mode=False)
+        settings = Settings.load({"KEYDESK_DATABASE_URL": url})
+        CommandGroup(callback=lambda: asyncio.run(opened(settings)), invoke_without_command=True)([], standalone_mode=False)
     except click.ClickException as refusal:
         return refusal.format_message()
 
@@ -29,7 +29,7 @@ print(json.dumps([one(url) for url in json.loads(sys.argv[1])]))
 """
 
 
-def test_a_path_that_no_database_can_have_is_one_line_and_makes_no_pepper(tmp_path: Path) -> None:
+def test_an_invalid_database_path_is_refused_in_one_line_and_creates_no_pepper(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
     paths = [f"{tmp_path}/folder", "/dev/full", "/dev/null", ".", "..", f"{tmp_path}/{'x' * 252}", f"{tmp_path}/{'x' * 300}"]

@@ -1,4 +1,4 @@
-"""Settings: unknown names and bad values refuse to start, and nothing secret is shown."""
+"""Settings: unknown names and invalid values are refused at start, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_setting_is_refused_by_its_name(name: str) -> None:
+def test_an_invalid_setting_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(StartRefused, match=name):
         Settings.load({name: BAD[name]})
 
@@ -46,7 +46,7 @@ def test_a_bad_setting_is_refused_by_its_name(name: str) -> None:
         ),
     ],
 )
-def test_a_bad_setting_is_refused_in_our_words(name: str, text: str, told: str) -> None:
+def test_an_invalid_setting_is_refused_with_a_clear_message(name: str, text: str, told: str) -> None:
     with pytest.raises(StartRefused) as refusal:
         Settings.load({name: text})
     assert str(refusal.value) == f"{told} It is {_shown(name, text)}."
@@ -97,7 +97,7 @@ POSTGRES = "postgresql://ann:canary@host"
         ("KEYDESK_GATEWAY_TOKENS", "canary", "32 characters"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_one_line_with_what_was_given_but_no_secret(name: str, text: str, why: str) -> None:
+def test_an_invalid_value_is_refused_in_one_line_that_shows_it_but_no_secret(name: str, text: str, why: str) -> None:
     with pytest.raises(StartRefused) as refusal:
         Settings.load({name: text})
     told = str(refusal.value)
@@ -117,7 +117,7 @@ def test_a_value_that_makes_no_sense_is_one_line_with_what_was_given_but_no_secr
         "sqlite:///keydesk.db",
     ],
 )
-def test_every_form_of_a_databases_address_is_taken_as_it_is(url: str) -> None:
+def test_every_valid_form_of_a_database_url_is_accepted_unchanged(url: str) -> None:
     assert Settings.load({"KEYDESK_DATABASE_URL": url}).database_url == url
 
 
@@ -126,11 +126,11 @@ def test_development_cookies_stay_on_this_machine() -> None:
         Settings.load({"KEYDESK_DEV": "1", "KEYDESK_HOST": "0.0.0.0"})
 
 
-def test_other_variables_and_the_clients_own_are_none_of_our_business() -> None:
+def test_other_variables_and_those_of_clients_are_ignored() -> None:
     assert Settings.load({"HOME": "/", "KEYDESK_URL": "http://x", "KEYDESK_MANAGEMENT_KEY": "x"}) == Settings()
 
 
-def test_the_journal_lies_beside_the_database_unless_told_otherwise() -> None:
+def test_the_journal_is_beside_the_database_by_default() -> None:
     assert Settings.load({"KEYDESK_DATABASE_URL": "sqlite:////data/keydesk.db"}).journal_path == Path("/data/revocations.jsonl")
     assert Settings.load({"KEYDESK_DATABASE_URL": "postgresql:///k"}).journal_path == Path("var/revocations.jsonl")
     assert Settings.load({"KEYDESK_REVOCATION_JOURNAL": "/safe/journal"}).journal_path == Path("/safe/journal")

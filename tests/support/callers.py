@@ -1,10 +1,10 @@
-"""Uses of a key, as verification counts them."""
+"""Records uses of a key, as verification counts them."""
 
 from __future__ import annotations
 
 from app import database
 from app.usage import store
-from app.usage.counting import Door, Tally
+from app.usage.counters import CallerLimiter, CounterBatch
 
 
 async def use(
@@ -15,11 +15,11 @@ async def use(
     at: int | None = None,
     permission: str | None = None,
 ) -> None:
-    """One good request with a key."""
+    """Records one valid request with a key."""
     now = await database.now() if at is None else at
-    tally = Tally()
+    tally = CounterBatch()
     tally.count(key_id, now, permission, "VALID")
-    tally.use(key_id, now, address)
-    tally.meet(key_id, Door().admit(key_id, now, address, user_agent), permission, now, now, 1)
+    tally.touch(key_id, now, address)
+    tally.add_caller(key_id, CallerLimiter().bucket(key_id, now, address, user_agent), permission, now, now, 1)
     async with database.transaction():
         await store.add(tally)

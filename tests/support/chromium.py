@@ -1,4 +1,4 @@
-"""A browser for the tests: the system's, else Playwright's own, else the one command that brings one."""
+"""A browser for the tests: the system's Chromium, else Playwright's; without either, fails with the command to install one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# As root Chromium wants no sandbox; the others keep it from asking servers of its own, which a closed network refuses.
+# As root, Chromium cannot use its sandbox; the other options stop its background requests, which a closed network refuses.
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

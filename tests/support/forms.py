@@ -1,4 +1,4 @@
-"""The forms of a page as a browser reads them, so that tests send what the page really holds."""
+"""Parses the forms of a page as a browser does, so that tests submit the page's real fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pairs = list[tuple[str, str]]
 
 @dataclass
 class Form:
-    """`names` are all its fields; `values` what it would send as it stands."""
+    """`names` are all its fields; `values` are the values that it would submit unchanged."""
 
     action: str
     method: str
@@ -18,7 +18,7 @@ class Form:
     values: Pairs = field(default_factory=list)
 
     def filled(self, **fields: str | list[str]) -> Pairs:
-        """What it would send after somebody filled these in. AssertionError for a field that it does not have."""
+        """The values that it would submit with these fields filled in. Raises AssertionError for a field that it does not have."""
         assert set(fields) <= self.names, f"{set(fields) - self.names} is not in {self.names}"
         kept = [(name, value) for name, value in self.values if name not in fields]
         typed = [(name, value) for name, given in fields.items() for value in ([given] if isinstance(given, str) else given)]
@@ -68,7 +68,7 @@ class _Reader(HTMLParser):
 
 
 def forms_of(page: str) -> list[Form]:
-    """The forms of a page, from its top."""
+    """The forms of a page, in document order."""
     reader = _Reader()
     reader.feed(page)
     return reader.forms

@@ -1,4 +1,4 @@
-"""A client of the GraphQL API that runs the published operations by file name, over ASGI, as some caller."""
+"""A client of the GraphQL API that runs the published operations by file name, over ASGI, as a given caller."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import httpx
 
 from app import ids
 from app.access.actor import Actor, Request
-from app.api.endpoint import Endpoint
-from app.api.http import Receive, Response, Scope, Send
+from app.api.execution.http import Response
+from app.api.server.endpoint import Endpoint
+from app.asgi import Receive, Scope, Send
 from app.errors import NotAuthenticated
 from app.pace import Pace
 from app.paths import OPERATIONS
@@ -20,7 +21,7 @@ URL = "http://keydesk.test/graphql"
 
 
 def operations() -> list[str]:
-    """`keys/create` and so on: every operation file there is."""
+    """The names of all operation files, such as `keys/create`."""
     return sorted(str(path.relative_to(OPERATIONS).with_suffix("")) for path in OPERATIONS.rglob("*.graphql"))
 
 
@@ -38,7 +39,7 @@ async def no_page(scope: Scope, receive: Receive, send: Send) -> None:
 
 @dataclass
 class Client:
-    """`actor` is whoever the session cookie would stand for; `token` a management key."""
+    """`actor` replaces the session cookie; `token` is a management key."""
 
     actor: Actor | None = None
     token: str | None = None
@@ -62,20 +63,20 @@ class Client:
         return await self.request(json={"query": query, "variables": variables or {}}, headers=headers)
 
     async def ask(self, query: str, /, **variables: Any) -> Any:
-        """`data`; an AssertionError with what the server said if there are errors."""
+        """Returns `data`; raises AssertionError with the server's answer if there are errors."""
         content = (await self.send(query, variables)).json()
         assert "errors" not in content, content
         return content["data"]
 
     async def refused(self, query: str, /, **variables: Any) -> list[dict[str, Any]]:
-        """The errors of a request that must have some."""
+        """Returns the errors of a request that must have errors."""
         return (await self.send(query, variables)).json()["errors"]
 
     async def run(self, name: str, /, **variables: Any) -> Any:
-        """The one root field of a published operation."""
+        """Runs a published operation and returns its only root field."""
         (found,) = (await self.ask(operation(name), **variables)).values()
         return found
 
     async def change(self, name: str, /, **given: Any) -> Any:
-        """A published mutation with this input."""
+        """Runs a published mutation with this input."""
         return await self.run(name, input=given)

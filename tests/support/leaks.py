@@ -1,4 +1,4 @@
-"""Looking for a secret in whatever shape it may have been written: itself, parts of it, encoded, or digested without a key."""
+"""Searches for a secret in every form in which it may have been written: plain, in parts, encoded, or as an unkeyed digest."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
-# Every run of 12 characters holds one of these whole: 8 characters long, beginning at every fifth.
+# Every 12 consecutive characters contain one of these pieces: 8 characters long, starting at every fifth.
 _WINDOW, _STEP = 8, 5
 
 
 @dataclass(frozen=True)
 class Secret:
-    """`shown` characters at its beginning are no secret. `parts`: whether parts of it may be nowhere either; those of words
-    are everywhere. `digests`: whether plain digests may not; of a random token, which nobody can guess, one is stored."""
+    """The first `shown` characters are not secret. `parts`: whether to search for parts too, which is not possible if they are
+    common words. `digests`: whether to search for unkeyed digests too; one is stored of random tokens, which nobody can guess."""
 
     name: str
     text: str
@@ -24,7 +24,7 @@ class Secret:
     digests: bool = True
 
     def shapes(self) -> set[bytes]:
-        """What must not be found."""
+        """All forms that must not be found."""
         hidden = self.text[self.shown :]
         starts = [*range(0, len(hidden) - _WINDOW, _STEP), len(hidden) - _WINDOW] if self.parts else []
         found = {hidden[start : start + _WINDOW].encode() for start in starts}
@@ -37,7 +37,7 @@ class Secret:
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
-    """As it looks inside a longer text too, at each of the three places where it may begin; without what its neighbours decide."""
+    """Its Base64 forms inside a longer text, at each of the three possible offsets, without characters that depend on neighbors."""
     for before in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(b"\0" * before + raw).rstrip(b"=")

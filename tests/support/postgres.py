@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, from the wheel of the development requirements: nothing has to be installed or running."""
+"""A real PostgreSQL for the tests, from a wheel in the development requirements: nothing has to be installed or running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import asyncpg
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server; `uri` leads to its maintenance database, `handle` starts and stops it."""
+    """A running server; `uri` is that of its maintenance database, `handle` starts and stops it."""
 
     uri: str
     handle: Any = None
@@ -26,7 +26,7 @@ class Postgres:
     @classmethod
     @contextlib.contextmanager
     def running(cls) -> Iterator[Postgres]:
-        """The server named in KEYDESK_TEST_POSTGRES, else a new one in a temporary folder, gone afterwards."""
+        """The server named in KEYDESK_TEST_POSTGRES, else a new one in a temporary folder, removed afterwards."""
         if given := os.environ.get("KEYDESK_TEST_POSTGRES"):
             yield cls(given)
             return

@@ -1,4 +1,4 @@
-"""Real processes for promises that are about processes."""
+"""Starts real processes, for tests of guarantees across processes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def python(source: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """A Python process that sees the project, Keydesk's variables as given and no others."""
+    """A Python process that can import the project, with only the given Keydesk variables."""
     return subprocess.Popen(
         [sys.executable, "-c", source, *arguments],
         cwd=ROOT,
         env=without_settings() | environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -23,12 +24,12 @@ def python(source: str, environment: dict[str, str], *arguments: str) -> subproc
 
 
 def without_settings() -> dict[str, str]:
-    """This process's variables, Keydesk's left out."""
+    """This process's environment variables without Keydesk's."""
     return {name: value for name, value in os.environ.items() if not name.startswith("KEYDESK_")}
 
 
 def answer(process: subprocess.Popen[str], *, within: float = 60) -> str:
-    """What it printed; fails with its errors if it did not end well."""
+    """Returns its output; fails with its stderr if it did not exit with 0."""
     out, err = process.communicate(timeout=within)
     assert process.returncode == 0, err
     return out

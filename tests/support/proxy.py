@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that can be frozen: it then takes what is sent and lets nothing through, as a lost network does."""
+"""A TCP proxy to PostgreSQL that can be frozen: it then accepts data but forwards none, like a lost network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Proxy:
-    """Listens on a TCP port of this machine and speaks to the server of the URL by its unix socket or its address."""
+    """Listens on a local TCP port and forwards to the URL's server through its Unix socket or its address."""
 
-    # What pgbouncer knows; anything else makes it refuse the connection, unless its operator chose to ignore it.
+    # The startup parameters that pgbouncer supports; it refuses a connection with others unless configured to ignore them.
     KNOWN = frozenset({"user", "database", "client_encoding", "application_name", "timezone", "datestyle"})
 
     def __init__(self, url: str, *, pooler: bool = False) -> None:
-        """`pooler`: refuse connections with start-up parameters that poolers refuse; they are kept in `refused`."""
+        """`pooler`: refuse connections with startup parameters that poolers refuse, and record the parameters in `refused`."""
         self._url, self._pooler = urlsplit(url), pooler
         self.refused: list[str] = []
         self._open = asyncio.Event()
@@ -42,12 +42,18 @@ class Proxy:
     def thaw(self) -> None:
         self._open.set()
 
-    def lead_to(self, url: str) -> None:
-        """Where connections lead that are made from now on, as a service name does after a fail-over."""
+    def silence(self) -> None:
+        """Freezes all present connections forever; new ones work."""
+        self._open.clear()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def redirect_to(self, url: str) -> None:
+        """Forwards new connections to another server, as a service name does after a failover."""
         self._url = urlsplit(url)
 
-    def cut(self) -> None:
-        """Ends all connections."""
+    def disconnect_all(self) -> None:
+        """Closes all connections."""
         for task in self._tasks:
             task.cancel()
 
@@ -57,8 +63,9 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_open = self._open
         with contextlib.closing(writer):
-            await self._open.wait()
+            await is_open.wait()
             theirs, to_them = await self._connect()
             if self._pooler:
                 start = await self._start_up(reader, writer)
@@ -68,7 +75,8 @@ class Proxy:
                     return
                 to_them.write(start)
             with contextlib.closing(to_them):
-                pumps = [asyncio.create_task(self._pump(reader, to_them)), asyncio.create_task(self._pump(theirs, writer))]
+                both = ((reader, to_them), (theirs, writer))
+                pumps = [asyncio.create_task(self._pump(*each, is_open)) for each in both]
                 try:
                     await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -77,7 +85,7 @@ class Proxy:
                     await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _start_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        """The start-up message; TLS is declined first, as often as it is asked for."""
+        """Reads the startup message; declines TLS first, as often as the client requests it."""
         while True:
             length = await reader.readexactly(4)
             message = length + await reader.readexactly(int.from_bytes(length) - 4)
@@ -91,9 +99,9 @@ class Proxy:
             return await asyncio.open_unix_connection(f"{folder[0]}/.s.PGSQL.5432")
         return await asyncio.open_connection(self._url.hostname, self._url.port or 5432)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                await self._open.wait()
+                await is_open.wait()
                 writer.write(data)
                 await writer.drain()

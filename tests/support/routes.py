@@ -1,23 +1,23 @@
-"""Every route of the dashboard, as the code has them, so that a new one is in every test about all of them."""
+"""Every route of the dashboard, read from the code, so that tests of all routes include new ones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from app.web.site import CONTROLLERS
+from app.web.dashboard import CONTROLLERS
 
 _PLACE = re.compile(r"\{(\w+):str\}")
 
 
 def routes(method: str) -> list[str]:
-    """Addresses with places like `{slug}`."""
+    """Paths with parameters like `{slug}`."""
     found = {path for each in CONTROLLERS if method in each.http_methods for path in each.paths}
     return sorted(_PLACE.sub(r"{\1}", path) for path in found)
 
 
-def places(route: str) -> list[str]:
-    """The names of a route's places."""
+def parameters(route: str) -> list[str]:
+    """The names of a route's parameters."""
     return re.findall(r"\{(\w+)\}", route)
 
 

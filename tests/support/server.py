@@ -1,4 +1,4 @@
-"""A real Keydesk in a process of its own, as `keydesk serve` starts it."""
+"""A real Keydesk in a separate process, as `keydesk serve` starts it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ import httpx
 
 from tests.support.processes import ROOT
 
-# Patience, no promise: a busy machine starts a process slowly.
+# A generous limit, not a guarantee: a busy machine starts processes slowly.
 READY_WITHIN_SECONDS = 120
 
 
 @dataclass
 class Server:
-    """One node. `environment` are its variables; its log is a file, so that nothing it says can block it."""
+    """One node. `environment` contains its variables. It logs to a file, so that a full pipe cannot block it."""
 
     environment: dict[str, str]
     folder: Path
     port: int = 0
+    # With longer time limits for verification, so that a busy machine does not answer 503; for tests of something else.
+    patient: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class Server:
         own = {"KEYDESK_PORT": str(self.port), "KEYDESK_DEV": "1", "KEYDESK_DRAIN_SECONDS": "0"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", *options],
+                [sys.executable, "-m", "tests.support.patient_node" if self.patient else "app", "serve", *options],
                 cwd=ROOT,
                 env=kept | own | self.environment,
                 stdout=log,
@@ -60,7 +62,7 @@ class Server:
         return self
 
     def wait(self) -> None:
-        """Until it is ready; fails with its log if it ended or takes too long."""
+        """Waits until it is ready; fails with its log if it exited or takes too long."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < deadline:
             assert self.process is not None and self.process.poll() is None, self.log.read_text()[-3000:]
@@ -71,7 +73,7 @@ class Server:
         raise AssertionError(f"not ready within {READY_WITHIN_SECONDS} s: {self.log.read_text()[-3000:]}")
 
     def set_up_link(self) -> str:
-        """The link that it printed."""
+        """The set-up link that it printed."""
         found = re.findall(r"https?://\S+/set-up/\S+", self.log.read_text())
         assert found, self.log.read_text()[-3000:]
         return str(found[-1])
@@ -81,7 +83,7 @@ class Server:
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM; answers the exit code."""
+        """Sends SIGTERM and returns the exit code."""
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:

@@ -1,4 +1,4 @@
-"""A small SMTP server that keeps what it is given, on a port of its own."""
+"""A small SMTP server that stores the mails it receives, on a free port."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from email.message import EmailMessage
 
 @dataclass
 class Smtp:
-    """`refusals`: how many mails it refuses before it takes one."""
+    """`refusals`: how many mails it refuses before it accepts one. While `open` is not set, it has received a mail and does not
+    confirm it."""
 
     port: int = 0
     refusals: int = 0
     received: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def running(cls) -> AsyncIterator[Smtp]:
         smtp = cls()
+        smtp.open.set()
         server = await asyncio.start_server(smtp._talk, "127.0.0.1", 0)
         smtp.port = server.sockets[0].getsockname()[1]
         async with server:
@@ -35,6 +38,7 @@ class Smtp:
             if verb == "DATA":
                 writer.write(b"354 go on\r\n")
                 self._keep(await self._data(reader))
+                await self.open.wait()
                 writer.write(b"250 taken\r\n")
             elif verb == "RCPT" and self.refusals:
                 self.refusals -= 1

@@ -1,4 +1,4 @@
-"""Counting what the database is asked."""
+"""Counts the statements sent to the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app import database
 
 @contextlib.contextmanager
 def counted() -> Iterator[list[str]]:
-    """The text of every statement that this process runs meanwhile, through Piccolo or not."""
+    """Collects the text of every statement that this process runs in the context, through Piccolo or not."""
     engine, seen = database.engine(), []
     original = type(engine).run_querystring
 

@@ -1,4 +1,4 @@
-"""Keys with a past: usage in every hour and many callers, written by SQL because counting that would take hours."""
+"""Sample usage of keys: requests in every hour and many callers, written by SQL because counting them would take hours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from app import database, ids
 from app.clock import DAY, HOUR
+from app.usage.caller import CALLER_ID
 
 PERMISSION: Final = "pdf.read"
 _ROWS_AT_ONCE: Final = 100
@@ -19,7 +20,7 @@ _CALLER: Final = "({}, {}, 'curl', {}, {}, {}, {}, 5)"
 
 
 async def use(key_ids: Iterable[str], *, days: int, callers: int, every: int = 1) -> None:
-    """Each key in every hour (or in each so many) of these days, a third of them refused, by so many callers."""
+    """Adds usage for each key in every hour (or every `every` hours) of these days, a third of it refused, by so many callers."""
     now = await database.now()
     async with database.transaction():
         for key_id in key_ids:
@@ -30,7 +31,7 @@ async def use(key_ids: Iterable[str], *, days: int, callers: int, every: int = 1
 
 
 async def _meet(key_id: str, numbers: range, now: int) -> None:
-    rows = [(key_id, f"203.0.{n}.0/24", PERMISSION, ids.new(ids.CALLER), now - 20 * DAY, now - n * HOUR) for n in numbers]
+    rows = [(key_id, f"203.0.{n}.0/24", PERMISSION, ids.new(CALLER_ID), now - 20 * DAY, now - n * HOUR) for n in numbers]
     columns = "key, network, user_agent, permission, id, first_seen_at, last_seen_at, requests"
     values = [value for row in rows for value in row]
     await database.fetch(f"INSERT INTO caller ({columns}) VALUES {', '.join([_CALLER] * len(rows))}", *values)

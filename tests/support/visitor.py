@@ -1,4 +1,4 @@
-"""Somebody with a browser that runs no JavaScript: pages, forms and a cookie, over real HTTP."""
+"""A browser without JavaScript: pages, forms and a cookie, over real HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 
 class Visitor:
-    """`address` is the node's; every answer is kept in `seen`, newest last."""
+    """`address` is the node's; every answer is appended to `seen`."""
 
     def __init__(self, address: str) -> None:
         self.client = httpx.AsyncClient(base_url=address, headers={"origin": address}, timeout=60)
@@ -24,7 +24,7 @@ class Visitor:
         await self.client.aclose()
 
     async def sign_in(self, email: str, password: str) -> str:
-        """Answers the session's token, which the browser now has as its cookie."""
+        """Signs in and returns the session's token, which the browser now has as its cookie."""
         answer = await self.post("/sign-in", email=email, password=password)
         assert answer.status_code == 303, answer.text
         await self.get("/account")
@@ -32,7 +32,7 @@ class Visitor:
         return str(token)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        """One answer; redirections are not followed. Remembers the form token of the page."""
+        """Requests a page without following redirects, and remembers its form token."""
         answer = await self.client.get(path, headers=headers)
         if found := re.search(r'name="csrf" value="([^"]+)"', answer.text):
             self.csrf = html.unescape(found.group(1))
@@ -40,7 +40,7 @@ class Visitor:
         return answer
 
     async def post(self, path: str, **fields: str | list[str]) -> httpx.Response:
-        """A form with these fields and the form token of the page that was read last."""
+        """Submits a form with these fields and the form token of the last page."""
         answer = await self.client.post(path, data={"csrf": self.csrf} | fields)
         self.seen.append(answer)
         return answer

@@ -1,4 +1,4 @@
-"""Reports are taken from a gateway, so these tests have one too."""
+"""Makes the gateway fixture of the verification tests available, because gateways send reports."""
 
 from tests.verification.conftest import service
 

@@ -1,4 +1,4 @@
-"""Who a caller is: networks and families of programs, the same on every node."""
+"""The identity of a caller: a network and a family of programs, the same on every node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from app import ids
 from app.keys.secret import generate
-from app.usage.caller import FOLDED, LONGEST_FAMILY, Caller, caller_id, family_of, network_of
+from app.usage.caller import CALLER_ID, FOLDED, LONGEST_FAMILY, Caller, caller_id, family_of, network_of
 
 KEY = "key_" + "a" * 20
 
@@ -61,20 +61,20 @@ def test_a_family_is_the_products_name_without_its_version(user_agent: str | Non
     assert family_of(user_agent) == family
 
 
-def test_a_key_that_strayed_into_the_header_is_not_kept() -> None:
+def test_a_key_in_the_user_agent_header_is_not_stored() -> None:
     secret = generate("fl", "live")
     assert family_of(secret) == secret[: len("fl_live_a1b2")]
     assert family_of(f"x {secret}/1") == "x " + secret[: len("fl_live_a1b2")]
 
 
 @pytest.mark.parametrize("hostile", ["1" + "_a" * 50_000 + "!", "a " * 50_000, "/" * 100_000, " 1.1" * 30_000 + "x"])
-def test_a_hostile_header_is_read_in_no_time(hostile: str) -> None:
+def test_a_hostile_header_is_parsed_quickly(hostile: str) -> None:
     assert len(family_of(hostile)) <= LONGEST_FAMILY
 
 
-def test_an_id_is_made_of_what_a_caller_is() -> None:
+def test_an_id_is_derived_from_the_callers_identity() -> None:
     one = caller_id(KEY, "203.0.113.0/24", "curl")
-    assert ids.is_a(ids.CALLER, one)
+    assert ids.is_a(CALLER_ID, one)
     assert one == caller_id(KEY, "203.0.113.0/24", "curl")
     assert len({one, caller_id(KEY, "", "curl"), caller_id(KEY, "203.0.113.0/24", ""), caller_id(KEY[:-1] + "b", "", "curl")}) == 4
 
@@ -86,11 +86,11 @@ def test_an_id_is_made_of_what_a_caller_is() -> None:
         ("", "curl", False, False),
         ("203.0.113.0/24", "", False, False),
         (FOLDED, FOLDED, False, True),
-        # A program may call itself anything; only its network says that a row stands for many.
+        # A program may have any name; only its network shows that a row is a folded one.
         ("203.0.113.0/24", "*", True, False),
     ],
 )
-def test_what_is_unknown_or_folded_is_not_recognised_elsewhere(
+def test_unknown_and_folded_callers_are_not_recognized_elsewhere(
     network: str, user_agent: str, recognisable: bool, folded: bool
 ) -> None:
     caller = Caller("cal", KEY, network, user_agent, 1, 2, 3, ())

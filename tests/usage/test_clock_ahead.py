@@ -1,10 +1,10 @@
-"""What was used while the clock was a year ahead is used again now, and verification answers all the while."""
+"""Uses dated while the clock was a year ahead are moved back to now, and verification keeps answering."""
 
 from __future__ import annotations
 
 from app import database
 from app.clock import MINUTE, SECOND, YEAR
-from app.usage import callers
+from app.usage import caller_service
 from tests.conftest import Team, make_key
 from tests.verification.conftest import Service, counters, last_used
 
@@ -28,11 +28,11 @@ async def test_a_clock_that_is_ahead_changes_no_verdict_and_leaves_no_use_in_the
     assert (await last_used(made.key.id))[0] == NOW + YEAR
 
     database.freeze(NOW + 2 * MINUTE)
-    await callers.bring_back()
+    await caller_service.bring_back()
     assert (await last_used(made.key.id))[0] == NOW + 2 * MINUTE
     assert sorted(await uses()) == [(NOW, NOW, 2), (NOW, NOW + 2 * MINUTE, 3)]
 
     database.freeze(NOW + 3 * MINUTE)
     assert await service.code(made.secret, ip="203.0.113.9") == "VALID"
-    await callers.bring_back()
+    await caller_service.bring_back()
     assert (await last_used(made.key.id))[0] == NOW + 3 * MINUTE

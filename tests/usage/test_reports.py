@@ -1,4 +1,4 @@
-"""What services report: good events count, bad ones are listed, and a batch counts once however often it is sent."""
+"""Usage reports: valid events count, invalid ones are listed, and a batch counts once however often it is sent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 from graphql import GraphQLError
 
 from app import clock, database
-from app.api import scalars
+from app.api.framework import scalars
 from app.clock import rfc3339
-from app.usage import reports, store
-from app.usage.counting import Tally
+from app.usage import log as usage_log
+from app.usage import reports
+from app.usage.counters import Use
 from app.usage.reports import BATCHES_KEPT, Event, Fault
 from tests.conftest import Team, make_key
 from tests.support.statements import counted
@@ -72,7 +73,7 @@ def test_a_report_reads_instants_as_graphql_does(written: str, fine: bool) -> No
         assert understood is fine
 
 
-async def test_what_is_wrong_with_an_event_is_told_in_our_words(service: Service, team: Team) -> None:
+async def test_faults_of_an_event_have_clear_messages(service: Service, team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     faults = [
@@ -92,9 +93,7 @@ async def test_what_is_wrong_with_an_event_is_told_in_our_words(service: Service
     ]
 
 
-async def test_events_count_in_the_hour_in_which_they_happened_and_move_last_used_to_the_latest(
-    service: Service, team: Team
-) -> None:
+async def test_events_count_in_their_hour_and_set_last_used_to_the_latest(service: Service, team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     await accepted(service, event(key, NOW - clock.SECOND, ip="203.0.113.9"), event(key, THIS_HOUR - 1, ip="203.0.113.1"))
@@ -104,7 +103,7 @@ async def test_events_count_in_the_hour_in_which_they_happened_and_move_last_use
     assert await last_used(key) == (NOW - clock.SECOND, "203.0.113.9")
 
 
-async def test_an_event_from_a_clock_that_runs_ahead_is_no_use_in_the_future(service: Service, team: Team) -> None:
+async def test_an_event_from_a_clock_that_is_ahead_creates_no_use_in_the_future(service: Service, team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     await accepted(service, event(key, NOW + 5 * clock.MINUTE))
@@ -158,7 +157,9 @@ async def test_an_event_lies_30_days_back_and_5_minutes_ahead_at_most(
         ({"x" * 5_000: 1}, "INVALID_EVENT"),
     ],
 )
-async def test_a_bad_event_is_listed_and_takes_no_other_with_it(service: Service, team: Team, changes: Body, code: str) -> None:
+async def test_an_invalid_event_is_listed_and_does_not_affect_others(
+    service: Service, team: Team, changes: Body, code: str
+) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     answer = await accepted(service, event(key), event(key) | changes, event(key))
@@ -168,7 +169,7 @@ async def test_a_bad_event_is_listed_and_takes_no_other_with_it(service: Service
     assert await counters() == {(key, "", "SUCCEEDED"): 2}
 
 
-async def test_what_is_no_event_at_all_is_listed(service: Service, db: None) -> None:
+async def test_a_value_that_is_not_an_event_is_listed(service: Service, db: None) -> None:
     answer = await accepted(service, None, 1, "x", [], {}, [[[]]])
     assert (answer["accepted"], [fault["index"] for fault in answer["rejected"]]) == (0, [0, 1, 2, 3, 4, 5])
 
@@ -185,7 +186,7 @@ async def test_what_is_no_event_at_all_is_listed(service: Service, db: None) -> 
         {"batchId": "6f1c0a52-7d41-4b7e-9c2e-0d5a4e1f9b11", "events": [{}] * 1_001},
     ],
 )
-async def test_a_batch_that_is_wrong_as_a_whole_is_refused(service: Service, db: None, body: Body) -> None:
+async def test_an_invalid_batch_is_refused(service: Service, db: None, body: Body) -> None:
     problem(await service.post("/v1/usage", json=body), 400, "BAD_REQUEST")
     assert await database.fetch("SELECT batch FROM usage_batch") == []
 
@@ -200,24 +201,25 @@ async def test_a_thousand_events_are_one_batch_in_few_statements(service: Servic
     assert await counters() == {(key, "pdf.read", "SUCCEEDED"): 100 for key in made}
 
 
-async def test_a_report_that_is_under_way_is_not_cut_off_by_the_time_that_it_may_wait(
+async def test_a_report_in_progress_is_not_stopped_by_the_limit_on_waiting(
     service: Service, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.freeze(NOW)
-    key, add = (await make_key(team)).key.id, store.add
+    key, log = (await make_key(team)).key.id, usage_log.current()
+    append = log.append_in_transaction
     begun = asyncio.get_running_loop().time()
 
-    async def on_a_busy_machine(tally: Tally) -> None:
+    async def on_a_busy_machine(uses: list[Use]) -> None:
         while asyncio.get_running_loop().time() < begun + reports._PATIENCE_SECONDS * 1.2:
             await asyncio.sleep(0.01)
-        await add(tally)
+        await append(uses)
 
-    monkeypatch.setattr(store, "add", on_a_busy_machine)
+    monkeypatch.setattr(log, "append_in_transaction", on_a_busy_machine)
     assert (await accepted(service, event(key)))["accepted"] == 1
     assert await counters() == {(key, "", "SUCCEEDED"): 1}
 
 
-async def test_names_that_nobody_knows_are_asked_about_once_in_a_report(service: Service, team: Team) -> None:
+async def test_unknown_names_are_looked_up_once_per_report(service: Service, team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     with counted() as statements:
@@ -256,7 +258,7 @@ async def test_the_same_batch_sent_by_many_at_once_counts_once(service: Service,
     assert await counters() == {(key, "", "SUCCEEDED"): 2}
 
 
-async def test_a_gateway_of_one_workspace_reports_of_its_keys_only(service: Service, team: Team, other_team: Team) -> None:
+async def test_a_gateway_token_of_one_workspace_reports_only_its_keys(service: Service, team: Team, other_team: Team) -> None:
     database.freeze(NOW)
     own, theirs = (await make_key(team)).key.id, (await make_key(other_team)).key.id
     service.token = await gateway_token(workspace=team.slug)
@@ -289,7 +291,7 @@ async def test_allowed_with_an_outcome_to_follow_and_reported_is_one_request(ser
     assert await counters() == {(created.key.id, "pdf.read", "FAILED"): 1}
 
 
-async def test_batches_are_remembered_31_days(service: Service, team: Team) -> None:
+async def test_batches_are_recognized_for_31_days(service: Service, team: Team) -> None:
     database.freeze(NOW)
     key, old = (await make_key(team)).key.id, batch()
     await accepted(service, event(key), batch_id=old)
@@ -299,7 +301,7 @@ async def test_batches_are_remembered_31_days(service: Service, team: Team) -> N
         assert bool(await database.fetch("SELECT batch FROM usage_batch")) is is_known
 
 
-async def test_a_report_is_taken_with_faults_found_before_it_in_their_places(team: Team) -> None:
+async def test_faults_found_before_the_report_is_stored_keep_their_index(team: Team) -> None:
     database.freeze(NOW)
     key = (await make_key(team)).key.id
     given = [Fault("INVALID_EVENT", "?"), Event(key, NOW, 200, None, None)]

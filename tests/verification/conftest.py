@@ -1,4 +1,4 @@
-"""The hot path as a gateway meets it: over ASGI, with the gateway token of the settings unless a test brings another."""
+"""Fixtures for verification as a gateway uses it: over ASGI, with the gateway token of the settings by default."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 from app import database
 from app.access.actor import Actor
 from app.clock import hour_of
-from app.gateways import service as gateways
+from app.gateway_tokens import service as gateway_tokens
 from app.settings import Settings
+from app.usage import log as usage_log
 from app.verification.routes import Verification
 from tests.conftest import GATEWAY_TOKEN
-from tests.support.patience import be_patient
+from tests.support.time_limits import extend_time_limits
 
 URL = "http://keydesk.test"
 NOW = 1_790_000_000_000_000
@@ -25,7 +26,7 @@ Headers = list[tuple[str, str]]
 
 @dataclass
 class Service:
-    """A protected API that asks Keydesk. `token` None sends none."""
+    """A protected API that verifies keys with Keydesk. With `token` None it sends no gateway token."""
 
     app: Verification
     token: str | None = GATEWAY_TOKEN
@@ -37,12 +38,12 @@ class Service:
             return await client.request(method, target, **kwargs)
 
     async def post(self, target: str, **kwargs: Any) -> httpx.Response:
-        """With the gateway token as the Bearer."""
+        """Posts with the gateway token as Bearer token."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token is not None else {}
         return await self.request("POST", target, headers=headers | kwargs.pop("headers", {}), **kwargs)
 
     async def verify(self, key: Any, **asked: Any) -> dict[str, Any]:
-        """The answer, which must be a 200."""
+        """Verifies a key and returns the answer, which must be a 200."""
         response = await self.post("/v1/verify", json={"key": key} | asked)
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
@@ -52,7 +53,7 @@ class Service:
         return str((await self.verify(key, **asked))["code"])
 
     async def forward(self, *headers: tuple[str, str], query: str = "", method: str = "GET") -> httpx.Response:
-        """`/v1/forward-auth` with the gateway token and these headers."""
+        """Requests `/v1/forward-auth` with the gateway token and these headers."""
         own: Headers = [("x-gateway-token", self.token)] if self.token is not None else []
         return await self.request(method, f"/v1/forward-auth{query}", headers=[*own, *headers])
 
@@ -61,8 +62,8 @@ class Service:
 
 
 def watched(verification: Verification) -> Service:
-    """A service that writes down the digest of every key that is looked up."""
-    service, hot = Service(verification), verification._hot
+    """Records the digest of every key that is looked up."""
+    service, hot = Service(verification), usage_log.current().hot
     read = hot.read
 
     async def noting(lookup: Any, *lists: list[bytes]) -> Any:
@@ -75,7 +76,7 @@ def watched(verification: Verification) -> Service:
 
 @pytest.fixture
 async def service(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    be_patient(monkeypatch)
+    extend_time_limits(monkeypatch)
     verification = Verification(settings)
     await verification.open()
     yield watched(verification)
@@ -83,7 +84,7 @@ async def service(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch)
 
 
 async def counters() -> dict[tuple[str, str, str], int]:
-    """Requests by key, permission and outcome, over all hours."""
+    """The number of requests by key, permission and outcome, over all hours."""
     rows = await database.fetch(
         "SELECT key, permission, outcome, SUM(requests) AS n FROM usage_hour GROUP BY key, permission, outcome"
     )
@@ -91,7 +92,7 @@ async def counters() -> dict[tuple[str, str, str], int]:
 
 
 async def outcomes() -> dict[str, int]:
-    """Requests by outcome, over everything."""
+    """The number of requests by outcome, over all keys and hours."""
     rows = await database.fetch("SELECT outcome, SUM(requests) AS n FROM usage_hour GROUP BY outcome")
     return {row["outcome"]: int(row["n"]) for row in rows}
 
@@ -102,7 +103,7 @@ async def last_used(key_id: str) -> tuple[int | None, str | None]:
 
 
 async def change_key(key_id: str, **columns: Any) -> None:
-    """Puts a row into a state for which there may be no use case yet, or none that a test should wait for."""
+    """Updates a key's row directly, for states that no use case creates or that would take too long."""
     async with database.transaction():
         for column, value in columns.items():
             await database.fetch(f"UPDATE api_key SET {column} = {{}} WHERE id = {{}}", value, key_id)
@@ -114,8 +115,8 @@ async def suspend_workspace(workspace_id: str, at: int) -> None:
 
 
 async def gateway_token(**bound: Any) -> str:
-    """A new gateway token, made by the operator."""
-    return (await gateways.create(Actor.operator(), "api", **bound)).secret
+    """A new gateway token, created by the operator."""
+    return (await gateway_tokens.create(Actor.operator(), "api", **bound)).secret
 
 
 async def hours() -> set[int]:

@@ -1,4 +1,4 @@
-"""What is counted, once, and what is not; and nobody's trouble becomes somebody else's."""
+"""Counting: what is counted, exactly once, and that the failure of one request does not affect others."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from app import clock, database
 from app.errors import Unavailable
 from app.metrics import UNANSWERED, VERIFICATIONS
 from app.settings import Settings
+from app.usage import log as usage_log
 from app.usage import store
-from app.usage.counting import Tally
+from app.usage.counters import CounterBatch
 from app.verification.batch import LARGEST
 from tests.conftest import Team, make_key
 from tests.support.postgres import Postgres
@@ -23,7 +24,7 @@ from tests.verification.conftest import NOW, THIS_HOUR, Service, change_key, cou
 from tests.verification.test_requests import problem
 
 
-async def test_a_valid_request_is_one_success_in_its_hour_and_moves_last_used(service: Service, team: Team) -> None:
+async def test_a_valid_request_is_one_success_in_its_hour_and_updates_last_used(service: Service, team: Team) -> None:
     database.freeze(NOW)
     created = await make_key(team)
     await service.verify(created.secret, permission="pdf.read", ip="203.0.113.9")
@@ -51,7 +52,7 @@ async def test_a_denial_for_its_permission_is_a_failure_and_a_use(service: Servi
     assert await last_used(created.key.id) == (NOW, "203.0.113.9")
 
 
-async def test_with_an_outcome_to_follow_an_allowed_request_moves_only_last_used(service: Service, team: Team) -> None:
+async def test_with_an_outcome_to_follow_an_allowed_request_updates_only_last_used(service: Service, team: Team) -> None:
     database.freeze(NOW)
     created = await make_key(team)
     assert await service.code(created.secret, outcomeFollows=True, ip="2001:db8::1") == "VALID"
@@ -59,7 +60,7 @@ async def test_with_an_outcome_to_follow_an_allowed_request_moves_only_last_used
     assert await last_used(created.key.id) == (NOW, "2001:db8::1")
 
 
-async def test_with_an_outcome_to_follow_a_denial_counts_at_once(service: Service, team: Team) -> None:
+async def test_with_an_outcome_to_follow_a_denial_is_counted_immediately(service: Service, team: Team) -> None:
     created = await make_key(team)
     await service.verify(created.secret, permission="pdf.delete", outcomeFollows=True)
     assert await counters() == {(created.key.id, "pdf.delete", "PERMISSION_DENIED"): 1}
@@ -78,7 +79,7 @@ async def test_the_total_is_successful_and_failed_and_the_sum_of_everything(serv
     assert (found.successful, found.failed, found.total) == (3, 3, len(asked))
 
 
-async def test_many_at_once_are_all_answered_and_counted_exactly(service: Service, team: Team) -> None:
+async def test_concurrent_requests_are_all_answered_and_counted_exactly(service: Service, team: Team) -> None:
     made = [await make_key(team, f"Key {number}") for number in range(5)]
     await change_key(made[4].key.id, suspended_at=NOW)
     asked = [key for key in made for _ in range(2 * LARGEST)]
@@ -111,7 +112,7 @@ async def test_last_used_never_goes_back_in_whatever_order_batches_arrive(servic
         assert await last_used(created.key.id) == (latest, f"203.0.113.{(latest - NOW) // clock.SECOND}")
 
 
-async def test_whoever_hangs_up_takes_nobody_with_them_and_counts_once(service: Service, team: Team) -> None:
+async def test_a_client_that_disconnects_affects_no_other_and_counts_once(service: Service, team: Team) -> None:
     created = await make_key(team)
     questions = [asyncio.create_task(service.code(created.secret)) for _ in range(20)]
     while not service.looked_up:
@@ -120,24 +121,24 @@ async def test_whoever_hangs_up_takes_nobody_with_them_and_counts_once(service: 
         question.cancel()
     answers = await asyncio.gather(*questions, return_exceptions=True)
     assert [answer for answer in answers if isinstance(answer, str)] == ["VALID"] * 10
-    # The next answer comes after the batch of those who left has ended.
+    # The next answer comes after the batch of the disconnected clients has ended.
     assert await service.code(created.secret) == "VALID"
     await service.app._batches.close()
     assert 11 <= (await counters())[(created.key.id, "", "VALID")] <= 21
 
 
-async def test_a_batch_whose_commit_is_not_known_is_a_503_for_all_and_is_never_tried_again(
+async def test_a_batch_with_an_unknown_commit_result_is_a_503_for_all_and_is_never_retried(
     service: Service, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = await make_key(team)
     tried: list[Any] = []
 
-    async def failing(upserts: Any) -> None:
-        tried.append(upserts)
+    async def failing(uses: Any) -> None:
+        tried.append(uses)
         raise Unavailable(internal="the connection went away during COMMIT")
 
     before = UNANSWERED._value.get()
-    monkeypatch.setattr(service.app._hot, "write", failing)
+    monkeypatch.setattr(usage_log.current().hot, "append", failing)
     responses = await asyncio.gather(*(service.post("/v1/verify", json={"key": created.secret}) for _ in range(5)))
     for response in responses:
         problem(response, 503, "UNAVAILABLE")
@@ -150,13 +151,11 @@ async def test_a_batch_whose_commit_is_not_known_is_a_503_for_all_and_is_never_t
     assert await service.code(created.secret) == "VALID"
 
 
-async def test_a_fault_of_ours_is_a_503_without_a_word_about_it(
-    service: Service, team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_internal_error_is_a_503_without_details(service: Service, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(*_: Any) -> Any:
         raise ZeroDivisionError("SELECT secret FROM somewhere")
 
-    monkeypatch.setattr(service.app._hot, "read", failing)
+    monkeypatch.setattr(usage_log.current().hot, "read", failing)
     for response in (
         await service.post("/v1/verify", json={"key": "x"}),
         await service.forward(("x-api-key", "x")),
@@ -166,19 +165,19 @@ async def test_a_fault_of_ours_is_a_503_without_a_word_about_it(
 
 
 async def test_every_answer_is_in_the_metrics_by_its_code(service: Service, team: Team) -> None:
-    def told(code: str) -> float:
+    def metric(code: str) -> float:
         return float(VERIFICATIONS.labels(code)._value.get())
 
     created = await make_key(team)
-    before = {code: told(code) for code in ("VALID", "MALFORMED", "NOT_FOUND", "PERMISSION_DENIED")}
+    before = {code: metric(code) for code in ("VALID", "MALFORMED", "NOT_FOUND", "PERMISSION_DENIED")}
     await asyncio.gather(*(service.verify(created.secret) for _ in range(3)))
     await service.verify("nonsense")
     await service.verify(created.secret, permission="pdf.delete")
-    after = {code: told(code) - count for code, count in before.items()}
+    after = {code: metric(code) - count for code, count in before.items()}
     assert after == {"VALID": 3, "MALFORMED": 1, "NOT_FOUND": 0, "PERMISSION_DENIED": 1}
 
 
-async def test_while_another_process_holds_the_write_lock_it_says_so_and_then_counts_again(
+async def test_while_another_process_holds_the_write_lock_it_answers_503_and_then_counts_again(
     service: Service, team: Team, settings: Settings
 ) -> None:
     if settings.sqlite_path is None:
@@ -188,7 +187,7 @@ async def test_while_another_process_holds_the_write_lock_it_says_so_and_then_co
     other.execute("BEGIN IMMEDIATE")
     try:
         problem(await service.post("/v1/verify", json={"key": created.secret}), 503, "UNAVAILABLE")
-        # Nothing has to be counted for what is no key, so it can be answered.
+        # A malformed key needs no counting, so it can be answered.
         assert await service.code("nonsense") == "MALFORMED"
     finally:
         other.execute("ROLLBACK")
@@ -197,7 +196,7 @@ async def test_while_another_process_holds_the_write_lock_it_says_so_and_then_co
     assert await counters() == {(created.key.id, "", "VALID"): 1}
 
 
-async def test_while_a_change_of_this_process_takes_its_time_nothing_is_answered_wrongly(service: Service, team: Team) -> None:
+async def test_during_a_long_change_in_this_process_no_answer_is_wrong(service: Service, team: Team) -> None:
     if not database.is_sqlite():
         pytest.skip("PostgreSQL locks rows")
     created = await make_key(team)
@@ -207,7 +206,7 @@ async def test_while_a_change_of_this_process_takes_its_time_nothing_is_answered
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-async def test_while_the_database_is_gone_it_says_so_and_it_mends_itself(
+async def test_without_the_database_it_answers_503_and_recovers_by_itself(
     service: Service, team: Team, settings: Settings, request: pytest.FixtureRequest
 ) -> None:
     if database.is_sqlite():
@@ -229,7 +228,7 @@ async def test_while_the_database_is_gone_it_says_so_and_it_mends_itself(
     assert await counters() == {(created.key.id, "", "VALID"): 2}
 
 
-async def test_more_waiting_than_can_be_answered_in_time_are_turned_away(
+async def test_requests_beyond_what_can_be_answered_in_time_are_refused(
     service: Service, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.verification.batch.MOST_WAITING", 3)
@@ -240,12 +239,12 @@ async def test_more_waiting_than_can_be_answered_in_time_are_turned_away(
     assert await counters() == {(created.key.id, "", "VALID"): len(answered)}
 
 
-def test_a_tally_keeps_the_latest_use_and_the_order_of_every_writer() -> None:
-    tally = Tally()
+def test_a_batch_of_counters_keeps_the_latest_use_and_the_common_lock_order() -> None:
+    tally = CounterBatch()
     for key, at in (("key_b", NOW), ("key_a", NOW + 1), ("key_b", NOW - 1)):
         tally.count(key, at, "pdf.read", "VALID")
-        tally.use(key, at, f"at {at}")
+        tally.touch(key, at, f"at {at}")
     counts, used = tally.upserts()
     assert (counts.table, used.table) == ("usage_hour", "key_last_used")
     assert counts.rows == sorted(counts.rows) and used.rows == [("key_a", NOW + 1, f"at {NOW + 1}"), ("key_b", NOW, f"at {NOW}")]
-    assert Tally().upserts() == []
+    assert CounterBatch().upserts() == []

@@ -1,4 +1,4 @@
-"""`/v1/forward-auth` as nginx, Caddy and Traefik use it: a status, headers to hand on, and challenges by RFC 6750."""
+"""`/v1/forward-auth` as nginx, Caddy and Traefik use it: a status, headers to pass on, and challenges by RFC 6750."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.keys.secret import KeyClass, generate
 from app.settings import Settings
 from app.verification.routes import Verification
 from tests.conftest import Team, make_key
-from tests.support.patience import be_patient
+from tests.support.time_limits import extend_time_limits
 from tests.verification.conftest import NOW, Service, change_key, counters, last_used, watched
 from tests.verification.test_requests import problem
 
@@ -26,7 +26,7 @@ JWT = "Bearer eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zm
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_a_good_request_is_a_204_with_whose_key_it_is_by_any_method(service: Service, team: Team, method: str) -> None:
+async def test_a_valid_request_is_a_204_that_describes_the_key_by_any_method(service: Service, team: Team, method: str) -> None:
     created = await make_key(team)
     response = await service.forward(
         ("x-api-key", str(created.secret)), query="?permission=pdf.read&environment=production", method=method
@@ -54,7 +54,7 @@ async def test_the_key_may_come_as_the_bearer_and_the_scheme_is_in_any_case(serv
         assert (await service.forward(("authorization", f"{scheme} {created.secret}"))).status_code == 204
 
 
-async def test_x_api_key_wins_over_somebodys_jwt(service: Service, team: Team) -> None:
+async def test_x_api_key_takes_precedence_over_a_jwt(service: Service, team: Team) -> None:
     created = await make_key(team)
     assert (await service.forward(("x-api-key", str(created.secret)), ("authorization", JWT))).status_code == 204
     refusal = problem(
@@ -92,7 +92,7 @@ async def test_without_a_key_the_challenge_names_no_error(service: Service, db: 
     assert response.headers["www-authenticate"] == CHALLENGE
 
 
-async def test_a_key_that_is_no_good_is_an_invalid_token(service: Service, team: Team) -> None:
+async def test_an_invalid_key_is_an_invalid_token(service: Service, team: Team) -> None:
     database.freeze(NOW)
     created = await make_key(team)
     known = {"keyId": created.key.id, "workspaceId": team.workspace.id}
@@ -111,7 +111,7 @@ async def test_a_key_that_is_no_good_is_an_invalid_token(service: Service, team:
         assert response.headers["www-authenticate"] == INVALID_TOKEN
 
 
-async def test_a_good_key_in_the_wrong_place_is_forbidden(service: Service, team: Team) -> None:
+async def test_a_valid_key_in_the_wrong_context_is_forbidden(service: Service, team: Team) -> None:
     created = await make_key(team, allowed_ips=("203.0.113.0/24",))
     key, near = ("x-api-key", str(created.secret)), ("x-forwarded-for", "203.0.113.9")
     response = await service.forward(key, near, query="?permission=pdf.delete")
@@ -127,8 +127,8 @@ async def test_a_good_key_in_the_wrong_place_is_forbidden(service: Service, team
 
 @pytest.fixture
 async def behind_proxies(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """Keydesk that trusts the proxies of 10.0.0.0/8 and 2001:db8:ffff::/48."""
-    be_patient(monkeypatch)
+    """A Keydesk that trusts the proxies of 10.0.0.0/8 and 2001:db8:ffff::/48."""
+    extend_time_limits(monkeypatch)
     proxies = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "2001:db8:ffff::/48"))
     verification = Verification(replace(settings, trusted_proxies=proxies))
     await verification.open()
@@ -163,7 +163,7 @@ async def behind_proxies(db: None, settings: Settings, monkeypatch: pytest.Monke
         ([], None),
     ],
 )
-async def test_the_address_is_the_rightmost_one_that_is_none_of_our_proxies(
+async def test_the_address_is_the_rightmost_one_that_is_not_a_trusted_proxy(
     behind_proxies: Service, team: Team, lines: list[str], address: str | None
 ) -> None:
     created = await make_key(team)
@@ -179,7 +179,7 @@ async def forward_raw(service: Service, key: str, headers: list[tuple[str, str]]
     return await service.request("GET", "/v1/forward-auth", headers=[*own, *raw])
 
 
-async def test_no_other_header_and_no_untrusted_hop_moves_the_address(service: Service, team: Team) -> None:
+async def test_no_other_header_and_no_untrusted_hop_changes_the_address(service: Service, team: Team) -> None:
     created = await make_key(team, allowed_ips=("203.0.113.9",))
     key = ("x-api-key", str(created.secret))
     for name in ("forwarded", "x-real-ip", "x-client-ip", "true-client-ip"):

@@ -1,4 +1,4 @@
-"""What a proxy and the node could read differently: where a request ends, and which path it asks for."""
+"""Framing that a proxy and the node could interpret differently: the end of a request, and its path."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
+from tests.support.http import Wire
 from tests.support.server import Server
-from tests.support.wire import Wire
 
 pytestmark = pytest.mark.slow
 BOTH = (b"content-length: 5\r\ntransfer-encoding: chunked\r\n", b"transfer-encoding: chunked\r\ncontent-length: 5\r\n")
@@ -25,7 +25,7 @@ PATHS = [
 ]
 
 
-async def test_after_a_request_with_two_lengths_nothing_more_is_read(
+async def test_after_a_request_with_two_lengths_the_connection_is_closed(
     environment: dict[str, str], team: Team, tmp_path: Path
 ) -> None:
     key = (await make_key(team)).secret or ""
@@ -34,16 +34,24 @@ async def test_after_a_request_with_two_lengths_nothing_more_is_read(
         for lengths in BOTH:
             head = b"POST /v1/verify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer %s\r\n" % GATEWAY_TOKEN.encode()
             smuggled = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
-            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
-            writer.write(head + lengths + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) + smuggled)
+            request = head + lengths + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) + smuggled
             async with asyncio.timeout(60):
-                answer = await reader.read()
-            writer.close()
+                while (answer := await _answers(node.port, request)).startswith(b"HTTP/1.1 503 "):
+                    await asyncio.sleep(1)  # the machine is busy
             assert answer.startswith(b"HTTP/1.1 200 ") and b"VALID" in answer
             assert answer.count(b"HTTP/1.1 ") == 1
 
 
-async def test_a_path_for_programs_is_asked_for_without_escapes(environment: dict[str, str], team: Team, tmp_path: Path) -> None:
+async def _answers(port: int, request: bytes) -> bytes:
+    """Everything that the node sends until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_an_escaped_path_for_programs_is_not_found(environment: dict[str, str], team: Team, tmp_path: Path) -> None:
     with Server(environment, tmp_path).running() as node:
         async with Wire(node.port) as wire:
             for path in PATHS:

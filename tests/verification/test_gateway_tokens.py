@@ -1,4 +1,4 @@
-"""Who may ask: gateway tokens are checked with every request, before anything is looked up or told."""
+"""Gateway tokens are checked with every request, before anything is looked up or revealed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from app import catalogue
 from app.access.actor import Actor
-from app.gateways import service as gateways
+from app.gateway_tokens import service as gateway_tokens
 from app.keys.secret import KeyClass, generate
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
 from tests.verification.conftest import Service, counters, gateway_token, last_used
@@ -27,7 +27,7 @@ async def test_no_token_or_another_scheme_is_a_401_without_an_error(service: Ser
         assert response.headers["www-authenticate"] == CHALLENGE
 
 
-async def test_unknown_tokens_are_invalid_and_learn_nothing_about_keys(service: Service, team: Team) -> None:
+async def test_unknown_tokens_are_invalid_and_reveal_nothing_about_keys(service: Service, team: Team) -> None:
     created = await make_key(team)
     for token in ("x", "a" * 10_000, GATEWAY_TOKEN + " x", GATEWAY_TOKEN[:-1], generate("fl", KeyClass.GATEWAY), "ß" * 40):
         service.token = token.encode("utf-8").decode("latin-1")
@@ -39,7 +39,7 @@ async def test_unknown_tokens_are_invalid_and_learn_nothing_about_keys(service: 
     assert await last_used(created.key.id) == (None, None)
 
 
-async def test_forward_auth_takes_the_token_from_its_own_header_only(service: Service, team: Team) -> None:
+async def test_forward_auth_reads_the_token_from_its_own_header_only(service: Service, team: Team) -> None:
     created = await make_key(team)
     service.token = None
     key = ("x-api-key", str(created.secret))
@@ -47,17 +47,17 @@ async def test_forward_auth_takes_the_token_from_its_own_header_only(service: Se
     assert (await service.forward(key, ("x-gateway-token", GATEWAY_TOKEN))).status_code == 204
 
 
-async def test_an_api_key_and_a_management_key_are_no_gateway_tokens(service: Service, team: Team) -> None:
+async def test_api_keys_and_management_keys_are_not_gateway_tokens(service: Service, team: Team) -> None:
     created = await make_key(team)
     service.token = created.secret
     problem(await service.post("/v1/verify", json={"key": created.secret}), 401, "NOT_AUTHENTICATED")
 
 
-async def test_a_made_token_works_and_is_refused_from_the_next_request_on_once_taken_back(service: Service, team: Team) -> None:
+async def test_a_token_works_until_the_next_request_after_its_revocation(service: Service, team: Team) -> None:
     created = await make_key(team)
     service.token = await gateway_token()
     assert await service.code(created.secret) == "VALID"
-    await gateways.revoke(Actor.operator(), "api")
+    await gateway_tokens.revoke(Actor.operator(), "api")
     problem(await service.post("/v1/verify", json={"key": created.secret}), 401, "NOT_AUTHENTICATED")
     problem(await service.forward(("x-api-key", str(created.secret))), 401, "NOT_AUTHENTICATED")
     problem(await service.report("6f1c0a52-7d41-4b7e-9c2e-0d5a4e1f9b11"), 401, "NOT_AUTHENTICATED")
@@ -69,7 +69,7 @@ def without_ids(response: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]
     return response.status_code, response.headers.raw, body
 
 
-async def test_anothers_key_is_byte_for_byte_one_that_does_not_exist_and_nothing_of_it_moves(
+async def test_another_workspaces_key_answers_byte_for_byte_like_an_unknown_one_and_is_not_counted(
     service: Service, team: Team, other_team: Team
 ) -> None:
     theirs = await make_key(other_team)
@@ -85,13 +85,13 @@ async def test_anothers_key_is_byte_for_byte_one_that_does_not_exist_and_nothing
     assert await last_used(theirs.key.id) == (None, None)
 
 
-async def test_a_token_of_a_workspace_serves_its_keys(service: Service, team: Team) -> None:
+async def test_a_token_bound_to_a_workspace_accepts_its_keys(service: Service, team: Team) -> None:
     created = await make_key(team)
     service.token = await gateway_token(workspace=team.slug)
     assert await service.code(created.secret) == "VALID"
 
 
-async def test_a_token_of_an_environment_serves_that_one_only(service: Service, team: Team) -> None:
+async def test_a_token_bound_to_an_environment_accepts_only_its_keys(service: Service, team: Team) -> None:
     live = await make_key(team, "Live")
     test = await make_key(team, "Test", environment="staging")
     service.token = await gateway_token(environment="staging")

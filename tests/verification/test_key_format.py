@@ -1,4 +1,4 @@
-"""Properties of the format of keys: one changed character is refused without a look-up, and a checksum proves nothing."""
+"""Properties of the key format: one changed character is refused without a lookup, and a checksum proves nothing."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def neighbours(key: str, alphabet: str = ALPHABET + "_") -> list[str]:
 
 @given(keys())
 @settings(max_examples=25, deadline=None)
-def test_every_changed_character_of_any_key_is_noticed(key: str) -> None:
+def test_every_changed_character_of_any_key_is_detected(key: str) -> None:
     assert class_of(key, ("fl",)) is not None
-    # CRC32 finds every burst of up to 32 bits; a changed company or class is another text altogether.
+    # CRC32 detects every burst of up to 32 bits; a changed prefix or class is another text.
     assert [text for text in neighbours(key) if class_of(text, ("fl",)) is not None] == []
 
 
 @given(keys(), st.data())
 @settings(max_examples=300, deadline=None)
-def test_cut_longer_padded_and_swapped_keys_are_noticed(key: str, data: st.DataObject) -> None:
+def test_truncated_extended_padded_and_swapped_keys_are_detected(key: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(key) - 2))
     other = data.draw(st.text(max_size=3))
     for text in (key[:at], key[:at] + key[at + 1 :], key + other, other + key, key[:at] + key[at + 1] + key[at] + key[at + 2 :]):
@@ -53,11 +53,11 @@ def test_a_key_is_46_characters_and_one_expression_finds_it_in_any_text(key: str
 
 
 @given(st.text())
-def test_no_other_text_is_a_key(text: str) -> None:
+def test_no_other_text_matches(text: str) -> None:
     assert class_of(text, ("fl",)) is None
 
 
-def test_generated_keys_are_never_the_same() -> None:
+def test_generated_keys_are_unique() -> None:
     made = {generate("fl", KeyClass.LIVE) for _ in range(2_000)}
     assert len(made) == 2_000
 
@@ -78,5 +78,5 @@ async def test_every_one_character_change_of_a_real_key_is_malformed_and_never_l
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=keys())
 @pytest.mark.usefixtures("db")
-async def test_a_right_checksum_is_not_taken_as_proof(service: Service, key: str) -> None:
+async def test_a_correct_checksum_does_not_make_a_key_valid(service: Service, key: str) -> None:
     assert await service.code(key) == "NOT_FOUND"

@@ -1,4 +1,4 @@
-"""Changing the pepper needs no pause: keys and tokens of both verify, and whoever verifies moves to the new one."""
+"""Changing the pepper without downtime: keys and tokens under both verify, and move to the new one when used."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from app import database, runtime
 from app.clock import rfc3339
+from app.keys import store
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from app.settings import Settings
-from app.verification import store
 from app.verification.routes import Verification
 from tests.conftest import Team, make_key
-from tests.support.patience import be_patient
+from tests.support.time_limits import extend_time_limits
 from tests.verification.conftest import Service, change_key, counters, gateway_token, watched
 
 NEW = Pepper(2, b"another pepper for the tests and for nothing else")
@@ -37,7 +37,7 @@ async def after_the_change(settings: Settings) -> Service:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_patient(monkeypatch)
+    extend_time_limits(monkeypatch)
 
 
 async def opened(settings: Settings) -> Service:
@@ -46,7 +46,7 @@ async def opened(settings: Settings) -> Service:
     return watched(verification)
 
 
-async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(team: Team, settings: Settings) -> None:
+async def test_a_key_under_the_previous_pepper_is_valid_and_moves_after_its_answer(team: Team, settings: Settings) -> None:
     used, unused = await make_key(team, "Used"), await make_key(team, "Unused")
     under_old = await digest_of(unused.key.id)
     service = await after_the_change(settings)
@@ -60,7 +60,7 @@ async def test_a_key_of_the_previous_pepper_is_good_and_moves_after_its_answer(t
     assert await counters() == {(used.key.id, "", "VALID"): 3, (unused.key.id, "", "VALID"): 1}
 
 
-async def test_a_key_that_was_refused_stays_where_it_is(team: Team, settings: Settings) -> None:
+async def test_a_refused_key_does_not_move(team: Team, settings: Settings) -> None:
     created = await make_key(team)
     await change_key(created.key.id, suspended_at=1)
     before = await digest_of(created.key.id)
@@ -70,7 +70,7 @@ async def test_a_key_that_was_refused_stays_where_it_is(team: Team, settings: Se
     assert await digest_of(created.key.id) == before
 
 
-async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_their_use(team: Team, settings: Settings) -> None:
+async def test_gateway_tokens_under_the_previous_pepper_work_and_move_when_used(team: Team, settings: Settings) -> None:
     created, used, unused = await make_key(team), await gateway_token(), await gateway_token()
     old = peppers.current().current
     service = await after_the_change(settings)
@@ -86,7 +86,7 @@ async def test_gateway_tokens_of_the_previous_pepper_still_ask_and_move_with_the
     await service.app.close()
 
 
-async def test_a_report_sent_again_while_the_pepper_changes_counts_once(team: Team, settings: Settings) -> None:
+async def test_a_report_sent_again_during_a_pepper_change_counts_once(team: Team, settings: Settings) -> None:
     key, service = (await make_key(team)).key, await opened(settings)
     event = {"keyId": key.id, "at": rfc3339(await database.now()), "status": 200}
     batch = str(uuid.uuid4())
@@ -102,5 +102,5 @@ async def test_a_key_never_moves_back_to_an_older_pepper(team: Team) -> None:
     created = await make_key(team)
     await change_key(created.key.id, digest=b"under the third", pepper_version=3)
     async with database.transaction():
-        await store.redigest_key(created.key.id, b"under the second", 2)
+        await store.redigest(created.key.id, b"under the second", 2)
     assert await digest_of(created.key.id) == (b"under the third", 3)

@@ -1,4 +1,4 @@
-"""A mistake in a request is a 400 that counts nothing, never an open door and never a denial."""
+"""A mistake in a request is a 400 that counts nothing; it never passes, and is never a denial."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROBLEM = {"type", "title", "status", "code", "detail", "instance"}
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The RFC 9457 body, which is all there and small."""
+    """Checks and returns the RFC 9457 body, which must be complete and small."""
     body: dict[str, Any] = response.json()
     assert (response.status_code, body["status"], body["code"]) == (status, status, code), response.text
     assert response.headers["content-type"] == "application/problem+json"
@@ -58,7 +58,7 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
         {"outcome_follows": True},
     ],
 )
-async def test_a_body_that_is_not_what_was_agreed_is_refused_and_counts_nothing(
+async def test_a_body_that_violates_the_contract_is_refused_and_counts_nothing(
     service: Service, team: Team, changes: dict[str, Any]
 ) -> None:
     created = await make_key(team)
@@ -72,12 +72,12 @@ async def test_a_body_that_is_not_what_was_agreed_is_refused_and_counts_nothing(
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b'"x"', b"{", b"{}", b'{"key": "\xff"}', b"\xef\xbb\xbf{}", b"[" * 20_000, b'{"key":' * 9_000]
 )
-async def test_what_is_not_even_the_right_json_is_refused(service: Service, body: bytes) -> None:
+async def test_invalid_json_is_refused(service: Service, body: bytes) -> None:
     problem(await service.post("/v1/verify", content=body), 400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize("text", ["fl_live_" + "a" * 60_000, "\u0000" * 5_000, "\U0001f511" * 5_000])
-async def test_a_refusal_neither_repeats_nor_grows_with_what_was_sent(service: Service, text: str) -> None:
+async def test_a_refusal_neither_repeats_nor_grows_with_the_input(service: Service, text: str) -> None:
     refusal = problem(await service.post("/v1/verify", content=json.dumps({"key": "", text: 1})), 400, "BAD_REQUEST")
     assert text[:300] not in refusal["detail"]
 
@@ -95,7 +95,7 @@ async def test_a_refusal_neither_repeats_nor_grows_with_what_was_sent(service: S
         '"userAgent": "x", "userAgent": "\\""',
     ],
 )
-async def test_a_name_that_stands_twice_is_refused_and_counts_nothing(service: Service, team: Team, more: str) -> None:
+async def test_a_repeated_name_is_refused_and_counts_nothing(service: Service, team: Team, more: str) -> None:
     created = await make_key(team)
     body = f'{{"key": "{created.secret}", {more}}}'
     refusal = problem(await service.post("/v1/verify", content=body), 400, "REPEATED_NAME")
@@ -112,19 +112,19 @@ async def test_a_name_that_stands_twice_is_refused_and_counts_nothing(service: S
         '"userAgent": "", "ip": "203.0.113.9"',
     ],
 )
-async def test_a_text_that_looks_like_a_name_is_no_name(service: Service, team: Team, more: str) -> None:
+async def test_a_string_that_looks_like_a_name_is_not_a_name(service: Service, team: Team, more: str) -> None:
     created = await make_key(team)
     response = await service.post("/v1/verify", content=f'{{"key": "{created.secret}", {more}}}')
     assert (response.status_code, response.json()["code"]) == (200, "VALID")
 
 
-async def test_a_secret_sent_as_a_fields_name_is_not_told_back(service: Service, team: Team) -> None:
+async def test_a_secret_sent_as_a_field_name_is_not_repeated(service: Service, team: Team) -> None:
     created = await make_key(team)
     response = await service.post("/v1/verify", json={"key": "x", str(created.secret): 1})
     assert str(created.secret) not in response.text
 
 
-async def test_names_that_nobody_knows_are_refused_and_count_nothing(service: Service, team: Team) -> None:
+async def test_unknown_names_are_refused_and_count_nothing(service: Service, team: Team) -> None:
     created = await make_key(team)
     for asked, code in (
         ({"permission": "pdf.genrate"}, "UNKNOWN_PERMISSION"),
@@ -143,7 +143,7 @@ async def test_names_that_nobody_knows_are_refused_and_count_nothing(service: Se
     assert service.looked_up == []
 
 
-async def test_parameters_in_the_address_are_refused_and_count_nothing(service: Service, team: Team) -> None:
+async def test_query_parameters_are_refused_and_count_nothing(service: Service, team: Team) -> None:
     created = await make_key(team)
     key = ("x-api-key", str(created.secret))
     problem(await service.post("/v1/verify?permission=pdf.read", json={"key": created.secret}), 400, "UNKNOWN_PARAMETER")
@@ -165,14 +165,14 @@ async def test_parameters_in_the_address_are_refused_and_count_nothing(service: 
     assert service.looked_up == []
 
 
-async def test_a_key_in_the_query_is_an_invalid_request_in_the_words_of_rfc_6750(service: Service, team: Team) -> None:
+async def test_a_key_in_the_query_is_an_invalid_request_by_rfc_6750(service: Service, team: Team) -> None:
     created = await make_key(team)
     response = await service.forward(query=f"?access_token={created.secret}")
     assert 'error="invalid_request"' in response.headers["www-authenticate"]
     assert "header" in response.json()["detail"]
 
 
-async def test_any_string_is_a_200_and_what_is_no_key_is_never_looked_up(service: Service, team: Team) -> None:
+async def test_any_string_is_a_200_and_a_malformed_key_is_never_looked_up(service: Service, team: Team) -> None:
     good = str((await make_key(team)).secret)
     for text in (
         " " + good,
@@ -192,13 +192,13 @@ async def test_any_string_is_a_200_and_what_is_no_key_is_never_looked_up(service
 
 
 @pytest.mark.parametrize("kind", [KeyClass.MANAGEMENT, KeyClass.GATEWAY, KeyClass.LIVE, KeyClass.TEST])
-async def test_a_well_formed_text_that_is_no_api_key_is_not_found(service: Service, team: Team, kind: KeyClass) -> None:
+async def test_a_well_formed_text_that_is_not_an_api_key_is_not_found(service: Service, team: Team, kind: KeyClass) -> None:
     assert await service.code(generate("fl", kind)) == "NOT_FOUND"
     assert await service.code(generate("xy", kind)) == "MALFORMED"
     assert await counters() == {}
 
 
-async def test_a_compressed_body_is_415_and_a_byte_order_mark_is_left_out(service: Service) -> None:
+async def test_a_compressed_body_is_415_and_a_byte_order_mark_is_ignored(service: Service) -> None:
     body = json.dumps({"key": "nonsense"}).encode()
     for path in ("/v1/verify", "/v1/usage"):
         answer = await service.post(path, content=gzip.compress(body), headers={"content-encoding": "gzip"})
@@ -221,7 +221,7 @@ async def test_a_body_over_its_limit_is_refused_announced_or_not(service: Servic
     assert (await service.post("/v1/verify", content=b'{"key": "' + b"a" * (64 * 1024 - 11) + b'"}')).status_code == 200
 
 
-async def test_other_methods_and_paths_are_told_so(service: Service) -> None:
+async def test_other_methods_and_paths_are_refused(service: Service) -> None:
     for method in ("GET", "PUT", "DELETE"):
         response = await service.request(method, "/v1/verify")
         problem(response, 405, "METHOD_NOT_ALLOWED")
@@ -231,7 +231,7 @@ async def test_other_methods_and_paths_are_told_so(service: Service) -> None:
     problem(await service.post("/v1/"), 404, "NOT_FOUND")
 
 
-async def test_strangers_are_not_told_what_is_wrong_with_their_request(service: Service, team: Team) -> None:
+async def test_callers_without_a_token_do_not_learn_what_is_wrong_with_their_request(service: Service, team: Team) -> None:
     service.token = "another-token-of-thirty-two-characters-or-more"
     with counted() as statements:
         for body in (b"{", b'{"key": "", "permission": "gone.permission"}', b"a" * 70_000):
@@ -245,14 +245,14 @@ async def test_strangers_are_not_told_what_is_wrong_with_their_request(service: 
 
 @pytest.fixture
 def without_reading(db: None) -> None:
-    """`pdf.read` and the environment `staging` have left the catalogue."""
+    """A catalogue without `pdf.read` and the environment `staging`."""
     full = catalogue.current()
     permissions = {name: one for name, one in full.permissions.items() if name != "pdf.read"}
     environments = {name: one for name, one in full.environments.items() if name != "staging"}
     runtime.put(replace(full, permissions=MappingProxyType(permissions), environments=MappingProxyType(environments)))
 
 
-async def test_what_left_the_catalogue_stays_known_while_a_key_holds_it(
+async def test_names_removed_from_the_catalogue_stay_known_while_a_key_has_them(
     service: Service, team: Team, without_reading: None
 ) -> None:
     created = await make_key(team, permissions=("pdf.generate",))
@@ -267,7 +267,7 @@ async def test_what_left_the_catalogue_stays_known_while_a_key_holds_it(
     problem(await service.post("/v1/verify", json={"key": "x", "environment": "staging"}), 400, "UNKNOWN_ENVIRONMENT")
 
 
-async def test_older_company_prefixes_verify_while_they_are_accepted(service: Service, team: Team) -> None:
+async def test_older_key_prefixes_verify_while_they_are_accepted(service: Service, team: Team) -> None:
     with runtime.replaced(replace(catalogue.current(), key_prefix="new", accepted_prefixes=("fl",))):
         created = await make_key(team)
         assert str(created.secret).startswith("new_live_")

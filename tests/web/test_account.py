@@ -1,4 +1,4 @@
-"""One's own account: name, password, sessions, workspaces."""
+"""The account page: name, password, sessions, workspaces."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from httpx import QueryParams
 
 from app.access.actor import Actor, Role
-from app.accounts import service as accounts
 from app.members import service as members
+from app.sessions import service as sessions
 from tests.conftest import Team
 from tests.support.forms import forms_of
-from tests.support.people import OTHER_PASSWORD, PASSWORD, make_owner
+from tests.support.users import OTHER_PASSWORD, PASSWORD, make_owner
 from tests.web.conftest import Browser, signed_in
 
 
@@ -45,7 +45,7 @@ async def test_a_new_password_ends_every_other_session_and_this_one_goes_on(brow
     await enter(browse(), OTHER_PASSWORD)
 
 
-async def test_a_refused_password_stands_at_its_field_and_is_not_shown_again(browser: Browser) -> None:
+async def test_a_refused_password_is_reported_at_its_field_and_not_shown_again(browser: Browser) -> None:
     await make_owner()
     await enter(browser)
     answer = await browser.send("/account/password", currentPassword="not my password at all", newPassword=OTHER_PASSWORD)
@@ -67,17 +67,17 @@ async def test_one_session_is_ended_from_another(browse: Callable[..., Browser])
     assert (await here.open("/account")).status_code == 200
 
 
-async def test_nobody_ends_the_session_of_somebody_else(owner: Browser, viewer: Browser) -> None:
+async def test_a_user_cannot_end_another_users_session(owner: Browser, viewer: Browser) -> None:
     await viewer.open("/account")
     csrf = {"csrf": dict(viewer.form("/account/name").values)["csrf"]}
-    theirs = await accounts.session_of(str(owner.token))
+    theirs = await sessions.find(str(owner.token))
     assert theirs is not None
     for session in (theirs.id, "ses_x", "x"):
-        assert (await viewer.post(f"/account/sessions/{session}/end", csrf, **viewer.from_here)).status_code == 404
+        assert (await viewer.post(f"/account/sessions/{session}/end", csrf, **viewer.same_origin_headers)).status_code == 404
     assert (await owner.open("/account")).status_code == 200
 
 
-async def test_who_belongs_nowhere_still_has_an_account_and_a_way_out(viewer: Browser, team: Team) -> None:
+async def test_a_user_without_workspaces_still_has_an_account_page_and_can_sign_out(viewer: Browser, team: Team) -> None:
     await members.remove(Actor.operator(), team.slug, team.viewer.id)
     await signed_in(viewer, team.viewer)
     assert (await viewer.open("/")).headers["location"] == "/account"
@@ -86,7 +86,7 @@ async def test_who_belongs_nowhere_still_has_an_account_and_a_way_out(viewer: Br
     assert (await viewer.send("/sign-out")).headers["location"] == "/sign-in"
 
 
-async def test_the_switcher_leads_to_every_workspace_one_belongs_to(owner: Browser, team: Team, other_team: Team) -> None:
+async def test_the_switcher_lists_all_workspaces_of_the_user(owner: Browser, team: Team, other_team: Team) -> None:
     _, link = await members.invite(other_team.owner, other_team.slug, "owner@acme.example", Role.VIEWER)
     await members.accept(team.owner, link.rsplit("/", 1)[1])
     await owner.open("/w/acme")
@@ -97,7 +97,7 @@ async def test_the_switcher_leads_to_every_workspace_one_belongs_to(owner: Brows
     assert owner.page.count('href="/w/rival"') >= 2
 
 
-async def test_the_password_is_confirmed_on_a_page_of_its_own_which_leads_back_within_this_site(browser: Browser) -> None:
+async def test_the_confirmation_page_leads_back_only_within_this_site(browser: Browser) -> None:
     await make_owner()
     await enter(browser)
     for asked, onward in (("/w/acme", "/w/acme"), ("//evil.example", "/"), ("https://evil.example", "/")):
@@ -106,14 +106,14 @@ async def test_the_password_is_confirmed_on_a_page_of_its_own_which_leads_back_w
         assert (await browser.send("/account/confirm", confirmPassword="not my password at all")).status_code == 422
         answer = await browser.send("/account/confirm", confirmPassword=PASSWORD)
         assert (answer.status_code, answer.headers["location"]) == (303, onward)
-        assert browser.token != old and await accounts.session_of(str(old)) is None
+        assert browser.token != old and await sessions.find(str(old)) is None
     browser.token = "nobody"
     assert (
         (await browser.open("/account/confirm?next=/w/acme")).headers["location"].startswith("/sign-in?next=%2Faccount%2Fconfirm")
     )
 
 
-async def test_the_explorer_asks_whose_session_it_is_and_for_its_token(browser: Browser) -> None:
+async def test_the_explorer_fetches_the_sessions_user_and_its_token(browser: Browser) -> None:
     assert (await browser.open("/graphql/session")).status_code == 401
     await make_owner()
     await enter(browser)

@@ -1,4 +1,4 @@
-"""The alert list and what leads to it, the calendar's link, the schedule in list and overview, and days on which many keys end."""
+"""The alert list and its badge, the calendar link, the schedule in list and overview, and the chart of expiry days."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from app import catalogue, clock, database
+from app.alerts import service as alerts
 from app.clock import DAY, HOUR, MINUTE
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
-from app.keys.service import KeyEdit
-from app.notices import service as notices
 from app.rotations import service as rotations
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
@@ -33,7 +32,7 @@ async def clock_stands(db: None) -> None:
 
 
 async def key_due(team: Team, in_days: int, name: str = "Billing") -> ApiKey:
-    """A production key to be rotated in so many days."""
+    """A production key that is due for rotation in so many days."""
     every = catalogue.current().environments["production"].rotate_every_days or 0
     database.freeze(NOW + (in_days - every) * DAY)
     made = (await make_key(team, name)).key
@@ -42,7 +41,7 @@ async def key_due(team: Team, in_days: int, name: str = "Billing") -> ApiKey:
 
 
 def badge(browser: Browser) -> str | None:
-    found = re.findall(r'class="count"[^>]*>(\d+)<', browser.page)
+    found = re.findall(r'class="count"[^>]*open">(\d+)<', browser.page)
     return found[0] if found else None
 
 
@@ -50,14 +49,14 @@ def buttons(browser: Browser, key: ApiKey) -> list[str]:
     return re.findall(rf'class="button[^"]*" href="{LIST}/{key.id}/(\w+)"', browser.page)
 
 
-async def test_an_alert_says_what_it_is_about_and_what_can_be_done(editor: Browser, team: Team) -> None:
+async def test_an_alert_names_its_key_and_the_possible_actions(editor: Browser, team: Team) -> None:
     due = await key_due(team, 6)
     ending = (await make_key(team, "Visitor", environment="development", expires_at=NOW + 20 * HOUR)).key
     over = await key_due(team, -3, "Old")
     late = (await make_key(team, "Slow")).key
     await rotations.start(team.editor, late.id, deadline=NOW + MINUTE)
     database.freeze(NOW + MINUTE)
-    await notices.run(NOW + MINUTE)
+    await alerts.run(NOW + MINUTE)
     await editor.open(ALERTS)
     assert badge(editor) == "4"
     for words in ("Rotate in 5 days", "Expires in 19 hours", "Rotation overdue", "Deadline passed"):
@@ -71,19 +70,19 @@ async def test_an_alert_says_what_it_is_about_and_what_can_be_done(editor: Brows
 
 async def test_a_viewer_reads_them_without_buttons(viewer: Browser, team: Team) -> None:
     key = await key_due(team, 6)
-    await notices.run(NOW)
+    await alerts.run(NOW)
     await viewer.open(ALERTS)
     assert "Rotate in 6 days" in viewer.page and buttons(viewer, key) == []
 
 
 async def test_alerts_resolve_by_themselves_and_stay_readable(editor: Browser, team: Team) -> None:
     rotated, extended, revoked = [await key_due(team, 6, name) for name in ("rotated", "extended", "revoked")]
-    await keys.update(team.owner, extended.id, KeyEdit(expires_at=NOW + 2 * DAY, set_expiry=True))
-    await notices.run(NOW)
+    await keys.update(team.owner, extended.id, {"expires_at": NOW + 2 * DAY})
+    await alerts.run(NOW)
     await editor.open("/w/acme")
     assert badge(editor) == "4"
     await rotations.start(team.editor, rotated.id)
-    await keys.update(team.owner, extended.id, KeyEdit(set_expiry=True))
+    await keys.update(team.owner, extended.id, {"expires_at": None})
     await keys.revoke(team.owner, revoked.id, Reason.OTHER)
     await editor.open(ALERTS)
     assert badge(editor) == "1"
@@ -93,11 +92,11 @@ async def test_alerts_resolve_by_themselves_and_stay_readable(editor: Browser, t
     assert ">Rotating<" in past and ">Revoked<" in past
 
 
-async def test_without_anything_to_do_it_says_so(viewer: Browser, team: Team) -> None:
+async def test_an_empty_list_says_so(viewer: Browser, team: Team) -> None:
     await make_key(team)
-    await notices.run(NOW)
+    await alerts.run(NOW)
     await viewer.open(ALERTS)
-    assert "Nothing to do." in viewer.page and badge(viewer) is None
+    assert "All well." in viewer.page and badge(viewer) is None
 
 
 async def test_another_workspaces_alerts_are_not_here(owner: Browser, team: Team) -> None:
@@ -105,21 +104,21 @@ async def test_another_workspaces_alerts_are_not_here(owner: Browser, team: Team
     assert (await owner.open("/w/rival/alerts")).status_code == 404
 
 
-async def test_the_badge_costs_one_statement_however_many_there_are(owner: Browser, team: Team) -> None:
+async def test_the_badge_takes_one_statement_for_any_number_of_alerts(owner: Browser, team: Team) -> None:
     async def asked() -> int:
         with counted() as seen:
             await owner.open("/w/acme/settings/plan")
-        assert sum(" notice " in text for text in seen) == 1
+        assert sum(" alert n " in text for text in seen) == 1
         return len(seen)
 
     before = await asked()
     for number in range(5):
         await key_due(team, 3, f"Key {number}")
-    await notices.run(NOW)
+    await alerts.run(NOW)
     assert await asked() == before and badge(owner) == "5"
 
 
-async def test_days_on_which_many_keys_end_are_drawn_and_listed(owner: Browser, team: Team) -> None:
+async def test_days_on_which_many_keys_expire_are_drawn_and_listed(owner: Browser, team: Team) -> None:
     for number in range(3):
         await make_key(team, f"Visitor {number}", environment="development", expires_at=NOW + 20 * DAY + number * HOUR)
     await make_key(team, "Alone", environment="development", expires_at=NOW + 40 * DAY)
@@ -131,7 +130,7 @@ async def test_days_on_which_many_keys_end_are_drawn_and_listed(owner: Browser, 
     assert "3 keys end on 15 Nov 2026" in (await owner.open("/w/acme")).text
 
 
-async def test_two_keys_on_one_day_are_no_crowd_nor_are_revoked_ones(owner: Browser, team: Team) -> None:
+async def test_two_keys_on_one_day_and_revoked_keys_are_not_listed(owner: Browser, team: Team) -> None:
     made = [await make_key(team, f"V{n}", environment="development", expires_at=NOW + 20 * DAY) for n in range(3)]
     await keys.revoke(team.owner, made[0].key.id, Reason.OTHER)
     assert "<figure" not in (await owner.open(ALERTS)).text
@@ -180,7 +179,7 @@ async def test_sorted_by_the_schedule_pages_follow_each_other_without_gap_or_rep
     assert sorted(seen) == expected and [int(name[4:]) // 3 for name in seen[:57]] == [n // 3 for n in range(57)]
 
 
-async def test_the_overview_says_of_a_key_that_is_being_rotated_just_that(owner: Browser, team: Team) -> None:
+async def test_the_overview_shows_a_key_being_rotated_as_such(owner: Browser, team: Team) -> None:
     key = await key_due(team, -5)
     assert "Rotation overdue" in (await owner.open("/w/acme")).text
     await rotations.start(team.editor, key.id)
@@ -196,7 +195,7 @@ async def link_of(browser: Browser) -> str:
     return html.unescape(found).removeprefix(browser.origin)
 
 
-async def test_the_calendars_link_is_shown_once_and_needs_nobody_signed_in(editor: Browser, browser: Browser, team: Team) -> None:
+async def test_the_calendar_link_is_shown_once_and_works_without_a_session(editor: Browser, browser: Browser, team: Team) -> None:
     key = await key_due(team, 6)
     path = await link_of(editor)
     assert re.fullmatch(r"/calendar/[\w-]{43}\.ics", path)
@@ -222,18 +221,18 @@ async def test_a_renewed_link_ends_the_one_before_and_a_withdrawn_one_ends(edito
 
 
 @pytest.mark.parametrize("name", ["x.ics", "x", ".ics", "%f0%9f%97%93.ics", "a" * 5000])
-async def test_a_wrong_link_is_not_there(browser: Browser, team: Team, name: str) -> None:
+async def test_a_wrong_link_is_not_found(browser: Browser, team: Team, name: str) -> None:
     assert (await browser.open(f"/calendar/{name}")).status_code == 404
 
 
-async def test_the_feed_takes_no_other_method(editor: Browser, browser: Browser, team: Team) -> None:
+async def test_the_feed_accepts_no_other_method(editor: Browser, browser: Browser, team: Team) -> None:
     path = await link_of(editor)
     for method in ("POST", "PUT", "DELETE"):
         answer = await browser.client.request(method, path, headers={"origin": browser.origin, "sec-fetch-site": "same-origin"})
         assert answer.status_code == 405
 
 
-async def test_the_link_ends_with_the_right_of_who_made_it(editor: Browser, browser: Browser, team: Team) -> None:
+async def test_the_link_ends_with_its_creators_rights(editor: Browser, browser: Browser, team: Team) -> None:
     path = await link_of(editor)
     await set_role(team, "viewer")
     assert (await browser.open(path)).status_code == 404
@@ -249,12 +248,12 @@ async def set_role(team: Team, role: str) -> None:
         await database.fetch("UPDATE member SET role = {} WHERE account = {}", role, team.editor.id)
 
 
-async def test_a_viewer_makes_no_link(viewer: Browser, team: Team) -> None:
+async def test_a_viewer_cannot_create_a_link(viewer: Browser, team: Team) -> None:
     await viewer.open(CALENDAR)
     assert f'action="{CALENDAR}"' not in viewer.page
     csrf = {"csrf": dict(viewer.form("/sign-out").values)["csrf"]}
     for path in (CALENDAR, f"{CALENDAR}/withdrawal"):
-        assert (await viewer.post(path, csrf, **viewer.from_here)).status_code == 403
+        assert (await viewer.post(path, csrf, **viewer.same_origin_headers)).status_code == 403
     assert await rows("calendar_link") == 0
 
 
@@ -265,7 +264,7 @@ async def test_a_stranger_finds_neither_page(browse: Callable[..., Browser], tea
         assert (await browse().open(path)).status_code == 303
 
 
-async def test_the_day_of_a_rotation_is_written_as_the_key_page_says_it(editor: Browser, browser: Browser, team: Team) -> None:
+async def test_the_day_of_a_rotation_is_the_one_on_the_key_page(editor: Browser, browser: Browser, team: Team) -> None:
     key = await key_due(team, 6)
     answer = await browser.open(await link_of(editor))
     by = clock.to_datetime(key.rotate_by(90) or 0)

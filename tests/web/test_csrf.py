@@ -1,4 +1,4 @@
-"""No other site's page does anything here: where a request comes from, and the token of this very session (OWASP CSRF)."""
+"""Protection against cross-site requests: the request's origin, and the session's token (OWASP CSRF)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.access.actor import Actor, Role
-from app.accounts import service as accounts
+from app.authentication import service as authentication
 from app.members import service as members
+from app.sessions import service as sessions
 from tests.conftest import Team
 from tests.support.forms import forms_of
-from tests.support.people import OTHER_PASSWORD, PASSWORD, REQUEST, make_owner
+from tests.support.users import OTHER_PASSWORD, PASSWORD, REQUEST, make_owner
 from tests.web.conftest import Browser, routes, rows, signed_in
 
 ORIGIN = "{origin}"
@@ -33,7 +34,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("way", FOREIGN)
-async def test_what_another_site_sends_with_the_right_token_is_refused(owner: Browser, team: Team, way: str) -> None:
+async def test_a_cross_site_request_with_the_right_token_is_refused(owner: Browser, team: Team, way: str) -> None:
     headers = {name: text.replace(ORIGIN, owner.origin) for name, text in FOREIGN[way].items()}
     path = f"/w/{team.slug}/settings/workspace"
     await owner.open(path)
@@ -44,7 +45,7 @@ async def test_what_another_site_sends_with_the_right_token_is_refused(owner: Br
 
 
 @pytest.mark.parametrize("way", FOREIGN)
-async def test_no_other_site_signs_anybody_in(browser: Browser, way: str) -> None:
+async def test_a_cross_site_sign_in_is_refused(browser: Browser, way: str) -> None:
     await make_owner()
     headers = {name: text.replace(ORIGIN, browser.origin) for name, text in FOREIGN[way].items()}
     await browser.open("/sign-in")
@@ -53,7 +54,7 @@ async def test_no_other_site_signs_anybody_in(browser: Browser, way: str) -> Non
     assert (browser.token, await rows("session")) == (None, 0)
 
 
-async def test_the_token_of_another_person_of_an_older_session_or_none_is_refused(
+async def test_a_missing_token_and_one_of_another_user_or_older_session_are_refused(
     owner: Browser, editor: Browser, browse: Callable[..., Browser], team: Team
 ) -> None:
     path = f"/w/{team.slug}/settings/workspace"
@@ -66,7 +67,7 @@ async def test_the_token_of_another_person_of_an_older_session_or_none_is_refuse
     before = await rows("audit_entry")
     for token in (old, others, "", old[:-1], "é"):
         fields = [(name, token if name == "csrf" else value) for name, value in form]
-        assert (await newer.post(path, fields, **newer.from_here)).status_code == 403
+        assert (await newer.post(path, fields, **newer.same_origin_headers)).status_code == 403
     assert await rows("audit_entry") == before
 
 
@@ -75,28 +76,28 @@ async def test_a_planted_pair_of_cookie_and_token_is_refused(owner: Browser, tea
     await owner.open(path)
     owner.client.cookies.set("csrftoken", "planted")
     fields = [*[pair for pair in owner.form(path).filled(name="Taken over") if pair[0] != "csrf"], ("csrf", "planted")]
-    assert (await owner.post(path, fields, **owner.from_here, x_csrf_token="planted")).status_code == 403
+    assert (await owner.post(path, fields, **owner.same_origin_headers, x_csrf_token="planted")).status_code == 403
 
 
-async def test_an_old_browser_that_says_only_its_origin_is_heard(owner: Browser, team: Team) -> None:
+async def test_an_old_browser_that_sends_only_origin_is_accepted(owner: Browser, team: Team) -> None:
     path = f"/w/{team.slug}/settings/workspace"
     await owner.open(path)
     answer = await owner.post(path, owner.form(path).filled(name="New name"), origin=owner.origin)
     assert answer.status_code == 303
 
 
-async def test_every_unsafe_route_wants_the_token_of_the_session(owner: Browser, team: Team) -> None:
+async def test_every_unsafe_route_requires_the_sessions_token(owner: Browser, team: Team) -> None:
     before = await rows("audit_entry")
-    # Those that act for nobody's session, whoever is signed in.
+    # Routes that do not use the session, even if there is one.
     free = {"/sign-in", "/password-reset", "/password-reset/x", "/set-up/x"}
     assert free < set(routes("POST", team))
     for path in set(routes("POST", team)) - free:
-        assert (await owner.post(path, {}, **owner.from_here)).status_code == 403, path
+        assert (await owner.post(path, {}, **owner.same_origin_headers)).status_code == 403, path
     assert await rows("audit_entry") == before
-    assert await accounts.session_of(str(owner.token)) is not None
+    assert await sessions.find(str(owner.token)) is not None
 
 
-async def test_a_page_that_hides_its_origin_is_ours_when_the_browser_says_so(owner: Browser, team: Team) -> None:
+async def test_a_page_that_hides_its_origin_is_accepted_if_the_browser_says_same_origin(owner: Browser, team: Team) -> None:
     path = f"/w/{team.slug}/settings/workspace"
     await owner.open(path)
     answer = await owner.post(path, owner.form(path).filled(name="Renamed"), origin="null", sec_fetch_site="same-origin")
@@ -111,7 +112,7 @@ async def test_a_form_older_than_the_session_is_offered_again_and_loses_nothing(
     stale = owner.form(path).filled(name="Typed before")
     newer = await signed_in(browse(), team.owner)
     before = await rows("audit_entry")
-    answer = await newer.post(path, stale, **newer.from_here)
+    answer = await newer.post(path, stale, **newer.same_origin_headers)
     assert (answer.status_code, await rows("audit_entry")) == (403, before)
     assert "You are signed in as" in newer.page
     again = newer.form(path)
@@ -128,32 +129,32 @@ async def test_a_form_older_than_the_session_repeats_no_password(
     action = next(form.action for form in forms_of(owner.page) if "newPassword" in dict(form.values))
     stale = owner.form(action).filled(currentPassword=PASSWORD, newPassword="another long passphrase")
     newer = await signed_in(browse(), team.owner)
-    assert (await newer.post(action, stale, **newer.from_here)).status_code == 403
+    assert (await newer.post(action, stale, **newer.same_origin_headers)).status_code == 403
     assert PASSWORD not in newer.page
     assert "another long passphrase" not in newer.page
 
 
-async def test_of_two_tabs_on_the_sign_in_page_both_sign_in(browser: Browser) -> None:
+async def test_two_tabs_on_the_sign_in_page_can_both_sign_in(browser: Browser) -> None:
     await make_owner()
     await browser.open("/sign-in")
     older = browser.form("/sign-in").filled(email="ann@example.org", password=PASSWORD)
     for _ in range(2):
-        assert (await browser.post("/sign-in", older, **browser.from_here)).status_code == 303
+        assert (await browser.post("/sign-in", older, **browser.same_origin_headers)).status_code == 303
     assert (await browser.open("/account")).status_code == 200
-    # And still no other site's page does it.
+    # A cross-site request is still refused.
     assert (await browser.post("/sign-in", older, origin="https://evil.example", sec_fetch_site="cross-site")).status_code == 403
 
 
-async def test_forms_that_need_no_session_work_beside_one_that_began_in_another_tab(owner: Browser) -> None:
+async def test_forms_without_a_session_work_beside_a_session_begun_in_another_tab(owner: Browser) -> None:
     user, _ = await make_owner("bo@example.org", "Bo", "Elsewhere")
-    link = urlsplit(await accounts.password_reset_link(Actor.operator(), "bo@example.org")).path
+    link = urlsplit(await authentication.password_reset_link(Actor.operator(), "bo@example.org")).path
     older = {"/password-reset": {"email": "bo@example.org"}, link: {"newPassword": OTHER_PASSWORD}}
     for path, form in older.items():
         assert (await owner.post(path, form, origin="https://evil.example", sec_fetch_site="cross-site")).status_code == 403
-        assert (await owner.post(path, form, **owner.from_here)).status_code in (200, 303), owner.page
-    assert (await accounts.sign_in(REQUEST, "bo@example.org", OTHER_PASSWORD)).session.user.id == user.id
-    # Nobody's session but the one whose password it was.
-    assert await accounts.session_of(str(owner.token)) is not None
+        assert (await owner.post(path, form, **owner.same_origin_headers)).status_code in (200, 303), owner.page
+    assert (await authentication.sign_in(REQUEST, "bo@example.org", OTHER_PASSWORD)).session.user.id == user.id
+    # Only the sessions of the user whose password was changed end.
+    assert await sessions.find(str(owner.token)) is not None
 
 
 async def test_an_invitation_opened_before_the_session_began_is_offered_again(browser: Browser, team: Team) -> None:
@@ -161,8 +162,8 @@ async def test_an_invitation_opened_before_the_session_began_is_offered_again(br
     path = urlsplit((await members.invite(team.owner, team.slug, "bo@example.org", Role.VIEWER))[1]).path
     await browser.open(path)
     older = [("name", "Bo"), ("password", PASSWORD)]
-    browser.token = (await accounts.sign_in(REQUEST, "bo@example.org", PASSWORD)).token
-    assert (await browser.post(path, older, **browser.from_here)).status_code == 403
+    browser.token = (await authentication.sign_in(REQUEST, "bo@example.org", PASSWORD)).token
+    assert (await browser.post(path, older, **browser.same_origin_headers)).status_code == 403
     assert "You are signed in as" in browser.page and PASSWORD not in browser.page
     assert (await browser.send(path)).headers["location"] == f"/w/{team.slug}"
 
@@ -187,7 +188,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("other", OTHERS)
-async def test_cookies_of_other_applications_decide_nothing_about_ours(owner: Browser, other: str) -> None:
+async def test_cookies_of_other_applications_do_not_affect_ours(owner: Browser, other: str) -> None:
     ours = f"keydesk-session={owner.token}"
     owner.client.cookies.clear()
     for line in (f"{other}; {ours}", f"{ours}; {other}", f"{other};{ours};{other}"):

@@ -1,4 +1,4 @@
-"""Every page and every refusal carries the security headers, looking changes nothing, and no name becomes markup."""
+"""Every page and every refusal has the security headers, reading changes nothing, and no name becomes markup."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from app import database
 from app.access.actor import Actor
-from app.accounts import service as accounts
+from app.authentication import service as authentication
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
-from tests.support.people import REQUEST
+from tests.support.users import REQUEST
 from tests.web.conftest import Browser, routes
 
 POLICY = {
@@ -48,7 +48,7 @@ def secured(answer: httpx.Response) -> None:
     assert not [name for name in NEVER if name in answer.headers]
 
 
-async def test_every_route_has_the_headers_for_members_and_for_nobody(owner: Browser, browser: Browser, team: Team) -> None:
+async def test_every_route_has_the_headers_with_and_without_a_session(owner: Browser, browser: Browser, team: Team) -> None:
     paths = [*routes("GET", team), "/nowhere", "/w/nobody", "/sign-out"]
     for path in paths:
         for visitor in (owner, browser):
@@ -56,7 +56,7 @@ async def test_every_route_has_the_headers_for_members_and_for_nobody(owner: Bro
             assert answer.status_code < 500, path
             secured(answer)
     for path in routes("POST", team):
-        secured(await browser.post(path, {}, **browser.from_here))
+        secured(await browser.post(path, {}, **browser.same_origin_headers))
         secured(await browser.post(path, {}))
 
 
@@ -64,20 +64,20 @@ async def test_a_fragment_has_the_headers_too(owner: Browser, team: Team) -> Non
     for path in routes("GET", team):
         answer = await owner.open(path, **{"HX-Request": "true", "HX-Target": "main#main"})
         secured(answer)
-        if path == "/graphql/session":  # what the explorer reads, and no page
+        if not answer.headers["content-type"].startswith("text/html"):  # JSON for the explorer, or a file
             continue
         assert "<html" not in answer.text
         assert answer.headers.get("vary") == "HX-Request" or "hx-redirect" in answer.headers
 
 
-async def test_looking_changes_nothing(owner: Browser, team: Team) -> None:
+async def test_reading_changes_nothing(owner: Browser, team: Team) -> None:
     await make_key(team)
     before = [await database.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in STORED]
     for path in routes("GET", team):
         await owner.open(path)
         await owner.client.head(path)
     after = [await database.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in STORED]
-    # Where somebody was last is remembered for the way in.
+    # The last visited workspace is stored for the next sign-in.
     assert [_without(rows, "last_workspace") for rows in after] == [_without(rows, "last_workspace") for rows in before]
 
 
@@ -85,9 +85,9 @@ async def test_looking_changes_nothing(owner: Browser, team: Team) -> None:
 async def test_no_name_becomes_markup(owner: Browser, team: Team, payload: str) -> None:
     await workspaces.update(team.owner, team.slug, name=payload)
     for actor in (team.owner, team.viewer):
-        await accounts.change_name(Actor.user(actor.id, actor.name, REQUEST), payload)
+        await authentication.change_name(Actor.user(actor.id, actor.name, REQUEST), payload)
     key = await make_key(Team(team.workspace, Actor.user(team.owner.id, payload, REQUEST), team.editor, team.viewer), name=payload)
-    paths = [path.replace("key_x", key.key.id) for path in routes("GET", team)]
+    paths = [path.replace("key_x", key.key.id) for path in routes("GET", team) if "/export." not in path]
     told = 0
     for path in paths:
         page = (await owner.open(path)).text
@@ -98,7 +98,7 @@ async def test_no_name_becomes_markup(owner: Browser, team: Team, payload: str) 
     await _attributes_are_ours(owner, paths)
 
 
-async def test_what_was_typed_comes_back_as_text(owner: Browser, browser: Browser, team: Team) -> None:
+async def test_input_is_shown_again_as_text(owner: Browser, browser: Browser, team: Team) -> None:
     for payload in PAYLOADS:
         path = f"/w/{team.slug}/settings/members"
         await owner.open(path)
@@ -111,7 +111,7 @@ async def test_what_was_typed_comes_back_as_text(owner: Browser, browser: Browse
 
 
 async def _attributes_are_ours(owner: Browser, paths: list[str]) -> None:
-    """No element got an event handler, a style, or an HTMX attribute that leads out of a form's own address."""
+    """Checks that no element got an event handler, a style, or an HTMX attribute with a foreign URL."""
     for path in paths:
         page = (await owner.open(path)).text
         for tag in re.findall(r"<[a-z][^>]*>", page):
@@ -125,7 +125,7 @@ def _without(rows: list[dict[str, object]], column: str) -> list[dict[str, objec
     return [{name: value for name, value in row.items() if name != column} for row in rows]
 
 
-async def test_what_browsers_crawlers_and_password_managers_ask_for_by_themselves_is_answered(browser: Browser) -> None:
+async def test_well_known_urls_of_browsers_crawlers_and_password_managers_are_answered(browser: Browser) -> None:
     icon = await browser.open("/favicon.ico")
     assert icon.status_code == 302 and (await browser.open(icon.headers["location"])).headers["content-type"] == "image/svg+xml"
     robots = await browser.open("/robots.txt")

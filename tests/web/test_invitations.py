@@ -1,4 +1,4 @@
-"""Invitations, from the members' page to the desk of who was invited."""
+"""Invitations, from the members' page to the invited person's first page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.access.actor import Role
 from app.clock import DAY, MINUTE
 from app.members import service as members
 from tests.conftest import Team
-from tests.support.people import PASSWORD, make_owner
+from tests.support.users import PASSWORD, make_owner
 from tests.web.conftest import Browser, later, rows
 
 MINUTES_A_DAY = DAY // MINUTE
@@ -34,7 +34,7 @@ async def test_the_link_is_shown_once_and_not_in_the_list(owner: Browser, team: 
     assert link.rsplit("/", 1)[1] not in owner.page
 
 
-async def test_somebody_new_joins_with_a_name_and_a_password(browser: Browser, team: Team) -> None:
+async def test_a_new_user_joins_with_a_name_and_a_password(browser: Browser, team: Team) -> None:
     path = await invited(team, "bo@example.org")
     await browser.open(path)
     assert "Join Acme" in browser.page and "editor" in browser.page and "bo@example.org" in browser.page
@@ -45,14 +45,14 @@ async def test_somebody_new_joins_with_a_name_and_a_password(browser: Browser, t
     assert (await browser.open(path)).status_code == 410
 
 
-async def test_looking_at_an_invitation_does_not_use_it_up(browser: Browser, team: Team) -> None:
+async def test_opening_an_invitation_does_not_use_it_up(browser: Browser, team: Team) -> None:
     path = await invited(team, "bo@example.org")
     for _ in range(3):
         assert (await browser.open(path)).status_code == 200
     assert (await browser.send(path, name="Bo", password=PASSWORD)).status_code == 303
 
 
-async def test_who_has_an_account_signs_in_and_joins_by_one_button(browser: Browser, team: Team) -> None:
+async def test_an_existing_user_signs_in_and_joins_with_one_button(browser: Browser, team: Team) -> None:
     await make_owner("ann@example.org", workspace="Elsewhere")
     path = await invited(team, "Ann@Example.org", Role.VIEWER)
     await browser.open(path)
@@ -65,12 +65,12 @@ async def test_who_has_an_account_signs_in_and_joins_by_one_button(browser: Brow
     assert (await browser.follow()).status_code == 200
 
 
-async def test_who_is_signed_in_as_somebody_else_may_sign_out_and_goes_on(viewer: Browser, team: Team) -> None:
+async def test_somebody_signed_in_as_another_user_can_sign_out_and_continue(viewer: Browser, team: Team) -> None:
     path = await invited(team, "bo@example.org")
     await viewer.open(path)
     assert "viewer@acme.example" in viewer.page and "bo@example.org" in viewer.page
     fields = [("csrf", dict(viewer.form("/sign-out").values)["csrf"])]
-    assert (await viewer.post(path, fields, **viewer.from_here)).status_code == 403
+    assert (await viewer.post(path, fields, **viewer.same_origin_headers)).status_code == 403
     await viewer.open(path)
     assert (await viewer.send("/sign-out")).headers["location"] == path
     await viewer.follow()
@@ -78,7 +78,7 @@ async def test_who_is_signed_in_as_somebody_else_may_sign_out_and_goes_on(viewer
 
 
 @pytest.mark.parametrize("way", ["withdrawn", "too old", "replaced"])
-async def test_a_dead_invitation_is_gone(owner: Browser, browser: Browser, team: Team, way: str) -> None:
+async def test_an_invalid_invitation_is_gone(owner: Browser, browser: Browser, team: Team, way: str) -> None:
     path = await invited(team, "bo@example.org")
     if way == "withdrawn":
         await owner.open(f"/w/{team.slug}/settings/members")
@@ -89,10 +89,10 @@ async def test_a_dead_invitation_is_gone(owner: Browser, browser: Browser, team:
     else:
         await invited(team, "bo@example.org")
     assert (await browser.open(path)).status_code == 410
-    assert (await browser.post(path, {"name": "Bo", "password": PASSWORD}, **browser.from_here)).status_code == 410
+    assert (await browser.post(path, {"name": "Bo", "password": PASSWORD}, **browser.same_origin_headers)).status_code == 410
 
 
-async def test_a_form_sent_twice_makes_one_account(browser: Browser, browse: Callable[..., Browser], team: Team) -> None:
+async def test_a_form_sent_twice_creates_one_account(browser: Browser, browse: Callable[..., Browser], team: Team) -> None:
     path = await invited(team, "bo@example.org")
     second = browse()
     for one in (browser, second):

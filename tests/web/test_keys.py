@@ -1,4 +1,4 @@
-"""The pages of API keys: what is listed, how one is made and shown once, changed, suspended and revoked, and by whom."""
+"""The pages of API keys: list, creation with the secret shown once, editing, suspension and revocation, for each role."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from app import clock, database
 from app.access.actor import Actor
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason, Status
-from app.keys.listing import Window
+from app.paging import Window
 from app.plans import service as plans
 from app.usage import store as usage_store
-from app.usage.counting import Tally
+from app.usage.counters import CounterBatch
 from app.web.keys import LOOK_EVERY
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
+from tests.support.access import seen
 from tests.support.statements import counted
 from tests.web.conftest import Browser, later, rows, signed_in
 
@@ -27,12 +28,12 @@ SECRET = re.compile(r"fl_(?:live|test)_[0-9A-Za-z]{38}")
 
 
 def names(browser: Browser) -> list[str]:
-    """The names in the list, from its top."""
+    """The names in the list, in order."""
     return [html.unescape(name) for name in re.findall(r'class="name".*?<span class="clip">(.*?)</span>', browser.page)]
 
 
 async def fill(browser: Browser, **changes: str | list[str]) -> int:
-    """The form for a new key, filled in and sent to its review."""
+    """Fills in the form for a new key and submits it to its review."""
     await browser.open(NEW)
     fields: dict[str, str | list[str]] = {
         "name": "Server",
@@ -43,9 +44,9 @@ async def fill(browser: Browser, **changes: str | list[str]) -> int:
     return (await browser.send(NEW, **fields)).status_code
 
 
-async def test_a_key_is_reviewed_made_and_shown_once(editor: Browser, team: Team) -> None:
+async def test_a_key_is_reviewed_created_and_shown_once(editor: Browser, team: Team) -> None:
     assert await fill(editor, permissions=["pdf.read", "pdf.generate"]) == 200
-    assert "Create “Server”?" in editor.page and await keys.count(team.owner, team.slug) == 0
+    assert "Create “Server”?" in editor.page and await keys.count(await seen(team.owner, team.slug)) == 0
     made = await editor.send(NEW, confirmed="yes")
     assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
     (secret,) = set(SECRET.findall(html.unescape(editor.page)))
@@ -55,15 +56,15 @@ async def test_a_key_is_reviewed_made_and_shown_once(editor: Browser, team: Team
         assert secret[12:] not in editor.page and "Server" in editor.page
 
 
-async def test_a_form_sent_twice_leads_to_the_key_it_made_and_a_lost_answer_is_made_good(editor: Browser, team: Team) -> None:
+async def test_a_form_sent_twice_leads_to_its_key_and_a_lost_secret_can_be_replaced(editor: Browser, team: Team) -> None:
     await fill(editor)
     sent = editor.form(NEW).filled(confirmed="yes")
-    await editor.post(NEW, sent, **editor.from_here)
+    await editor.post(NEW, sent, **editor.same_origin_headers)
     first = SECRET.findall(editor.page)[0]
-    await editor.post(NEW, sent, **editor.from_here)
+    await editor.post(NEW, sent, **editor.same_origin_headers)
     again = await editor.follow()
     assert again.status_code == 200 and "Its secret was shown once" in again.text and not SECRET.search(again.text)
-    assert await keys.count(team.owner, team.slug) == 1
+    assert await keys.count(await seen(team.owner, team.slug)) == 1
     replacement = next(form for form in re.findall(r'action="([^"]+/replacement)"', again.text))
     made = await editor.send(replacement)
     second = SECRET.findall(made.text)[0]
@@ -72,25 +73,23 @@ async def test_a_form_sent_twice_leads_to_the_key_it_made_and_a_lost_answer_is_m
     assert sorted(states) == [Status.ACTIVE, Status.REVOKED]
 
 
-async def test_a_review_that_came_without_a_form_before_it_is_sent_twice_and_makes_one_key(editor: Browser, team: Team) -> None:
+async def test_a_review_without_a_preceding_form_sent_twice_creates_one_key(editor: Browser, team: Team) -> None:
     fields = [*await _csrf(editor), ("name", "Server"), ("environment", "production"), ("permissions", "pdf.read")]
-    await editor.post(NEW, fields, **editor.from_here)
+    await editor.post(NEW, fields, **editor.same_origin_headers)
     sent = editor.form(NEW).filled(confirmed="yes")
-    statuses = [(await editor.post(NEW, sent, **editor.from_here)).status_code for _ in range(2)]
-    assert statuses == [201, 303] and await keys.count(team.owner, team.slug) == 1
+    statuses = [(await editor.post(NEW, sent, **editor.same_origin_headers)).status_code for _ in range(2)]
+    assert statuses == [201, 303] and await keys.count(await seen(team.owner, team.slug)) == 1
 
 
-async def test_what_was_lost_is_not_replaced_once_somebody_uses_it(editor: Browser, team: Team) -> None:
+async def test_a_lost_secret_is_not_replaced_once_the_key_is_used(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     async with database.transaction():
         await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", await database.now(), key.id)
-    answer = await editor.post(f"{LIST}/{key.id}/replacement", await _csrf(editor), **editor.from_here)
-    assert answer.status_code == 409 and await keys.count(team.owner, team.slug) == 1
+    answer = await editor.post(f"{LIST}/{key.id}/replacement", await _csrf(editor), **editor.same_origin_headers)
+    assert answer.status_code == 409 and await keys.count(await seen(team.owner, team.slug)) == 1
 
 
-async def test_the_address_of_the_form_holds_what_was_typed_for_who_typed_it_and_for_nobody_else(
-    editor: Browser, owner: Browser
-) -> None:
+async def test_the_input_in_the_forms_url_is_restored_only_for_its_author(editor: Browser, owner: Browser) -> None:
     assert (
         await fill(editor, name="Töpferei & Söhne", permissions=["pdf.read", "pdf.generate"], allowedIps="203.0.113.9\n::1") == 200
     )
@@ -106,7 +105,7 @@ async def test_the_address_of_the_form_holds_what_was_typed_for_who_typed_it_and
     assert await rows("api_key") == 0
 
 
-async def test_every_fault_is_told_at_its_field_and_nothing_typed_is_lost(editor: Browser) -> None:
+async def test_every_fault_is_reported_at_its_field_and_no_input_is_lost(editor: Browser) -> None:
     status = await fill(
         editor,
         name="x" * 101,
@@ -127,7 +126,7 @@ async def test_every_fault_is_told_at_its_field_and_nothing_typed_is_lost(editor
     assert await rows("api_key") == 0
 
 
-async def test_a_full_plan_names_the_larger_ones_and_keeps_what_was_typed(browser: Browser, db: None) -> None:
+async def test_a_full_plan_names_the_larger_ones_and_keeps_the_input(browser: Browser, db: None) -> None:
     free = await make_team("small", plan="free")
     await make_key(free)
     owner = await signed_in(browser, free.owner)
@@ -139,7 +138,7 @@ async def test_a_full_plan_names_the_larger_ones_and_keeps_what_was_typed(browse
     for title in ("Starter", "Growth", "Scale Business", "Scale Enterprise"):
         assert f"<strong>{title}</strong>" in owner.page
     assert dict(owner.form("/w/small/settings/api-keys/new").values)["name"] == "Second"
-    assert (await plans.meter(free.workspace)).used == 1
+    assert (await plans.meter(await seen(free.owner, free.slug))).used == 1
 
 
 async def test_the_list_is_searched_filtered_sorted_and_paged(viewer: Browser, team: Team) -> None:
@@ -164,13 +163,13 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(viewer: Browser, t
 
 
 @pytest.mark.parametrize("place", ["after=zzz", "before=zzz", "after=key_aaaaaaaaaaaaaaaaaaaa", "after=&before="])
-async def test_a_place_in_the_list_that_is_not_there_is_its_beginning(viewer: Browser, team: Team, place: str) -> None:
+async def test_an_invalid_position_shows_the_beginning_of_the_list(viewer: Browser, team: Team, place: str) -> None:
     await make_key(team, "Server")
     answer = await viewer.open(f"{LIST}?{place}")
     assert (answer.status_code, names(viewer)) == (200, ["Server"])
 
 
-async def test_pages_follow_each_other_without_gap_or_repeat_there_and_back(viewer: Browser, db: None) -> None:
+async def test_pages_contain_every_key_once_in_both_directions(viewer: Browser, db: None) -> None:
     team = await make_team("acme-two", plan="scale_enterprise")
     for n in range(60):
         await make_key(team, f"Key {n:02}")
@@ -188,7 +187,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat_there_and_back(view
     assert names(browser) == [f"Key {n:02}" for n in range(25, 50)]
 
 
-async def test_a_whole_secret_in_the_search_finds_its_key_by_the_prefix_alone(viewer: Browser, team: Team) -> None:
+async def test_a_complete_secret_in_the_search_finds_its_key_by_its_prefix(viewer: Browser, team: Team) -> None:
     made = await make_key(team)
     await make_key(team, "Other")
     answer = await viewer.open(f"{LIST}?q={made.secret}")
@@ -196,7 +195,7 @@ async def test_a_whole_secret_in_the_search_finds_its_key_by_the_prefix_alone(vi
     assert made.secret is not None and made.secret[12:] not in answer.text
 
 
-async def test_a_fragment_is_the_part_that_was_asked_for(viewer: Browser, team: Team) -> None:
+async def test_a_fragment_is_the_requested_part(viewer: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     listed = await viewer.open(f"{LIST}?q=prod", **{"hx-request": "true", "hx-target": "div#keys"})
     assert (
@@ -208,22 +207,20 @@ async def test_a_fragment_is_the_part_that_was_asked_for(viewer: Browser, team: 
     assert "<html" not in whole.text and "What was done to it" in whole.text
 
 
-async def test_an_open_page_is_sent_again_only_when_something_was_counted_or_changed_and_now_and_again(
-    viewer: Browser, team: Team
-) -> None:
+async def test_polling_gets_a_new_page_only_after_a_change_or_periodically(viewer: Browser, team: Team) -> None:
     now = await database.now()
     database.freeze(now - now % LOOK_EVERY)
     key = (await make_key(team)).key
 
     async def asks() -> int:
-        """The status of what the page shown asks by itself; an answer becomes the page shown."""
+        """Polls as the current page does and returns the status; an answer becomes the current page."""
         (address,) = re.findall(r'hx-get="([^"]+\?poll=[^"]+)"', shown)
         return (await viewer.open(address, **{"hx-request": "true", "hx-target": "div#live"})).status_code
 
     shown = (await viewer.open(f"{LIST}/{key.id}")).text
     assert [await asks(), await asks()] == [204, 204] and viewer.page == ""
     async with database.transaction():
-        tally = Tally()
+        tally = CounterBatch()
         tally.count(key.id, await database.now(), "pdf.generate", "PERMISSION_DENIED")
         await usage_store.add(tally)
     assert await asks() == 200 and "1 without the permission" in viewer.page
@@ -238,7 +235,7 @@ async def test_an_open_page_is_sent_again_only_when_something_was_counted_or_cha
     assert await asks() == 200 and "poll" not in viewer.page
 
 
-async def test_a_page_that_asks_by_itself_keeps_no_session_alive(owner: Browser, team: Team) -> None:
+async def test_polling_does_not_extend_the_session(owner: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     for _ in range(2):
         await later(20)
@@ -246,7 +243,7 @@ async def test_a_page_that_asks_by_itself_keeps_no_session_alive(owner: Browser,
     assert answer.headers["location"].startswith("/sign-in")
 
 
-async def test_an_edit_changes_what_it_says_and_keeps_the_seconds_of_an_expiry(editor: Browser, team: Team) -> None:
+async def test_an_edit_changes_its_fields_and_keeps_the_seconds_of_an_expiry(editor: Browser, team: Team) -> None:
     expires = await database.now() + 9 * clock.DAY + 12_345_678
     key = (await make_key(team, expires_at=expires)).key
     await editor.open(f"{LIST}/{key.id}/edit")
@@ -273,7 +270,7 @@ async def test_a_viewer_gets_no_form_to_change_a_key_and_a_revoked_key_none_to_s
     assert (await editor.open(f"{LIST}/{key.id}/suspension")).headers["location"] == f"{LIST}/{key.id}"
 
 
-async def test_unticking_every_permission_is_a_fault_and_shows_them_unticked(editor: Browser, team: Team) -> None:
+async def test_unchecking_every_permission_is_a_fault_and_shows_them_unchecked(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await editor.open(f"{LIST}/{key.id}/edit")
     refused = await editor.send(f"{LIST}/{key.id}/edit", permissions=[])
@@ -281,20 +278,20 @@ async def test_unticking_every_permission_is_a_fault_and_shows_them_unticked(edi
     assert "permissions" not in dict(editor.form(f"{LIST}/{key.id}/edit").values)
 
 
-async def test_suspending_and_resuming_say_how_it_shall_be_and_repeat_harmlessly(editor: Browser, team: Team) -> None:
+async def test_suspending_and_resuming_are_idempotent(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     path = f"{LIST}/{key.id}/suspension"
     for expected in (Status.SUSPENDED, Status.ACTIVE):
         await editor.open(path)
         form = editor.form(path).filled()
         for _ in range(2):
-            assert (await editor.post(path, form, **editor.from_here)).status_code == 303
+            assert (await editor.post(path, form, **editor.same_origin_headers)).status_code == 303
             assert (await keys.get(team.owner, key.id)).status(await database.now()) is expected
     await editor.open(path)
     assert "Suspend this key" in editor.page
 
 
-async def test_a_key_that_is_over_is_not_called_in_use_and_has_no_page_to_suspend_it(editor: Browser, team: Team) -> None:
+async def test_an_expired_or_revoked_key_is_not_shown_as_in_use_and_cannot_be_suspended(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     now = await database.now()
     async with database.transaction():
@@ -312,7 +309,7 @@ async def test_a_key_that_is_over_is_not_called_in_use_and_has_no_page_to_suspen
         assert (await editor.open(f"{LIST}/{key.id}/{end}")).headers["location"] == f"{LIST}/{key.id}"
 
 
-async def test_revoking_wants_a_reason_is_final_and_the_page_says_who_and_why(editor: Browser, team: Team) -> None:
+async def test_revoking_needs_a_reason_is_final_and_the_page_shows_who_and_why(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     path = f"{LIST}/{key.id}/revocation"
     await editor.open(path)
@@ -328,7 +325,7 @@ async def test_revoking_wants_a_reason_is_final_and_the_page_says_who_and_why(ed
     assert (await editor.open(path)).status_code == 303
 
 
-async def test_a_viewer_reads_and_is_offered_nothing_else(viewer: Browser, team: Team) -> None:
+async def test_a_viewer_can_read_and_sees_no_actions(viewer: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await viewer.open(LIST)
     assert "Production server" in viewer.page and "Create API key" not in viewer.page
@@ -336,20 +333,20 @@ async def test_a_viewer_reads_and_is_offered_nothing_else(viewer: Browser, team:
     assert not re.search(r"/(edit|suspension|revocation)\"", viewer.page)
     token = await _csrf(viewer)
     for end, fields in (("edit", [("name", "x")]), ("suspension", []), ("revocation", [("reason", "OTHER")]), ("replacement", [])):
-        answer = await viewer.post(f"{LIST}/{key.id}/{end}", [*token, *fields], **viewer.from_here)
+        answer = await viewer.post(f"{LIST}/{key.id}/{end}", [*token, *fields], **viewer.same_origin_headers)
         assert answer.status_code == 403, end
     assert (await keys.get(team.owner, key.id)).status(await database.now()) is Status.ACTIVE
 
 
 @pytest.mark.parametrize("end", ["", "/edit", "/suspension", "/revocation"])
-async def test_anothers_key_answers_as_one_that_does_not_exist(owner: Browser, other_team: Team, end: str) -> None:
+async def test_another_workspaces_key_answers_like_one_that_does_not_exist(owner: Browser, other_team: Team, end: str) -> None:
     theirs = (await make_key(other_team)).key.id
     answers = [await owner.open(f"{LIST}/{key_id}{end}") for key_id in (theirs, "key_aaaaaaaaaaaaaaaaaaaa", "usr_x", "x")]
     assert [answer.status_code for answer in answers] == [404] * 4
     assert len({re.sub(r'value="[^"]+"', "", answer.text) for answer in answers}) == 1
 
 
-async def test_the_overview_says_what_needs_attention_the_most_urgent_first(owner: Browser, team: Team) -> None:
+async def test_the_overview_lists_what_needs_attention_the_most_urgent_first(owner: Browser, team: Team) -> None:
     now = await database.now()
     await owner.open("/w/acme")
     assert "No API key is in use" in owner.page
@@ -364,7 +361,7 @@ async def test_the_overview_says_what_needs_attention_the_most_urgent_first(owne
     assert "Rotation overdue" in attention and "Expires in 2 days" in attention and calm.id not in attention
 
 
-async def test_the_oldest_key_is_not_forgotten_and_many_keys_cost_no_more_than_few(owner: Browser, team: Team) -> None:
+async def test_the_overview_includes_the_oldest_key_and_takes_as_many_statements_for_many_keys(owner: Browser, team: Team) -> None:
     await plans.change_plan(Actor.operator(), team.slug, "scale_enterprise")
     oldest = (await make_key(team, "Oldest")).key
     await keys.suspend(team.owner, oldest.id)
@@ -379,19 +376,19 @@ async def test_the_oldest_key_is_not_forgotten_and_many_keys_cost_no_more_than_f
     assert len(many) == len(few)
 
 
-async def test_a_suspended_workspace_is_not_called_well(owner: Browser, team: Team) -> None:
+async def test_the_overview_of_a_suspended_workspace_says_so(owner: Browser, team: Team) -> None:
     await make_key(team)
-    assert "Unusual use is not watched yet" in (await owner.open("/w/acme")).text
+    assert "All well" in (await owner.open("/w/acme")).text
     await workspaces.suspend(Actor.operator(), team.slug)
-    assert "Nothing is due" not in (await owner.open("/w/acme")).text
+    assert "All well" not in (await owner.open("/w/acme")).text
 
 
-async def test_the_address_without_a_workspace_leads_to_the_last_one(owner: Browser, team: Team) -> None:
+async def test_the_url_without_a_workspace_leads_to_the_last_one(owner: Browser, team: Team) -> None:
     assert (await owner.open("/settings/api-keys?q=x")).headers["location"] == "/w/acme/settings/api-keys?q=x"
     assert (await owner.open("/")).headers["location"] == "/w/acme"
 
 
-async def test_a_session_left_alone_leads_to_the_sign_in_and_from_there_back(owner: Browser) -> None:
+async def test_an_expired_session_leads_to_the_sign_in_and_back(owner: Browser) -> None:
     await later(31)
     assert (await owner.open(LIST)).headers["location"] == "/sign-in?next=%2Fw%2Facme%2Fsettings%2Fapi-keys"
     assert (await owner.open(LIST, **{"hx-request": "true"})).headers["hx-redirect"].startswith("/sign-in?next=")
@@ -403,4 +400,4 @@ async def _csrf(browser: Browser) -> list[tuple[str, str]]:
 
 
 async def _all(team: Team) -> list[ApiKey]:
-    return list((await keys.page(team.owner, team.slug, Window(100))).keys)
+    return list((await keys.page(await seen(team.owner, team.slug), Window(100))).items)

@@ -1,4 +1,4 @@
-"""The members' page: who sees and may what, the password asked again, the last owner, and what a removal takes along."""
+"""The members' page: roles and rights, password confirmation, the last owner, and the effects of a removal."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ import pytest
 
 from app import database
 from app.access.actor import Actor, Role
-from app.accounts import service as accounts
 from app.clock import DAY
-from app.management import service as management
-from app.management.key import Asked, Status
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput, Status
 from app.members import service as members
+from app.sessions import service as sessions
 from tests.conftest import Team
-from tests.support.people import PASSWORD, make_owner
+from tests.support.access import seen
+from tests.support.users import PASSWORD, make_owner
 from tests.web.conftest import Browser, later, rows, signed_in
 
 PATH = "/w/acme/settings/members"
 
 
 async def role_of(team: Team, actor: Actor) -> str | None:
-    return next((str(each.role) for each in await members.members(team.owner, team.slug) if each.user.id == actor.id), None)
+    return next(
+        (str(each.role) for each in await members.members(await seen(team.owner, team.slug)) if each.user.id == actor.id), None
+    )
 
 
 async def key_of(maker: Actor, name: str) -> str:
-    asked = Asked(name, ("keys.read",), await database.now() + 30 * DAY)
-    return (await management.create(maker, "acme", asked))[0].id
+    asked = ManagementKeyInput(name, ("keys.read",), await database.now() + 30 * DAY)
+    return (await management_keys.create(maker, "acme", asked))[0].id
 
 
-async def test_what_one_may_not_do_is_not_on_the_page(owner: Browser, editor: Browser, viewer: Browser, team: Team) -> None:
+async def test_the_page_shows_only_allowed_actions(owner: Browser, editor: Browser, viewer: Browser, team: Team) -> None:
     await members.invite(team.owner, team.slug, "bo@example.org", Role.VIEWER)
     for browser in (owner, editor, viewer):
         await browser.open(PATH)
@@ -41,7 +44,7 @@ async def test_what_one_may_not_do_is_not_on_the_page(owner: Browser, editor: Br
 
 
 @pytest.mark.parametrize("who", ["editor", "viewer"])
-async def test_what_one_may_not_do_is_refused_when_it_is_sent_all_the_same(
+async def test_an_action_that_is_not_allowed_is_refused_if_it_is_sent_anyway(
     editor: Browser, viewer: Browser, team: Team, who: str
 ) -> None:
     browser = {"editor": editor, "viewer": viewer}[who]
@@ -55,11 +58,11 @@ async def test_what_one_may_not_do_is_refused_when_it_is_sent_all_the_same(
         "/w/acme/settings/workspace": {"name": "Mine", "timezone": "UTC"},
     }
     for path, fields in sent.items():
-        assert (await browser.post(path, csrf | fields, **browser.from_here)).status_code == 403, path
+        assert (await browser.post(path, csrf | fields, **browser.same_origin_headers)).status_code == 403, path
     assert [await role_of(team, each) for each in (team.owner, team.editor, team.viewer)] == ["owner", "editor", "viewer"]
 
 
-async def test_who_belongs_elsewhere_finds_what_is_not_there(browse: Callable[..., Browser], team: Team, other_team: Team) -> None:
+async def test_a_member_of_another_workspace_gets_not_found(browse: Callable[..., Browser], team: Team, other_team: Team) -> None:
     stranger = await signed_in(browse(), other_team.owner)
     for path in ("", "/settings/members", "/settings/plan", "/settings/workspace", "/settings/audit-log"):
         theirs, nowhere = await stranger.open(f"/w/acme{path}"), await stranger.open(f"/w/xacme{path}")
@@ -69,7 +72,7 @@ async def test_who_belongs_elsewhere_finds_what_is_not_there(browse: Callable[..
     assert (await stranger.open(mine)).status_code == (await stranger.open(unknown)).status_code == 404
 
 
-async def test_a_role_is_changed_and_binds_from_the_next_request(owner: Browser, editor: Browser, team: Team) -> None:
+async def test_a_changed_role_takes_effect_with_the_next_request(owner: Browser, editor: Browser, team: Team) -> None:
     await owner.open(PATH)
     assert (await owner.send(f"{PATH}/{team.editor.id}/role", newRole="viewer")).status_code == 303
     assert await role_of(team, team.editor) == "viewer"
@@ -77,7 +80,7 @@ async def test_a_role_is_changed_and_binds_from_the_next_request(owner: Browser,
     assert "needs the role editor" in editor.page
 
 
-async def test_the_last_owner_stays_owner_and_is_told_why(owner: Browser, team: Team) -> None:
+async def test_the_last_owner_stays_owner_and_sees_why(owner: Browser, team: Team) -> None:
     await owner.open(PATH)
     answer = await owner.send(f"{PATH}/{team.owner.id}/role", newRole="viewer")
     assert answer.status_code == 409
@@ -86,7 +89,7 @@ async def test_the_last_owner_stays_owner_and_is_told_why(owner: Browser, team: 
     await owner.open(path)
     assert "You are the only owner of Acme" in owner.page and f'action="{path}"' not in owner.page
     csrf = {"csrf": dict(owner.form("/sign-out").values)["csrf"]}
-    assert (await owner.post(path, csrf, **owner.from_here)).status_code == 409
+    assert (await owner.post(path, csrf, **owner.same_origin_headers)).status_code == 409
     assert await role_of(team, team.owner) == "owner"
 
 
@@ -98,11 +101,11 @@ async def test_two_owners_who_demote_each_other_leave_one(browse: Callable[..., 
     await asyncio.gather(
         owner.send(f"{PATH}/{team.editor.id}/role", newRole="viewer"), second.send(f"{PATH}/{team.owner.id}/role", newRole="viewer")
     )
-    roles = [str(each.role) for each in await members.members(Actor.operator(), team.slug)]
+    roles = [str(each.role) for each in await members.members(await seen(Actor.operator(), team.slug))]
     assert roles.count("owner") == 1
 
 
-async def test_a_member_is_invited_once_and_a_wrong_address_stands_at_its_field(owner: Browser, team: Team) -> None:
+async def test_a_member_is_invited_once_and_a_wrong_address_is_reported_at_its_field(owner: Browser, team: Team) -> None:
     await owner.open(PATH)
     for email, status in (("editor@acme.example", 409), ("no address", 422), ("", 422)):
         assert (await owner.send(PATH, email=email, role="editor")).status_code == status
@@ -114,7 +117,7 @@ async def test_a_member_is_invited_once_and_a_wrong_address_stands_at_its_field(
     assert await rows("link") == 0
 
 
-async def test_after_ten_minutes_the_password_is_asked_again_and_the_form_is_kept(browser: Browser) -> None:
+async def test_after_ten_minutes_the_password_is_requested_again_and_the_form_is_kept(browser: Browser) -> None:
     await make_owner()
     await browser.open("/sign-in")
     await browser.send("/sign-in", email="ann@example.org", password=PASSWORD)
@@ -131,12 +134,12 @@ async def test_after_ten_minutes_the_password_is_asked_again_and_the_form_is_kep
     assert answer.status_code == 201
     assert "bo@example.org is invited" in browser.page and "As editor" in browser.page
     assert browser.token != old
-    assert await accounts.session_of(str(old)) is None
+    assert await sessions.find(str(old)) is None
     await browser.open(PATH)
     assert (await browser.send(PATH, email="cleo@example.org", role="viewer")).status_code == 201
 
 
-async def test_who_guesses_the_password_of_an_open_session_is_stopped(owner: Browser, team: Team) -> None:
+async def test_guesses_of_the_password_in_an_open_session_are_throttled(owner: Browser, team: Team) -> None:
     await owner.open(PATH)
     await later(11)
     await owner.send(PATH, email="bo@example.org", role="editor")
@@ -148,7 +151,7 @@ async def test_who_guesses_the_password_of_an_open_session_is_stopped(owner: Bro
     assert await rows("link") == 0
 
 
-async def test_management_keys_of_who_is_removed_are_taken_over_or_end(owner: Browser, team: Team) -> None:
+async def test_management_keys_of_a_removed_member_are_taken_over_or_revoked(owner: Browser, team: Team) -> None:
     await members.change_role(team.owner, team.slug, team.editor.id, Role.OWNER)
     kept, lost = [await key_of(team.editor, name) for name in ("Deploys", "Nightly report")]
     path = f"{PATH}/{team.editor.id}/removal"
@@ -156,8 +159,8 @@ async def test_management_keys_of_who_is_removed_are_taken_over_or_end(owner: Br
     assert "Deploys" in owner.page and "Nightly report" in owner.page
     assert (await owner.send(path, takeOver=[kept])).headers["location"] == f"{PATH}?done=removed"
     now = await database.now()
-    assert (await management.get(team.owner, kept)).status(now) is Status.ACTIVE
-    assert (await management.get(team.owner, lost)).status(now) is Status.REVOKED
+    assert (await management_keys.get(team.owner, kept)).status(now) is Status.ACTIVE
+    assert (await management_keys.get(team.owner, lost)).status(now) is Status.REVOKED
     assert await role_of(team, team.editor) is None
 
 
@@ -172,7 +175,7 @@ async def test_a_key_that_is_not_theirs_cannot_be_taken_over(owner: Browser, tea
     assert await role_of(team, team.editor) == "owner"
 
 
-async def test_who_leaves_is_out_at_once(editor: Browser, team: Team) -> None:
+async def test_a_member_who_leaves_loses_access_immediately(editor: Browser, team: Team) -> None:
     path = f"{PATH}/{team.editor.id}/removal"
     await editor.open(path)
     assert "Leave Acme" in editor.page

@@ -1,4 +1,4 @@
-"""The dashboard can do nothing that GraphQL cannot, but for signing in, one's own account, and the calendar's link."""
+"""GraphQL can do everything the dashboard does, except sign-in, the user's own account, and the calendar link."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from tests.support.routes import routes
 _KEY: Final = "/w/{slug}/settings/api-keys/{key_id}"
 _ROTATION: Final = f"{_KEY}/rotation"
 _MEMBERS: Final = "/w/{slug}/settings/members"
-# What each form does, as the mutations that do the same.
+_WEBHOOKS: Final = "/w/{slug}/settings/webhooks"
+_WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
+# Each form, with the mutations that do the same.
 SAME: Final = {
     "/w/{slug}/settings/api-keys/new": ["createApiKey"],
     f"{_KEY}/edit": ["updateApiKey"],
     f"{_KEY}/suspension": ["suspendApiKey", "resumeApiKey"],
     f"{_KEY}/revocation": ["revokeApiKey"],
+    f"{_KEY}/unused-permissions": ["updateApiKey"],
     f"{_KEY}/replacement": ["revokeApiKey", "createApiKey"],
     _ROTATION: ["rotateApiKey"],
     f"{_ROTATION}/completion": ["completeRotation"],
@@ -29,14 +32,24 @@ SAME: Final = {
     f"{_MEMBERS}/invitations/{{invitation_id}}/withdrawal": ["withdrawInvitation"],
     f"{_MEMBERS}/{{user_id}}/role": ["changeMemberRole"],
     f"{_MEMBERS}/{{user_id}}/removal": ["removeMember"],
+    "/w/{slug}/checklist/{item}/attestation": ["attestChecklistItem"],
+    "/w/{slug}/alerts/{alert_id}/resolution": ["resolveAlert"],
+    f"{_KEY}/expected-use": ["setExpectedUse"],
     "/w/{slug}/settings/plan/{name}": ["changePlan"],
     "/w/{slug}/settings/workspace": ["updateWorkspace"],
+    f"{_WEBHOOKS}/new": ["createWebhook"],
+    f"{_WEBHOOK}/edit": ["updateWebhook"],
+    f"{_WEBHOOK}/activation": ["updateWebhook"],
+    f"{_WEBHOOK}/secret": ["rotateWebhookSecret"],
+    f"{_WEBHOOK}/tests": ["testWebhook"],
+    f"{_WEBHOOK}/deliveries/{{delivery_id}}/repetition": ["redeliverWebhook"],
+    f"{_WEBHOOK}/deletion": ["deleteWebhook"],
 }
 SIGNING_IN: Final = {
     "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}", "/invitations/{token}",
 }  # fmt: skip
 OWN_ACCOUNT: Final = {"/account/name", "/account/confirm", "/account/password", "/account/sessions/{session_id}/end"}
-# A calendar program has no management key: its link is made where somebody can copy it.
+# A calendar program has no management key: its link is created where a person can copy it.
 CALENDAR_LINK: Final = {"/w/{slug}/settings/calendar", "/w/{slug}/settings/calendar/withdrawal"}
 
 
@@ -46,12 +59,12 @@ def test_every_form_has_a_mutation_that_does_the_same_or_belongs_to_the_browser(
 
 
 @pytest.mark.parametrize("route", sorted(SAME))
-def test_what_is_said_to_do_the_same_is_there(route: str) -> None:
+def test_the_mutations_of_this_table_exist(route: str) -> None:
     mutation = core().mutation_type
     assert route in routes("POST") and mutation and set(SAME[route]) <= set(mutation.fields)
 
 
-def test_every_mutation_has_a_form_but_those_for_programs() -> None:
+def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
     for_programs = {"verifyApiKey", "revokeApiKeys", "createManagementKey", "revokeManagementKey"}

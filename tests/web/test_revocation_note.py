@@ -1,4 +1,4 @@
-"""A note that is too long is no reason to leave a leaked key alive."""
+"""A note that is too long does not prevent a revocation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.conftest import Team, make_key
 from tests.web.conftest import Browser
 
 
-async def test_a_note_that_a_browser_should_not_have_sent_is_cut_and_the_key_is_revoked(editor: Browser, team: Team) -> None:
+async def test_a_note_that_is_too_long_is_truncated_and_the_key_is_revoked(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     address = f"/w/acme/settings/api-keys/{key.id}"
     await editor.open(f"{address}/revocation")

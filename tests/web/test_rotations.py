@@ -1,4 +1,4 @@
-"""The pages of a rotation: begun once, watched, finished on evidence or by who says it twice; and the stream behind them."""
+"""The pages of a rotation: started once, watched live, completed on evidence or after confirmation; and their event stream."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any
 import pytest
 
 from app import clock, database
-from app.accounts import service as accounts
+from app.access.actor import Actor
 from app.errors import NotFound, TooManyAttempts, Unavailable
 from app.keys import service as keys
 from app.keys.key import Reason, Status
-from app.rotations import reading as rotations_reading
+from app.rotations import queries as rotations_reading
 from app.rotations import service as rotations
-from app.rotations.rotation import OnDeadline, State
+from app.rotations.rotation import OnDeadline, Progress, State
+from app.sessions import service as sessions
 from app.usage import store as usage_store
-from app.usage.counting import Tally
-from app.web import live
-from app.web.gate import Visitor
-from app.web.live import Live, Subject
+from app.usage.counters import CounterBatch
+from app.web.framework import sse
+from app.web.framework.session_auth import Visitor
+from app.web.framework.sse import EventStreams, Subject
 from tests.conftest import Team, make_key, make_team
-from tests.support.people import REQUEST
-from tests.web.conftest import Browser, rows, signed_in
+from tests.support.access import at, seen
+from tests.support.users import REQUEST
+from tests.web.conftest import Browser, later, rows, signed_in
 
 LIST = "/w/acme/settings/api-keys"
 SECRET = re.compile(r"fl_live_[0-9A-Za-z]{38}")
@@ -37,7 +39,7 @@ async def used(key_id: str, ago: int = 0) -> None:
 
 
 async def begin(browser: Browser, key_id: str, **fields: str) -> str:
-    """Through the form; the new secret."""
+    """Starts a rotation through the form; returns the new secret."""
     path = f"{LIST}/{key_id}/rotation"
     await browser.open(path)
     answer = await browser.send(path, **fields)
@@ -45,12 +47,12 @@ async def begin(browser: Browser, key_id: str, **fields: str) -> str:
     return SECRET.findall(answer.text)[0]
 
 
-async def test_a_rotation_is_begun_with_its_terms_and_the_secret_shown_once(editor: Browser, team: Team) -> None:
+async def test_a_rotation_is_started_with_its_options_and_the_secret_shown_once(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     now = await database.now()
     database.freeze(now)
     secret = await begin(editor, key.id, days="14", onDeadline="REVOKE", quiet="21600")
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None and run.state is State.ISSUED
     assert (run.rotation.deadline, run.rotation.on_deadline) == (now + 14 * clock.DAY, OnDeadline.REVOKE)
     assert run.rotation.quiet_period == 6 * clock.HOUR
@@ -60,39 +62,39 @@ async def test_a_rotation_is_begun_with_its_terms_and_the_secret_shown_once(edit
     assert "Rotating" in editor.page
 
 
-async def test_the_same_form_sent_again_is_the_same_run_and_offers_another_secret_until_the_first_is_used(
+async def test_the_same_form_sent_again_is_the_same_rotation_and_offers_another_secret_until_use(
     editor: Browser, team: Team
 ) -> None:
     key, path = (await make_key(team)).key, ""
     path = f"{LIST}/{key.id}/rotation"
     await editor.open(path)
     sent = editor.form(path).filled()
-    first = SECRET.findall((await editor.post(path, sent, **editor.from_here)).text)[0]
-    begun = await rotations.of_key(team.owner, key.id)
-    second = await editor.post(path, sent, **editor.from_here)
+    first = SECRET.findall((await editor.post(path, sent, **editor.same_origin_headers)).text)[0]
+    begun = await rotations.of_key(*await at(team.owner, key.id))
+    second = await editor.post(path, sent, **editor.same_origin_headers)
     assert (second.status_code, second.headers["location"]) == (303, path)
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert begun is not None and run is not None and begun.rotation.id == run.rotation.id and begun.successor == run.successor
     await editor.open(path)
     replaced = await editor.send(f"{path}/replacement")
     assert SECRET.findall(replaced.text)[0] != first
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None
     await used(run.successor.id)
-    third = await editor.post(path, sent, **editor.from_here)
+    third = await editor.post(path, sent, **editor.same_origin_headers)
     assert (third.status_code, third.headers["location"]) == (303, path)
-    other = await editor.post(path, [(n, "else" if n == "once" else v) for n, v in sent], **editor.from_here)
+    other = await editor.post(path, [(n, "else" if n == "once" else v) for n, v in sent], **editor.same_origin_headers)
     assert (other.status_code, other.headers["location"]) == (303, path)
     assert await rows("rotation") == 1
 
 
 @pytest.mark.parametrize("fields", [{"days": "5"}, {"days": "-1"}, {"days": "x" * 99}, {"days": "9" * 40}])
-async def test_terms_that_were_not_offered_are_refused(editor: Browser, team: Team, fields: dict[str, str]) -> None:
+async def test_options_that_were_not_offered_are_refused(editor: Browser, team: Team, fields: dict[str, str]) -> None:
     key = (await make_key(team)).key
     path = f"{LIST}/{key.id}/rotation"
     await editor.open(path)
     assert (await editor.send(path, **fields)).status_code == 422
-    assert await rotations.of_key(team.owner, key.id) is None
+    assert await rotations.of_key(*await at(team.owner, key.id)) is None
 
 
 @pytest.mark.parametrize("end", ["suspended", "revoked"])
@@ -103,7 +105,7 @@ async def test_a_key_that_is_not_active_is_not_rotated_and_the_page_says_why(edi
     assert answer.status_code == 409 and f"This key is {end}" in answer.text
 
 
-async def test_finishing_before_it_is_ready_asks_once_more_and_a_ready_one_does_not(editor: Browser, team: Team) -> None:
+async def test_completing_before_it_is_ready_needs_confirmation_and_a_ready_one_does_not(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await used(key.id)
     await begin(editor, key.id, quiet="900")
@@ -111,7 +113,7 @@ async def test_finishing_before_it_is_ready_asks_once_more_and_a_ready_one_does_
     await editor.open(path)
     refused = await editor.send(f"{path}/completion")
     assert refused.status_code == 409 and "not silent yet" in refused.text
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None
     await used(run.successor.id)
     await used(key.id, ago=901 * clock.SECOND)
@@ -122,29 +124,92 @@ async def test_finishing_before_it_is_ready_asks_once_more_and_a_ready_one_does_
     assert "The old key is refused; the new one has taken over." in (await editor.open(path)).text
 
 
-async def test_cancelling_a_used_successor_asks_once_more(editor: Browser, team: Team) -> None:
+async def test_cancelling_with_a_used_successor_needs_confirmation(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await begin(editor, key.id)
     path = f"{LIST}/{key.id}/rotation"
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None
     await used(run.successor.id)
     await editor.open(path)
     refused = await editor.send(f"{path}/cancellation")
     assert refused.status_code == 409 and "in use already" in refused.text
     assert (await editor.send(f"{path}/cancellation", force="yes")).status_code == 303
-    again = await rotations.of_key(team.owner, key.id)
+    again = await rotations.of_key(*await at(team.owner, key.id))
     assert again is not None and again.state is State.CANCELLED
 
 
-async def test_more_time_is_given_up_to_thirty_days_after_the_start(editor: Browser, team: Team) -> None:
+async def test_a_successor_first_used_during_the_cancellation_needs_confirmation(
+    editor: Browser, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = (await make_key(team)).key
+    await begin(editor, key.id)
+    path, cancel = f"{LIST}/{key.id}/rotation", rotations.cancel
+
+    async def used_just_before(actor: Actor, rotation_id: str, **how: Any) -> Progress:
+        run = await rotations.get(actor, rotation_id)
+        await used(run.successor.id)
+        return await cancel(actor, rotation_id, **how)
+
+    await editor.open(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(rotations, "cancel", used_just_before)
+        refused = await editor.send(f"{path}/cancellation")
+    assert refused.status_code == 409 and "in use already" in refused.text
+    run = await rotations.of_key(*await at(team.owner, key.id))
+    assert run is not None and run.state is State.IN_USE
+    assert (await editor.send(f"{path}/cancellation", force="yes")).status_code == 303
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["in a row", "at once"])
+@pytest.mark.parametrize("passed", [False, True], ids=["before the deadline", "after it"])
+async def test_the_form_that_extends_a_deadline_extends_it_once_however_often_it_is_sent(
+    editor: Browser, team: Team, passed: bool, at_once: bool
+) -> None:
+    key = (await make_key(team)).key
+    await begin(editor, key.id, days="3")
+    path = f"{LIST}/{key.id}/rotation"
+    if passed:
+        await later(4 * clock.DAY // clock.MINUTE)
+        await signed_in(editor, team.editor)
+    run = await rotations.of_key(*await at(team.owner, key.id))
+    assert run is not None
+    shown_at = max(await database.now(), run.rotation.deadline)
+    await editor.open(path)
+    fields = editor.form(f"{path}/extension").filled(days="7")
+    if passed:
+        await later(5)
+    sendings = [editor.post(f"{path}/extension", fields, **editor.same_origin_headers) for _ in range(2)]
+    answers = list(await asyncio.gather(*sendings)) if at_once else [await each for each in sendings]
+    assert [(answer.status_code, answer.headers["location"]) for answer in answers] == [(303, f"{path}?done=extended")] * 2
+    run = await rotations.of_key(*await at(team.owner, key.id))
+    assert run is not None and run.rotation.deadline == shown_at + 7 * clock.DAY
+
+
+@pytest.mark.parametrize("given", ["", "x", "9" * 40, "0"])
+async def test_a_form_with_an_invalid_deadline_does_not_extend_it_beyond_the_choice(
+    editor: Browser, team: Team, given: str
+) -> None:
+    key = (await make_key(team)).key
+    await begin(editor, key.id)
+    path = f"{LIST}/{key.id}/rotation"
+    before = await rotations.of_key(*await at(team.owner, key.id))
+    await editor.open(path)
+    fields = [(n, given if n == "from" else v) for n, v in editor.form(f"{path}/extension").filled(days="14")]
+    assert (await editor.post(f"{path}/extension", fields, **editor.same_origin_headers)).status_code == 303
+    run = await rotations.of_key(*await at(team.owner, key.id))
+    assert before is not None and run is not None
+    assert before.rotation.deadline < run.rotation.deadline <= before.rotation.deadline + 14 * clock.DAY
+
+
+async def test_a_deadline_is_extended_up_to_thirty_days_after_the_start(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await begin(editor, key.id)
     path = f"{LIST}/{key.id}/rotation"
     for _ in range(3):
         await editor.open(path)
         await editor.send(f"{path}/extension", days="14")
-    run = await rotations.of_key(team.owner, key.id)
+    run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None and run.rotation.deadline == run.rotation.started_at + 30 * clock.DAY
 
 
@@ -158,7 +223,7 @@ async def test_a_viewer_watches_and_changes_nothing(browse: Any, viewer: Browser
     )
     token = [(name, value) for name, value in viewer.form("/sign-out").values if name == "csrf"]
     for end in ("", "/completion", "/cancellation", "/extension", "/dismissals", "/replacement"):
-        assert (await viewer.post(path + end, token, **viewer.from_here)).status_code == 403, end
+        assert (await viewer.post(path + end, token, **viewer.same_origin_headers)).status_code == 403, end
 
 
 async def test_the_plan_stays_within_its_limit_while_its_only_key_is_rotated(browser: Browser, db: None) -> None:
@@ -173,7 +238,7 @@ async def test_the_plan_stays_within_its_limit_while_its_only_key_is_rotated(bro
 
 @dataclass
 class Watched:
-    """Something that is watched: a number, with how often it was asked about and looked at."""
+    """A watched subject: a number, with counts of checks for changes and of renderings."""
 
     number: int = 1
     asked: int = 0
@@ -183,18 +248,18 @@ class Watched:
 
     @property
     def subject(self) -> Subject[int]:
-        return Subject(self.name, self.workspace, self.mark, self.look, lambda seen: seen)
+        return Subject(self.name, self.workspace, self.version, self.load, lambda seen: seen)
 
-    async def mark(self, seen: int) -> object:
+    async def version(self, seen: int) -> object:
         self.asked += 1
         return self.number
 
-    async def look(self, seen: int) -> int:
+    async def load(self, seen: int) -> int:
         self.looked += 1
         return self.number
 
     async def asked_again(self) -> None:
-        """Until a round has begun and ended that began after this."""
+        """Waits until a polling round has begun and ended after this call."""
         before = self.asked
         async with asyncio.timeout(20):
             while self.asked < before + 2:
@@ -206,28 +271,28 @@ async def anybody() -> None:
 
 
 async def visitor(browser: Browser) -> Visitor:
-    session = await accounts.session_of(browser.token or "")
+    session = await sessions.find(browser.token or "")
     assert session is not None
     return Visitor(session, browser.token or "", REQUEST)
 
 
 class TestStream:
-    """What a page that watches is sent."""
+    """The events sent to live pages."""
 
     @pytest.fixture
     def stopping(self, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-        monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(sse, "TICK_SECONDS", 0.01)
         return asyncio.Event()
 
     @pytest.fixture
-    async def streams(self, stopping: asyncio.Event) -> AsyncIterator[Live]:
-        found = Live(stopping)
+    async def streams(self, stopping: asyncio.Event) -> AsyncIterator[EventStreams]:
+        found = EventStreams(stopping)
         yield found
         stopping.set()
         if found._asking:
             await found._asking
 
-    async def test_it_sends_a_part_when_it_has_changed_and_only_then(self, editor: Browser, streams: Live) -> None:
+    async def test_it_sends_a_part_when_it_has_changed_and_only_then(self, editor: Browser, streams: EventStreams) -> None:
         watched = Watched()
         events = _events(streams, await visitor(editor), watched)
         assert await anext(events) == "data: <p>\ndata: 1</p>\n\n"
@@ -238,8 +303,8 @@ class TestStream:
         assert await coming == "data: <p>\ndata: 2</p>\n\n"
         await events.aclose()
 
-    async def test_all_who_watch_share_one_look_and_there_is_none_where_nothing_changed(
-        self, editor: Browser, viewer: Browser, streams: Live
+    async def test_all_live_pages_share_one_rendering_and_there_is_none_without_a_change(
+        self, editor: Browser, viewer: Browser, streams: EventStreams
     ) -> None:
         watched = Watched()
         all_of_them = [_events(streams, await visitor(one), watched) for one in (editor, viewer) for _ in range(5)]
@@ -253,8 +318,10 @@ class TestStream:
         for events in all_of_them:
             await events.aclose()
 
-    async def test_a_quiet_one_says_that_it_is_there(self, editor: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(live, "SILENCE_SECONDS", 0.01)
+    async def test_a_stream_without_changes_sends_keep_alives(
+        self, editor: Browser, streams: EventStreams, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sse, "SILENCE_SECONDS", 0.01)
         events = _events(streams, await visitor(editor), Watched())
         await anext(events)
         assert await anext(events) == ": still here\n\n"
@@ -262,9 +329,9 @@ class TestStream:
 
     @pytest.mark.parametrize("changes", [True, False])
     async def test_it_ends_with_the_session(
-        self, editor: Browser, streams: Live, changes: bool, monkeypatch: pytest.MonkeyPatch
+        self, editor: Browser, streams: EventStreams, changes: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live, "SILENCE_SECONDS", 1000 if changes else 0.01)
+        monkeypatch.setattr(sse, "SILENCE_SECONDS", 1000 if changes else 0.01)
         watched = Watched()
         events = _events(streams, await visitor(editor), watched)
         await anext(events)
@@ -273,13 +340,13 @@ class TestStream:
         watched.number += changes
         assert [event async for event in events] == []
 
-    async def test_it_ends_when_the_reader_may_no_longer_look(self, editor: Browser, streams: Live) -> None:
+    async def test_it_ends_when_the_reader_loses_access(self, editor: Browser, streams: EventStreams) -> None:
         async def refused() -> None:
             raise NotFound("rotation")
 
         assert [event async for event in _events(streams, await visitor(editor), Watched(), refused)] == []
 
-    async def test_it_ends_when_what_it_shows_is_gone(self, editor: Browser, streams: Live) -> None:
+    async def test_it_ends_when_its_subject_no_longer_exists(self, editor: Browser, streams: EventStreams) -> None:
         watched = Watched()
         events = _events(streams, await visitor(editor), watched)
         await anext(events)
@@ -287,21 +354,21 @@ class TestStream:
         async def gone(seen: int) -> int:
             raise NotFound("rotation")
 
-        watched.look = gone  # type: ignore[method-assign]
+        watched.load = gone  # type: ignore[method-assign]
         streams._topics["watched"].subject = watched.subject
         watched.number = 2
         assert [event async for event in events] == []
 
-    async def test_all_end_with_the_node(self, editor: Browser, streams: Live, stopping: asyncio.Event) -> None:
+    async def test_all_end_with_the_node(self, editor: Browser, streams: EventStreams, stopping: asyncio.Event) -> None:
         events = _events(streams, await visitor(editor), Watched())
         await anext(events)
         stopping.set()
         assert [event async for event in events] == []
 
-    async def test_there_are_not_more_than_a_node_can_serve(
-        self, editor: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch
+    async def test_the_number_of_streams_of_a_node_is_limited(
+        self, editor: Browser, streams: EventStreams, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live, "MOST", 1)
+        monkeypatch.setattr(sse, "MOST", 1)
         reader = await visitor(editor)
         first = _events(streams, reader, Watched())
         await anext(first)
@@ -310,13 +377,13 @@ class TestStream:
         await first.aclose()
         _events(streams, reader, Watched())
 
-    async def test_nor_more_than_a_session_or_a_workspace_may_have(
-        self, editor: Browser, viewer: Browser, streams: Live, monkeypatch: pytest.MonkeyPatch
+    async def test_the_number_of_streams_of_a_session_and_of_a_workspace_is_limited(
+        self, editor: Browser, viewer: Browser, streams: EventStreams, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live, "MOST_OF_WORKSPACE", 7)
+        monkeypatch.setattr(sse, "MOST_OF_WORKSPACE", 7)
         mine, theirs = await visitor(editor), await visitor(viewer)
         opened = [_events(streams, mine, Watched()) for _ in range(6)]
-        # They were let in at the same moment; the last one is one too many by the time it begins.
+        # They were accepted at the same moment; when the last one begins, it exceeds the limit.
         began = [await anext(events, None) for events in opened]
         assert began == ["data: <p>\ndata: 1</p>\n\n"] * 5 + [None]
         with pytest.raises(TooManyAttempts):
@@ -331,12 +398,13 @@ class TestStream:
         assert not streams._topics and not streams._open
 
 
-async def test_the_cheap_question_notices_whatever_changes_a_rotation(team: Team) -> None:
+async def test_the_cheap_check_detects_every_change_of_a_rotation(team: Team) -> None:
     now = await database.now()
     database.freeze(now - now % rotations_reading.LOOK_EVERY)
     started = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress
-    marks = [await rotations.mark(started)]
-    assert await rotations.mark(started) == marks[0]
+    access = await seen(team.viewer, team.slug)
+    marks = [await rotations.version_mark(access, started)]
+    assert await rotations.version_mark(access, started) == marks[0]
     for change in (
         lambda: used(started.predecessor.id),
         lambda: used(started.successor.id),
@@ -348,18 +416,21 @@ async def test_the_cheap_question_notices_whatever_changes_a_rotation(team: Team
         lambda: keys.revoke(team.owner, started.predecessor.id, Reason.OTHER),
     ):
         await change()
-        marks.append(await rotations.mark(started))
+        marks.append(await rotations.version_mark(access, started))
     assert len(set(marks)) == len(marks)
-    assert (await rotations.again(started)).state is State.COMPLETED
+    assert (await rotations.reread(access, started)).state is State.COMPLETED
 
 
 async def met(key_id: str, network: str, later: int = 0) -> None:
-    tally = Tally()
-    tally.meet(key_id, (network, "curl"), "pdf.read", await database.now() + later, await database.now() + later, 1)
+    tally = CounterBatch()
+    tally.add_caller(key_id, (network, "curl"), "pdf.read", await database.now() + later, await database.now() + later, 1)
     async with database.transaction():
         await usage_store.add(tally)
 
 
-def _events(streams: Live, reader: Visitor, watched: Watched, allowed: Any = anybody) -> AsyncGenerator[Any, None]:
-    answer = streams.stream(reader, watched.subject, watched.number, allowed=allowed, render=lambda seen: f"<p>\n{seen}</p>")
+def _events(streams: EventStreams, reader: Visitor, watched: Watched, allowed: Any = anybody) -> AsyncGenerator[Any, None]:
+    async def render(seen: int) -> str:
+        return f"<p>\n{seen}</p>"
+
+    answer = streams.stream(reader, watched.subject, watched.number, allowed=allowed, render=render)
     return answer.iterator  # type: ignore[attr-defined,no-any-return]

@@ -1,4 +1,4 @@
-"""Whatever somebody searches for, the list answers."""
+"""The list answers every search text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.web.conftest import Browser
 
 
 @pytest.mark.parametrize("text", ["x" * 201, "x" * 40_000, "%" * 20_000, "fl_live_" + "a" * 40_000, "é" * 10_000])
-async def test_a_very_long_search_text_is_cut_and_finds_nothing(viewer: Browser, team: Team, text: str) -> None:
+async def test_a_very_long_search_text_is_truncated_and_finds_nothing(viewer: Browser, team: Team, text: str) -> None:
     await make_key(team)
     address = f"/w/acme/settings/api-keys?{urlencode({'q': text})}"
     assert (await viewer.open(address)).status_code == 200

@@ -1,4 +1,4 @@
-"""What a request leaves behind once it was answered although its body never came: nothing, and at once."""
+"""A request that was answered although its body never arrived leaves nothing in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.main import Keydesk
 
 
 class Waiting:
-    """A body that never comes; what the server has of it lives as long as this."""
+    """A body that never arrives; the server's references to the request keep this object alive."""
 
     async def __call__(self) -> dict[str, Any]:
         await asyncio.Event().wait()
@@ -31,7 +31,7 @@ def nothing_collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nothing", "/account/name"])
-async def test_a_body_that_never_came_is_let_go_of_with_its_answer(
+async def test_a_body_that_never_arrived_is_released_with_its_answer(
     app: Keydesk, db: None, nothing_collected: None, path: str
 ) -> None:
     statuses: list[int] = []
@@ -44,7 +44,7 @@ async def test_a_body_that_never_came_is_let_go_of_with_its_answer(
     held = weakref.ref(receive)
     await app(_scope(path, app.settings.origin), receive, send)
     del receive
-    await asyncio.sleep(0)  # what was thrown into this step of the task lives as long as the step
+    await asyncio.sleep(0)  # an exception thrown into this step of the task lives as long as the step
     assert statuses == [408]
     assert held() is None
 

@@ -1,4 +1,4 @@
-"""A workspace itself: its settings, its suspension, and where somebody was last."""
+"""A workspace: its settings, its suspension, and the last visited workspace."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from app.tenancy import store as workspace_store
 from app.tenancy.workspace import BusinessHours, slug_for
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
-from tests.support.people import make_owner
+from tests.support.access import seen
+from tests.support.users import make_owner
 
 HOURS = BusinessHours(("MONDAY", "FRIDAY"), "08:00", "18:30")
 
 
 async def entries(team: Team) -> list[tuple[str, dict[str, Any]]]:
-    return [(entry.action, entry.detail) for entry in await audit.page(Actor.operator(), team.slug, limit=20)]
+    return [(entry.action, entry.detail) for entry in await audit.page(await seen(Actor.operator(), team.slug), limit=20)]
 
 
-async def test_an_owner_changes_what_is_given_and_the_rest_stays(team: Team) -> None:
+async def test_an_owner_changes_the_given_fields_and_the_rest_stays(team: Team) -> None:
     days = ("FRIDAY", "MONDAY", "FRIDAY")
     first = await workspaces.update(team.owner, team.slug, business_hours=replace(HOURS, days=days), timezone="Europe/Berlin")
     assert first == replace(team.workspace, business_hours=HOURS, timezone="Europe/Berlin")
@@ -35,7 +36,7 @@ async def test_an_owner_changes_what_is_given_and_the_rest_stays(team: Team) -> 
     assert third == replace(second, business_hours=None) == (await tenancy.seen(team.viewer, team.slug)).workspace
 
 
-async def test_every_change_has_one_entry_with_what_it_was_and_no_change_has_none(team: Team) -> None:
+async def test_every_change_has_one_entry_with_the_old_value_and_no_change_has_none(team: Team) -> None:
     for _ in range(2):
         await workspaces.update(team.owner, team.slug, name="Renamed", timezone="UTC")
     assert await entries(team) == [("workspace.updated", {"name": {"before": team.workspace.name, "after": "Renamed"}})]
@@ -60,7 +61,7 @@ async def test_every_change_has_one_entry_with_what_it_was_and_no_change_has_non
         ({"name": "", "timezone": "x", "business_hours": replace(HOURS, days=())}, ["name", "timezone", "businessHours.days"]),
     ],
 )
-async def test_every_fault_is_told_at_its_field_and_nothing_is_changed(
+async def test_every_fault_is_reported_at_its_field_and_nothing_is_changed(
     team: Team, change: dict[str, Any], fields: list[str]
 ) -> None:
     with pytest.raises(ValidationFailed) as refusal:
@@ -91,7 +92,7 @@ async def test_the_operator_suspends_and_resumes_with_one_entry_each(team: Team)
     assert [action for action, _ in await entries(team)] == ["key.created", "workspace.resumed", "workspace.suspended"]
 
 
-async def test_nobody_else_suspends_and_nothing_that_is_not_there_is(team: Team) -> None:
+async def test_only_the_operator_suspends_and_an_unknown_workspace_is_not_found(team: Team) -> None:
     for change in (workspaces.suspend, workspaces.resume):
         with pytest.raises(NotAllowed):
             await change(team.owner, team.slug)
@@ -99,7 +100,7 @@ async def test_nobody_else_suspends_and_nothing_that_is_not_there_is(team: Team)
             await change(Actor.operator(), "nowhere")
 
 
-async def test_people_come_back_to_where_they_were_last(db: None) -> None:
+async def test_users_return_to_their_last_visited_workspace(db: None) -> None:
     user, zebra = await make_owner(workspace="Zebra")
     _, acme = await make_owner(workspace="Acme")
     actor = Actor.user(user.id, user.name)

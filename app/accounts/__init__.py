@@ -1,1 +1,0 @@
-"""People: passwords, sessions, and the one-time links that let somebody in."""

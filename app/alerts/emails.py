@@ -1,0 +1,60 @@
+"""The email with all new alerts of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from app import clock
+from app.alerts import words
+from app.alerts.alert import Alert, Kind
+from app.alerts.rules import RULES
+from app.catalogue import Catalogue
+from app.mail import EmailContent
+from app.tenancy.workspace import Workspace
+
+_TEXT_BEFORE: Final = {
+    Kind.ROTATE_BY: "Rotate it by {at} ({left}). Both keys work while your callers move over.",
+    Kind.EXPIRY: "It expires on {at} ({left}). From then on all its requests are refused. Extend or replace it before.",
+}
+_TEXT_WHEN_DUE: Final = {
+    Kind.ROTATE_BY: "It should have been rotated by {at}. It works on; rotate it when you can.",
+    Kind.EXPIRY: "It expired on {at}. Its requests are refused, and an expired key cannot come back: create a new one.",
+    Kind.LEAKED: "Its secret was found in a public place, so it was revoked on {at}. Give its users a new key, and look"
+    " at what it was used for.",
+    Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys work on and count on your plan: finish or cancel it.",
+}
+
+
+def digest(workspace: Workspace, alerts: list[Alert], known: Catalogue, link: Callable[[str], str], now: int) -> EmailContent:
+    """The email about one workspace. Times are in its time zone; `link` is the URL of a path."""
+    count = "One API key" if len(alerts) == 1 else f"{len(alerts)} notices about API keys"
+    parts = [_paragraph(workspace, alert, known, link, now) for alert in alerts]
+    end = f"All that is open: {link(f'/w/{workspace.slug}/alerts')}\n"
+    verb = " wants attention" if len(alerts) == 1 else ""
+    return EmailContent(f"{workspace.name}: {count}{verb}", "\n".join([*parts, end]))
+
+
+def _paragraph(workspace: Workspace, alert: Alert, known: Catalogue, link: Callable[[str], str], now: int) -> str:
+    key = alert.key
+    environment = known.environment(key.environment).title
+    url = link(f"/w/{workspace.slug}/settings/api-keys/{key.id}")
+    return f"{key.name} ({key.prefix}…, {environment})\n{_sentence(workspace, alert, now)}\n{url}\n"
+
+
+def _sentence(workspace: Workspace, alert: Alert, now: int) -> str:
+    if not alert.is_dated:
+        suspended = " Keydesk has suspended it." if alert.suspended_at is not None else ""
+        return " ".join(filter(None, (RULES[alert.kind].title + ".", words.summary(alert), words.usual(alert)))) + suspended
+    local = clock.in_zone(alert.about, workspace.timezone)
+    sentences = _TEXT_WHEN_DUE if alert.has_come(now) else _TEXT_BEFORE
+    return sentences[alert.kind].format(at=f"{local:%a %-d %b %Y, %H:%M %Z}", left=_left(alert.about - now))
+
+
+def _left(span: int) -> str:
+    """`in 6 days`, `in 23 hours`; rounded down, so that it never promises more time than there is."""
+    for length, name in ((clock.DAY, "day"), (clock.HOUR, "hour")):
+        if span >= length:
+            count = span // length
+            return f"in {count} {name}{'' if count == 1 else 's'}"
+    return "within the hour"

@@ -1,0 +1,1 @@
+"""What every operation passes: HTTP, limits, cost, rate, and execution in slices."""

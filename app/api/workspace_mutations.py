@@ -1,0 +1,98 @@
+"""Mutations of a workspace itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from app.access.policy import Action
+from app.api.framework.authorization import ANYONE
+from app.api.framework.context import Info
+from app.api.framework.decorators import mutation, object_type
+from app.api.framework.inputs import EXPECTED_REVISION, SLUG, require_values
+from app.api.framework.scalars import LocalTime, TimeZone, unset_to_none
+from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
+from app.api.workspaces import Weekday, Workspace
+from app.plans import service as plans
+from app.tenancy.workspace import BusinessHours
+from app.tenancy.workspace import Workspace as Place
+from app.workspaces import service as workspaces
+
+
+@strawberry.input(description="When people are at work, in the workspace's time zone.")
+class BusinessHoursInput:
+    days: list[Weekday]
+    opens: LocalTime
+    closes: LocalTime = strawberry.field(description="Later than `opens`.")
+
+    def to_domain(self) -> BusinessHours:
+        return BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
+
+
+@strawberry.input(description="What is left out stays as it is; null never means that.")
+class UpdateWorkspaceInput:
+    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Null is refused: every workspace has a name.")
+    timezone: TimeZone | None = strawberry.field(default=strawberry.UNSET, description="Null is refused.")
+    business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
+    expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
+
+    @property
+    def hours(self) -> BusinessHours | workspaces.Unset | None:
+        if self.business_hours is strawberry.UNSET:
+            return workspaces.UNSET
+        return self.business_hours.to_domain() if self.business_hours else None
+
+
+@object_type(requires=ANYONE)
+class UpdateWorkspacePayload:
+    workspace: Workspace
+
+
+@strawberry.input
+class ChangePlanInput:
+    workspace: str | None = strawberry.field(default=strawberry.UNSET, description=SLUG)
+    plan: str = strawberry.field(description="The name of a plan, `growth`.")
+
+
+@object_type(requires=ANYONE)
+class ChangePlanPayload:
+    workspace: Workspace
+
+
+UpdateWorkspaceResult: TypeAlias = Annotated[
+    UpdateWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("UpdateWorkspaceResult")
+]
+ChangePlanResult: TypeAlias = Annotated[
+    ChangePlanPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangePlanResult")
+]
+
+
+@strawberry.type
+class WorkspaceMutation:
+    @mutation("Changes the workspace's name, time zone or business hours.", requires=Action.UPDATE_WORKSPACE)
+    async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
+        require_values(name=input.name, timezone=input.timezone)
+        actor, slug = info.context.actor, unset_to_none(input.workspace)
+        changed = await workspaces.update(
+            actor,
+            slug,
+            name=unset_to_none(input.name),
+            timezone=unset_to_none(input.timezone),
+            business_hours=input.hours,
+            expected=unset_to_none(input.expected_revision),
+        )
+        return UpdateWorkspacePayload(workspace=await _shown(info, changed))
+
+    @mutation(
+        "To a smaller plan, or to one that is self-service. Keys above the new limit live on; new ones wait for a free slot.",
+        requires=Action.CHANGE_PLAN,
+    )
+    async def change_plan(self, info: Info, input: ChangePlanInput) -> ChangePlanResult | None:
+        changed = await plans.change_plan(info.context.actor, unset_to_none(input.workspace), input.plan)
+        return ChangePlanPayload(workspace=await _shown(info, changed))
+
+
+async def _shown(info: Info, place: Place) -> Workspace:
+    return Workspace.of(await info.context.workspaces.load(place.id))

@@ -1,0 +1,1 @@
+"""Authentication: initial set-up, sign-in, and password changes and resets."""

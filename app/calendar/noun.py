@@ -1,0 +1,15 @@
+"""Calendar links, as a noun."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.calendar.events import EVENTS
+from app.calendar.tables import CalendarLinkRow
+from app.noun import Noun
+
+NOUN: Final = Noun(
+    "calendar",
+    tables=(CalendarLinkRow,),
+    events=EVENTS,
+)

@@ -1,0 +1,41 @@
+"""What a node serves besides verification: GraphQL for programs and the dashboard for people.
+
+`main.py` imports this module after the first verifications can be answered, because importing and building it takes longer than all
+the rest of a start. A node with `KEYDESK_ROLE=verify` never imports it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app import metrics
+from app.api.schema import core
+from app.api.server.endpoint import Endpoint, refuse_host
+from app.api.server.explorer import Explorer, Visitor
+from app.asgi import App
+from app.pace import Pace
+from app.settings import Settings
+from app.web.dashboard import Dashboard
+from app.web.framework.downloads import Downloads
+from app.web.framework.session_auth import SessionAuth
+
+
+class ControlPlane:
+    """Two ASGI applications: `graphql` for one path, `pages` for all others. `urgent` returns whether keys are being verified."""
+
+    def __init__(
+        self, settings: Settings, gate: SessionAuth, stopping: asyncio.Event, pace: Pace, urgent: Callable[[], bool]
+    ) -> None:
+        self._gate = gate
+        dashboard = Dashboard(settings, gate, stopping, pace, Downloads(urgent))
+        self.compile_templates: Callable[[], None] = dashboard.compile_templates
+        explorer = Explorer(core(), self._visitor, dashboard.static_url)
+        graphql = Endpoint(gate.describe, gate.session_actor, explorer, pace)
+        self.graphql: App = metrics.with_request_metrics("graphql", gate.wrap(graphql, refuse_host))
+        self.pages: App = metrics.with_request_metrics("dashboard", gate.wrap(dashboard))
+
+    async def _visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
+        found = await self._gate.find_visitor(scope)
+        return Visitor(found.session.user.id, found.session.user.name) if found else None

@@ -1,0 +1,1 @@
+"""Gateway tokens: credentials with which a protected service calls `/v1/*`."""

@@ -1,1 +1,0 @@
-"""Gateway tokens: what lets a protected service ask `/v1/*`."""

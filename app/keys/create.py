@@ -1,0 +1,88 @@
+"""Creates API keys: idempotently, within the plan, with a secret that only the first response shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app import catalogue, clock, database, ids
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.keys import events, leak_digest, store, validation
+from app.keys.idempotency import IDEMPOTENCY_LASTS, IdempotencyKey
+from app.keys.key import API_KEY_ID, ApiKey, KeySettings
+from app.keys.queries import found
+from app.keys.secret import generate, prefix_of
+from app.peppers import service as peppers
+from app.plans import service as plans
+from app.tenancy import service as tenancy
+from app.tenancy.service import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """`secret` is None for a repeated idempotency key: only the first response shows it. `at`: the time of this change."""
+
+    key: ApiKey
+    secret: str | None = field(repr=False)
+    at: int
+
+
+async def create(actor: Actor, slug: str | None, asked: KeySettings, *, idempotency_key: str | None = None) -> Created:
+    """Creates a key and its secret.
+
+    Raises ValidationFailed, PlanLimitReached, or Conflict for an idempotency key that was used with another input. The
+    same idempotency key with the same input within 24 hours returns the key it created, without the secret.
+    """
+    async with tenancy.changing(actor, slug, Action.CREATE_API_KEY) as change:
+        repeat = IdempotencyKey.of(change, "createApiKey", idempotency_key, asked.fingerprint())
+        if repeat and (made := await repeat.find_result(change)):
+            return Created(found(await store.find(change.workspace.id, made)), None, change.now)
+        checked = validation.checked(asked, catalogue.current(), change.now)
+        await plans.require_slot(change)
+        created = await add_in(change, checked)
+        if repeat:
+            await repeat.remember(change, created.key.id)
+        return created
+
+
+async def check(actor: Actor, slug: str | None, asked: KeySettings) -> KeySettings:
+    """Validates and normalizes the input of `create` without creating a key. Raises ValidationFailed, NotAllowed."""
+    await tenancy.reading(actor, slug, Action.CREATE_API_KEY)
+    return validation.checked(asked, catalogue.current(), await database.now())
+
+
+async def add_in(change: Change, asked: KeySettings, *, line_started_at: int | None = None) -> Created:
+    """Creates a key inside an open change. The caller has validated the input and checked the limit of the plan.
+
+    `line_started_at`: when the first key of the lineage that it continues was created.
+    """
+    environment = catalogue.current().environments[asked.environment]
+    secret = generate(catalogue.current().key_prefix, environment.prefix)
+    pepper = peppers.current().current
+    key = ApiKey(
+        **asked.values(),
+        id=ids.new(API_KEY_ID),
+        workspace_id=change.workspace.id,
+        prefix=prefix_of(secret),
+        created_at=change.now,
+        created_by=change.actor.ref,
+        suspended_at=None,
+        revocation=None,
+        last_used_at=None,
+        last_used_ip=None,
+        line_started_at=line_started_at,
+    )
+    leaked = leak_digest.keyed(await audit.derived_key(change, leak_digest.PURPOSE), leak_digest.sha256_of(secret))
+    await store.add(key, pepper.digest(secret), pepper.version, leaked)
+    await audit.record(change, events.CREATED, key.id, prefix=key.prefix, **key.detail())
+    return Created(key, secret, change.now)
+
+
+async def forget_old_repeats() -> None:
+    """Deletes idempotency keys that are older than 24 hours. Those stored while the clock was ahead expire 24 hours from now:
+    their requests may still be repeated."""
+    async with database.transaction():
+        now = await database.now()
+        await store.forget_before(now - IDEMPOTENCY_LASTS)
+        await store.bring_repeats_back(now, now + clock.TOLERATED)

@@ -1,0 +1,33 @@
+"""Credentials of every kind by their secret, in any workspace: for the operator and for the system, after a leak."""
+
+from __future__ import annotations
+
+from app.access.actor import Actor
+from app.gateway_tokens import service as gateway_tokens
+from app.gateway_tokens.gateway_token import GatewayToken
+from app.keys import service as keys
+from app.keys.key import ApiKey, Reason
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKey
+
+Credential = ApiKey | ManagementKey | GatewayToken
+
+
+async def opened_by(actor: Actor, secret: str) -> Credential | None:
+    """What this secret belongs to."""
+    for look in (keys.find_by_secret, management_keys.find_by_secret, gateway_tokens.find_by_secret):
+        found: Credential | None = await look(actor, secret)
+        if found is not None:
+            return found
+    return None
+
+
+async def revoke(actor: Actor, found: Credential, reason: Reason, note: str | None) -> Credential:
+    """Revokes it permanently. Reason and note are kept for API keys."""
+    match found:
+        case ApiKey():
+            return await keys.revoke(actor, found.id, reason, note)
+        case ManagementKey():
+            return await management_keys.revoke(actor, found.id)
+        case GatewayToken():
+            return await gateway_tokens.revoke(actor, found.id)

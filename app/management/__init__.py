@@ -1,1 +1,0 @@
-"""Management keys: how programs sign in to GraphQL."""

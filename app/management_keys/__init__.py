@@ -1,0 +1,1 @@
+"""Management keys: how programs authenticate to GraphQL."""

@@ -1,0 +1,96 @@
+"""A management key as frozen data, and the validation of its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.access.actor import Actor, ActorKind, Request, Scope
+from app.clock import DAY
+from app.errors import FieldProblem, ValidationFailed
+from app.keys.secret import mask_secrets
+from app.keys.validation import name_fault
+from app.names import plain_name
+from app.users.user import User
+
+MANAGEMENT_KEY_ID: Final = "mgk"
+
+LONGEST_LIFE_DAYS: Final = 365
+MOST_LIVING: Final = 100
+
+
+class Status(StrEnum):
+    """Both endings are final."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementKey:
+    """Instants in microseconds; `maker` is None for a key created by the operator, which acts with an owner's rights."""
+
+    id: str
+    workspace_id: str
+    name: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+    maker: User | None
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
+    last_used_at: int | None
+
+    def status(self, now: int) -> Status:
+        if self.revoked_at is not None:
+            return Status.REVOKED
+        return Status.EXPIRED if now >= self.expires_at else Status.ACTIVE
+
+    def actor(self, request: Request) -> Actor:
+        """The actor of this key: its maker's rights, limited to its scopes and its workspace."""
+        return Actor(
+            ActorKind.MANAGEMENT_KEY,
+            self.id,
+            self.name,
+            user_id=self.maker.id if self.maker else None,
+            workspace_id=self.workspace_id,
+            scopes=frozenset(self.scopes),
+            request=request,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementKeyInput:
+    """Input for a management key that was not validated yet; `expires_at` in microseconds."""
+
+    name: str
+    scopes: tuple[str, ...]
+    expires_at: int
+
+    def checked(self, now: int) -> tuple[str, tuple[Scope, ...]]:
+        """The validated name, and the scopes in the table's order without duplicates. Raises ValidationFailed with every fault."""
+        faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now)) if fault]
+        faults += [
+            FieldProblem(
+                "scopes",
+                "UNKNOWN",
+                f"There is no scope {mask_secrets(name)[:60]!r}; there are: {', '.join(Scope)}.",
+                self.scopes.index(name),
+            )
+            for name in dict.fromkeys(self.scopes)
+            if name not in set(Scope)
+        ]
+        if not self.scopes:
+            faults.append(FieldProblem("scopes", "REQUIRED", "Choose at least one scope."))
+        if faults:
+            raise ValidationFailed(*faults)
+        return plain_name(self.name), tuple(scope for scope in Scope if scope in self.scopes)
+
+    def _expiry_fault(self, now: int) -> FieldProblem | None:
+        if self.expires_at <= now:
+            return FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come.")
+        if self.expires_at > now + LONGEST_LIFE_DAYS * DAY:
+            return FieldProblem("expiresAt", "TOO_LATE", f"A management key lives {LONGEST_LIFE_DAYS} days at most.")
+        return None

@@ -1,0 +1,17 @@
+"""Management keys, as a noun."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.management_keys.events import EVENTS
+from app.management_keys.management_key import MANAGEMENT_KEY_ID
+from app.management_keys.tables import ManagementKeyRow
+from app.noun import Noun
+
+NOUN: Final = Noun(
+    "management_keys",
+    tables=(ManagementKeyRow,),
+    events=EVENTS,
+    id_prefixes=(MANAGEMENT_KEY_ID,),
+)

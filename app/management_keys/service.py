@@ -1,0 +1,175 @@
+"""Creates, lists, revokes and authenticates management keys."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app import catalogue, database, ids
+from app.access import policy
+from app.access.actor import Actor, Request
+from app.access.policy import Action, OperatorAction
+from app.audit import service as audit
+from app.clock import MINUTE
+from app.errors import Conflict, FieldProblem, NotAuthenticated, NotFound, Unavailable, ValidationFailed
+from app.keys.secret import KeyClass, class_of, generate, prefix_of
+from app.management_keys import events, store
+from app.management_keys.management_key import MANAGEMENT_KEY_ID, MOST_LIVING, ManagementKey, ManagementKeyInput, Status
+from app.management_keys.store import StoredKey
+from app.paging import Page, Window
+from app.peppers import service as peppers
+from app.tenancy import service as tenancy
+from app.tenancy.service import Access, Change
+from app.users import store as user_store
+from app.users.user import User
+from app.versions import require_same, version_of_all
+
+# `last_used_at` has this precision, so that a busy program does not cause a write for every request.
+_TOUCHED_EVERY: Final = MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverResult:
+    """What happened to the keys of a member who left."""
+
+    taken_over: list[ManagementKey]
+    revoked: list[ManagementKey]
+
+
+async def authenticate(secret: str, request: Request) -> Actor:
+    """The actor of a living management key. Raises the same NotAuthenticated for any other text."""
+    if class_of(secret, catalogue.current().prefixes) is not KeyClass.MANAGEMENT:
+        raise NotAuthenticated("This is not a valid management key.")
+    found = await store.find_by_digest(peppers.current().digests(secret))
+    if found is None or found.key.status(found.now) is not Status.ACTIVE:
+        raise NotAuthenticated("This is not a valid management key.")
+    await _touch(found, secret)
+    return found.key.actor(request)
+
+
+async def create(actor: Actor, slug: str | None, input: ManagementKeyInput) -> tuple[ManagementKey, str]:
+    """Creates a key; its secret is not stored. A key made by the operator acts as an owner, others as their maker."""
+    async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
+        name, scopes = input.checked(change.now)
+        if await store.count_living(change.workspace.id, change.now) >= MOST_LIVING:
+            raise Conflict(f"There are {MOST_LIVING} management keys already. Revoke one first.")
+        secret = generate(catalogue.current().key_prefix, KeyClass.MANAGEMENT)
+        key = ManagementKey(
+            id=ids.new(MANAGEMENT_KEY_ID),
+            workspace_id=change.workspace.id,
+            name=name,
+            prefix=prefix_of(secret),
+            scopes=scopes,
+            maker=await _maker(actor),
+            created_at=change.now,
+            expires_at=input.expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+        pepper = peppers.current().current
+        await store.add(key, pepper.digest(secret), pepper.version)
+        await audit.record(change, events.CREATED, key.id, name=name, scopes=[*scopes], expires_at=key.expires_at)
+    return key, secret
+
+
+async def find_by_secret(actor: Actor, secret: str) -> ManagementKey | None:
+    """The key with this secret, in any workspace. For the operator, after a leak."""
+    policy.require_operator(actor, OperatorAction.FIND_BY_SECRET)
+    found = await store.find_by_digest(peppers.current().digests(secret))
+    return found.key if found else None
+
+
+async def revoke(actor: Actor, key_id: str) -> ManagementKey:
+    """Revokes the key permanently. Idempotent. Raises NotFound for a key of another workspace."""
+    home = await _workspace_id_of(actor, key_id, Action.REVOKE_MANAGEMENT_KEY)
+    async with tenancy.changing(actor, None, Action.REVOKE_MANAGEMENT_KEY, workspace_id=home) as change:
+        key = _found(await store.find(home, key_id))
+        return key if key.revoked_at is not None else await _revoke(change, key)
+
+
+async def get(actor: Actor, key_id: str) -> ManagementKey:
+    """Raises NotFound for a key of another workspace. A management key may read itself."""
+    if actor.id == key_id and actor.workspace_id and (own := await store.find(actor.workspace_id, key_id)):
+        return own
+    return _found(await store.find(await _workspace_id_of(actor, key_id, Action.READ_MANAGEMENT_KEYS), key_id))
+
+
+async def page(access: Access, window: Window) -> Page[ManagementKey]:
+    """A page of a workspace's keys, the newest first; a position is `created_at` and the id."""
+    access.require(Action.READ_MANAGEMENT_KEYS)
+    return await store.page(access.workspace.id, window)
+
+
+async def count(access: Access) -> int:
+    access.require(Action.READ_MANAGEMENT_KEYS)
+    return await store.count(access.workspace.id)
+
+
+async def live_keys_of(access: Access, user_id: str) -> list[ManagementKey]:
+    """The active keys that one user made, the oldest first: they end when the user leaves."""
+    access.require(Action.READ_MANAGEMENT_KEYS)
+    return await store.made_by(access.workspace.id, user_id, access.now)
+
+
+async def hand_over_or_revoke(
+    change: Change, leaver_id: str, heir: Actor, take_over: Collection[str], expected: str | None = None
+) -> HandoverResult:
+    """Inside the change that removes a member: assigns the named keys to `heir`, and revokes the member's other keys.
+
+    Raises Stale if these are no longer the keys that were seen, or ValidationFailed when a named key is not a living one of
+    that member here.
+    """
+    keys = await store.made_by(change.workspace.id, leaver_id, change.now)
+    require_same(expected, version_of_all(key.id for key in keys))
+    if set(take_over) - {key.id for key in keys}:
+        raise ValidationFailed(FieldProblem("takeOver", "UNKNOWN", "Name living management keys that this member made."))
+    kept = [await _hand_over(change, key, heir) for key in keys if key.id in take_over]
+    return HandoverResult(kept, [await _revoke(change, key) for key in keys if key.id not in take_over])
+
+
+async def _touch(found: StoredKey, secret: str) -> None:
+    pepper, now = peppers.current().current, found.now
+    # A future instant counts as old, too: it was written while the clock was ahead.
+    fresh = found.key.last_used_at is not None and abs(now - found.key.last_used_at) < _TOUCHED_EVERY
+    if fresh and found.pepper_version == pepper.version:
+        return
+    # If the database is too busy to store the use, the key is accepted anyway.
+    with contextlib.suppress(Unavailable):
+        async with database.transaction():
+            await store.touch(found.key.id, now, pepper.digest(secret), pepper.version)
+
+
+async def _maker(actor: Actor) -> User | None:
+    return await user_store.find(actor.user_id) if actor.user_id else None
+
+
+async def _workspace_id_of(actor: Actor, key_id: str, action: Action) -> str:
+    """The key's workspace if the actor may do this there. Raises the same NotFound as for a key that does not exist."""
+    workspace_id = await store.find_workspace(key_id) if ids.is_a(MANAGEMENT_KEY_ID, key_id) else None
+    try:
+        return (await tenancy.reading(actor, None, action, workspace_id=workspace_id or "")).workspace.id
+    except NotFound:
+        raise NotFound("management key") from None
+
+
+def _found(key: ManagementKey | None) -> ManagementKey:
+    if key is None:
+        raise NotFound("management key")
+    return key
+
+
+async def _revoke(change: Change, key: ManagementKey) -> ManagementKey:
+    await store.revoke(key.id, change.now)
+    await audit.record(change, events.REVOKED, key.id, name=key.name)
+    return replace(key, revoked_at=change.now)
+
+
+async def _hand_over(change: Change, key: ManagementKey, heir: Actor) -> ManagementKey:
+    maker = await _maker(heir)
+    if maker is None:
+        raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Only a person can take a management key over."))
+    await store.set_maker(key.id, maker.id)
+    await audit.record(change, events.TAKEN_OVER, key.id, name=key.name, before=key.maker.id if key.maker else None)
+    return replace(key, maker=maker)

@@ -1,0 +1,14 @@
+"""The invitation email."""
+
+from __future__ import annotations
+
+from app.mail import EmailContent
+
+
+def invitation(workspace: str, inviter: str, link: str) -> EmailContent:
+    return EmailContent(
+        f"Join {workspace}",
+        f"{inviter} invites you to the workspace {workspace} on Keydesk.\n\n"
+        f"Accept within 7 days:\n{link}\n\n"
+        "If you do not know what this is about, there is nothing to do.\n",
+    )

@@ -1,0 +1,1 @@
+"""One-time links: for the first set-up, invitations and password resets."""

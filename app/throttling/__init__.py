@@ -1,0 +1,1 @@
+"""Throttling: how often a password may be tried or a reset link requested, counted over all nodes and restarts."""

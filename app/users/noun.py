@@ -1,0 +1,15 @@
+"""Users, as a noun."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.noun import Noun
+from app.users.tables import UserRow
+from app.users.user import USER_ID
+
+NOUN: Final = Noun(
+    "users",
+    tables=(UserRow,),
+    id_prefixes=(USER_ID,),
+)

@@ -1,0 +1,96 @@
+"""Responses for a verdict: JSON for `/v1/verify`, a status with headers for `/v1/forward-auth`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.asgi import Header
+from app.clock import rfc3339
+from app.verification.deprecation import Notice
+from app.verification.http import Refused, new_request_id
+from app.verification.requests import CHALLENGE
+from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
+
+FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
+
+
+def as_json(verdict: Verdict, asked: AccessRequest) -> dict[str, Any]:
+    """The body of `/v1/verify`'s 200."""
+    if verdict.valid and verdict.key is not None:
+        key = verdict.key
+        return {
+            "valid": True,
+            "code": verdict.code,
+            "keyId": key.id,
+            "workspaceId": key.workspace_id,
+            "workspace": key.workspace,
+            "name": key.name,
+            "environment": key.environment,
+            "permissions": key.permissions,
+            "expiresAt": _instant(key.expires_at),
+            "notice": None if verdict.notice is None else _told(verdict.notice),
+            "requestId": new_request_id(),
+        }
+    return {
+        "valid": False,
+        "code": verdict.code,
+        "message": MESSAGES[verdict.code],
+        **explanation(verdict, asked),
+        "requestId": new_request_id(),
+    }
+
+
+def _told(notice: Notice) -> dict[str, Any]:
+    since, sunset = rfc3339(notice.since), _instant(notice.sunset)
+    return {"kind": notice.kind, "message": notice.message, "since": since, "sunset": sunset}
+
+
+def notice_headers(verdict: Verdict) -> list[Header]:
+    """Headers of the deprecation notice, for the caller's own code; empty if the key has no notice."""
+    return [] if verdict.notice is None else verdict.notice.headers
+
+
+def explanation(verdict: Verdict, asked: AccessRequest) -> dict[str, Any]:
+    """The owner of the key and the reason for the denial; empty for an unknown key."""
+    key = verdict.key
+    if key is None:
+        return {}
+    return {"keyId": key.id, "workspaceId": key.workspace_id, **_reason(verdict.code, key, asked)}
+
+
+def _reason(code: Code, key: KeyRecord, asked: AccessRequest) -> dict[str, Any]:
+    match code:
+        case Code.REVOKED:
+            return {"revokedAt": _instant(key.revoked_at)}
+        case Code.EXPIRED:
+            return {"expiresAt": _instant(key.expires_at)}
+        case Code.SUSPENDED:
+            return {"suspendedAt": _instant(key.suspended_at)}
+        case Code.PERMISSION_DENIED:
+            return {"missingPermission": asked.permission}
+        case _:
+            return {}
+
+
+def as_headers(key: KeyRecord) -> list[Header]:
+    """The headers of `/v1/forward-auth`'s 204, for the gateway to forward."""
+    return [
+        (b"x-key-id", key.id.encode()),
+        (b"x-workspace-id", key.workspace_id.encode()),
+        (b"x-key-environment", key.environment.encode()),
+        (b"x-key-permissions", " ".join(key.permissions).encode()),
+    ]
+
+
+def as_refusal(verdict: Verdict, asked: AccessRequest) -> Refused:
+    """401 or 403 of `/v1/forward-auth`, with the challenge of RFC 6750 §3."""
+    forbidden = verdict.code in FORBIDDEN
+    challenge = CHALLENGE + (b', error="insufficient_scope"' if forbidden else b', error="invalid_token"')
+    if verdict.code is Code.PERMISSION_DENIED and asked.permission is not None:
+        challenge += b', scope="' + asked.permission.encode() + b'"'
+    header = (b"www-authenticate", challenge)
+    return Refused(403 if forbidden else 401, verdict.code, MESSAGES[verdict.code], header, **explanation(verdict, asked))
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else rfc3339(instant)

@@ -1,0 +1,1 @@
+"""What the pages of all nouns are built with: the page context, forms, sessions, errors, rendering, event streams."""

@@ -1,0 +1,1 @@
+"""Data as people read it: statuses, audit entries, charts, numbers and times."""

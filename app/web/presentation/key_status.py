@@ -1,0 +1,74 @@
+"""A key's status in a label, a variant and a sentence: the most urgent fact about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app import catalogue
+from app.clock import DAY
+from app.keys.key import ApiKey, RotationDue, Status
+from app.rotations.rotation import Progress, State
+from app.web.presentation.filters import day, reason, relative
+
+EXPIRES_SOON_DAYS: Final = 14
+_UNUSED_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """`variant` is the color: good, warn, bad or off; the lower `rank`, the more urgent (None: needs no attention)."""
+
+    label: str
+    variant: str
+    detail: str = ""
+    rank: int | None = None
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.rank is not None
+
+
+def key_status(key: ApiKey, now: int, zone: str = "UTC") -> KeyStatus:
+    """The status of a key: ended first, then expiring or due soon."""
+    status = key.status(now)
+    if key.revocation is not None:
+        return KeyStatus("Revoked", "off", reason(key.revocation.reason).lower())
+    if status is Status.EXPIRED:
+        return KeyStatus("Expired", "off", day(key.expires_at or 0, zone))
+    if status is Status.SUSPENDED:
+        return KeyStatus("Suspended", "warn", "refused until it is resumed", rank=3)
+    return _ending(key, now, zone) or _due(key, now, zone) or _idle(key, now) or KeyStatus("Active", "good")
+
+
+def rotation_status(progress: Progress | None) -> KeyStatus | None:
+    """The status of a key in an open rotation, with its progress."""
+    if progress is None or not progress.is_open:
+        return None
+    moved = sum(moving.moved for moving in progress.callers)
+    label = "Ready to finish" if progress.state is State.READY else "Rotating"
+    detail = f"{moved} of {len(progress.callers)} callers moved" if progress.callers else "nobody to move"
+    return KeyStatus(label, "warn", detail, rank=2)
+
+
+def _ending(key: ApiKey, now: int, zone: str) -> KeyStatus | None:
+    if key.expires_at is None or key.expires_at - now > EXPIRES_SOON_DAYS * DAY:
+        return None
+    return KeyStatus(f"Expires {relative(key.expires_at, now)}", "warn", day(key.expires_at, zone), rank=1)
+
+
+def _due(key: ApiKey, now: int, zone: str) -> KeyStatus | None:
+    every = catalogue.current().environment(key.environment).rotate_every_days
+    due, by = key.rotation_due(every, now), key.rotate_by(every)
+    if by is None or due is RotationDue.NOT_DUE:
+        return None
+    if due is RotationDue.OVERDUE:
+        return KeyStatus("Rotation overdue", "bad", f"since {day(by, zone)}", rank=0)
+    return KeyStatus(f"Rotate {relative(by, now)}", "warn", day(by, zone), rank=2)
+
+
+def _idle(key: ApiKey, now: int) -> KeyStatus | None:
+    """An active key that was never used, or not for a month: a candidate for revocation."""
+    if key.last_used_at is None and now - key.created_at > _UNUSED_DAYS * DAY:
+        return KeyStatus("Active", "good", f"never used in {(now - key.created_at) // DAY} days", rank=4)
+    return None

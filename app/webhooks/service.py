@@ -1,0 +1,274 @@
+"""Use cases of webhooks: create, list, change, delete, rotate the secret, test, and send a message again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app import ids
+from app.access.actor import Actor
+from app.access.policy import Action
+from app.audit import service as audit
+from app.errors import Conflict, NotFound
+from app.keys.idempotency import only_once
+from app.outbox.item import MESSAGE_ID
+from app.paging import Page, Window
+from app.tenancy import service as tenancy
+from app.tenancy import store as workspace_store
+from app.tenancy.publication import message
+from app.tenancy.service import Access, Change
+from app.webhooks import delivery_store, events, store
+from app.webhooks.sender import current as sender
+from app.webhooks.signature import new_secret
+from app.webhooks.validation import TEST, WebhookInput
+from app.webhooks.webhook import (
+    DELIVERY_ID,
+    MOST_WEBHOOKS,
+    OVERLAP,
+    WEBHOOK_ID,
+    Credentials,
+    Delivery,
+    Disabled,
+    Kind,
+    State,
+    Webhook,
+    shown_url,
+)
+
+_WHAT = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """`secret`: shown only now; None for a chat, and for an actor who may not read secrets."""
+
+    webhook: Webhook
+    secret: str | None = field(repr=False)
+
+
+async def webhooks(access: Access) -> list[Webhook]:
+    """All of a workspace, oldest first."""
+    access.require(Action.READ_WEBHOOKS)
+    return await store.of_workspace(access.workspace.id)
+
+
+async def get(actor: Actor, webhook_id: str) -> Webhook:
+    """Raises NotFound, also for one of another workspace; NotAllowed."""
+    home = await _workspace_id_of(actor, webhook_id, Action.READ_WEBHOOKS)
+    return _found(await store.find(home, webhook_id))
+
+
+async def find(access: Access, webhook_id: str) -> Webhook:
+    """One of this workspace. Raises NotFound."""
+    access.require(Action.READ_WEBHOOKS)
+    return _found(await store.find(access.workspace.id, webhook_id))
+
+
+async def deliveries(access: Access, webhook: Webhook, window: Window) -> Page[Delivery]:
+    """A page of the delivery log, newest first; a position is `created_at` and the id."""
+    access.require(Action.READ_WEBHOOKS, webhook)
+    return await delivery_store.page(webhook.id, window)
+
+
+async def count_deliveries(access: Access, webhook: Webhook) -> int:
+    access.require(Action.READ_WEBHOOKS, webhook)
+    return await delivery_store.count(webhook.id)
+
+
+async def get_delivery(actor: Actor, delivery_id: str) -> Delivery:
+    """Raises NotFound, also for one of another workspace; NotAllowed."""
+    found = await _find_delivery(delivery_id)
+    await _workspace_id_of(actor, found.webhook_id, Action.READ_WEBHOOKS, "delivery")
+    return found
+
+
+async def create(actor: Actor, slug: str | None, input: WebhookInput, *, idempotency_key: str | None = None) -> Created:
+    """Raises ValidationFailed, RepeatedRequest for a repeated idempotency key, or Conflict if there are too many."""
+    async with tenancy.changing(actor, slug, Action.CREATE_WEBHOOK) as change:
+        checked = input.checked(sender().rules)
+        url = checked.url or ""
+        await only_once(change, "createWebhook", idempotency_key, [checked.name, str(checked.kind), url, list(checked.events)])
+        if len(await store.of_workspace(change.workspace.id)) >= MOST_WEBHOOKS:
+            raise Conflict(f"There are {MOST_WEBHOOKS} webhooks already. Delete one first.")
+        webhook = Webhook(
+            id=ids.new(WEBHOOK_ID),
+            workspace_id=change.workspace.id,
+            name=checked.name,
+            kind=checked.kind,
+            url=shown_url(checked.kind, url),
+            events=tuple(checked.events),
+            created_at=change.now,
+            created_by_name=actor.name,
+        )
+        secret = new_secret() if checked.kind is Kind.STANDARD else None
+        await store.add(webhook, Credentials(url, secret))
+        await audit.record(change, events.CREATED, webhook.id, name=webhook.name, **_shape(webhook))
+        await _recount(change)
+    return Created(webhook, secret if change.access.may(Action.READ_WEBHOOK_SECRET) else None)
+
+
+async def update(
+    actor: Actor,
+    webhook_id: str,
+    *,
+    name: str | None = None,
+    url: str | None = None,
+    chosen: Sequence[str] | None = None,
+    enabled: bool | None = None,
+    slug: str | None = None,
+) -> Webhook:
+    """Changes what is given; a chat's URL is replaced, never shown. Raises ValidationFailed, NotFound.
+
+    What is pending goes to the new URL; when it is disabled, what is pending is given up.
+    """
+    async with _changing(actor, webhook_id, Action.UPDATE_WEBHOOK, slug) as (change, webhook):
+        wanted = WebhookInput(
+            webhook.name if name is None else name, webhook.kind, url, webhook.events if chosen is None else chosen
+        )
+        checked = wanted.checked(sender().rules)
+        new = replace(webhook, name=checked.name, events=tuple(checked.events))
+        if checked.url is not None:
+            new = replace(new, url=shown_url(webhook.kind, checked.url))
+        is_changed = await _save(change, webhook, new, checked.url)
+        if is_changed:
+            webhook = new
+        if enabled is not None and enabled is not (webhook.disabled_at is None):
+            webhook = await (_enable(change, webhook) if enabled else disable(change, webhook, Disabled.BY_OWNER))
+        return webhook
+
+
+async def delete(actor: Actor, webhook_id: str, *, slug: str | None = None) -> Webhook:
+    """Deletes a webhook with its delivery log; nothing is sent to it any more. Returns what it was."""
+    async with _changing(actor, webhook_id, Action.DELETE_WEBHOOK, slug) as (change, webhook):
+        await store.remove(webhook.id)
+        await audit.record(change, events.DELETED, webhook.id, name=webhook.name)
+        await _recount(change)
+        return webhook
+
+
+async def rotate_secret(actor: Actor, webhook_id: str, *, idempotency_key: str | None = None, slug: str | None = None) -> Created:
+    """A new secret, shown only now. During OVERLAP each message has signatures by both.
+
+    Raises Conflict for a chat, and RepeatedRequest for a repeated idempotency key.
+    """
+    async with _changing(actor, webhook_id, Action.READ_WEBHOOK_SECRET, slug) as (change, webhook):
+        if webhook.kind is not Kind.STANDARD:
+            raise Conflict("A webhook of a chat has no secret: its URL is one.")
+        await only_once(change, "rotateWebhookSecret", idempotency_key, [webhook.id])
+        before = await store.with_credentials(webhook.id)
+        assert before is not None  # noqa: S101  # found above, under the lock
+        secret = new_secret()
+        await store.save_credentials(webhook.id, replace(before[1], secret=secret, previous=before[1].secret))
+        webhook = replace(webhook, previous_until=change.now + OVERLAP)
+        await store.save(webhook)
+        await audit.record(change, events.SECRET_ROTATED, webhook.id, name=webhook.name)
+        return Created(webhook, secret)
+
+
+async def send_test(actor: Actor, webhook_id: str, *, slug: str | None = None) -> Webhook:
+    """Sends a message of the type `webhook.test`, whatever events are chosen. Raises Conflict for a disabled webhook."""
+    async with _changing(actor, webhook_id, Action.SEND_TO_WEBHOOK, slug) as (change, webhook):
+        _refuse_disabled(webhook)
+        body = json.dumps(message(change, TEST, webhook.id, {"name": webhook.name}), ensure_ascii=False)
+        await delivery_store.add(webhook.id, ids.new(MESSAGE_ID), TEST.name, body, change.now, created_at=change.now)
+        await audit.record(change, events.TESTED, webhook.id, name=webhook.name)
+        return webhook
+
+
+async def redeliver(actor: Actor, delivery_id: str, *, slug: str | None = None) -> tuple[Webhook, Delivery]:
+    """Sends a message again at once, with the same id, also one that was delivered. A pending one is not waited for any longer.
+
+    Raises NotFound, or Conflict for a disabled webhook.
+    """
+    found = await _find_delivery(delivery_id)
+    async with _changing(actor, found.webhook_id, Action.SEND_TO_WEBHOOK, slug, "delivery") as (change, webhook):
+        _refuse_disabled(webhook)
+        await delivery_store.send_again(found.id, change.now)
+        await audit.record(change, events.REDELIVERED, webhook.id, name=webhook.name, message=found.message_id, type=found.type)
+        return webhook, replace(found, state=State.PENDING, due_at=change.now, retry=0)
+
+
+async def disable(change: Change, webhook: Webhook, because: Disabled) -> Webhook:
+    """Inside a change of its workspace. What is pending is given up; an owner can send it again later."""
+    webhook = replace(webhook, disabled_at=change.now, disabled_because=because)
+    await store.save(webhook)
+    await delivery_store.give_up_all(webhook.id, change.now)
+    await audit.record(change, events.DISABLED, webhook.id, name=webhook.name, because=str(because))
+    await _recount(change)
+    return webhook
+
+
+async def _enable(change: Change, webhook: Webhook) -> Webhook:
+    webhook = replace(webhook, disabled_at=None, disabled_because=None, failing_since=None)
+    await store.save(webhook)
+    await audit.record(change, events.ENABLED, webhook.id, name=webhook.name)
+    await _recount(change)
+    return webhook
+
+
+async def _save(change: Change, before: Webhook, after: Webhook, url: str | None) -> bool:
+    """Stores what has changed; returns whether anything has. A chat's URL counts as changed whenever it is given."""
+    old, new = _shape(before), _shape(after)
+    changed: dict[str, Any] = {name: {"before": old[name], "after": new[name]} for name in old if old[name] != new[name]}
+    if after.name != before.name:
+        changed["name"] = {"before": before.name, "after": after.name}
+    if url is not None and before.kind is not Kind.STANDARD:
+        changed["url"] = {"before": before.url, "after": after.url}
+    if not changed:
+        return False
+    if url is not None and (known := await store.with_credentials(before.id)):
+        await store.save_credentials(before.id, replace(known[1], url=url))
+    await store.save(after)
+    await audit.record(change, events.UPDATED, before.id, **changed)
+    return True
+
+
+def _shape(webhook: Webhook) -> dict[str, Any]:
+    """What the audit log says of it: never the URL of a chat, which is a secret."""
+    return {"url": webhook.url, "events": list(webhook.events)}
+
+
+async def _recount(change: Change) -> None:
+    """While a workspace has no enabled webhook, its changes write nothing to the outbox."""
+    enabled = [webhook for webhook in await store.of_workspace(change.workspace.id) if webhook.disabled_at is None]
+    await workspace_store.set_webhooks(change.workspace.id, len(enabled))
+
+
+@contextlib.asynccontextmanager
+async def _changing(
+    actor: Actor, webhook_id: str, action: Action, slug: str | None, what: str = _WHAT
+) -> AsyncIterator[tuple[Change, Webhook]]:
+    """The transaction in which a webhook changes, and the webhook as read under the lock. Raises NotFound of `what`, NotAllowed."""
+    home = await _workspace_id_of(actor, webhook_id, action, what)
+    async with tenancy.changing(actor, slug, action, workspace_id=None if slug else home) as change:
+        yield change, _found(await store.find(change.workspace.id, webhook_id))
+
+
+async def _workspace_id_of(actor: Actor, webhook_id: str, action: Action, what: str = _WHAT) -> str:
+    """The webhook's workspace if the actor may do this there. Raises the same NotFound of `what` as if it did not exist."""
+    workspace_id = await store.find_workspace(webhook_id) if ids.is_a(WEBHOOK_ID, webhook_id) else None
+    try:
+        return (await tenancy.reading(actor, None, action, workspace_id=workspace_id or "")).workspace.id
+    except NotFound:
+        raise NotFound(what) from None
+
+
+async def _find_delivery(delivery_id: str) -> Delivery:
+    found = await delivery_store.find(delivery_id) if ids.is_a(DELIVERY_ID, delivery_id) else None
+    if found is None:
+        raise NotFound("delivery")
+    return found
+
+
+def _found(webhook: Webhook | None) -> Webhook:
+    if webhook is None:
+        raise NotFound(_WHAT)
+    return webhook
+
+
+def _refuse_disabled(webhook: Webhook) -> None:
+    if webhook.disabled_at is not None:
+        raise Conflict("This webhook is disabled. Enable it first.")

@@ -1,0 +1,19 @@
+"""Audit events of workspaces."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.noun import Event
+
+CREATED: Final = Event("workspace.created", "Founded the workspace {name}")
+UPDATED: Final = Event("workspace.updated", "Changed the {changed} of the workspace")
+SUSPENDED: Final = Event("workspace.suspended", "Suspended the workspace")
+RESUMED: Final = Event("workspace.resumed", "Resumed the workspace")
+
+EVENTS: Final = (
+    CREATED,
+    UPDATED,
+    SUSPENDED,
+    RESUMED,
+)

@@ -1,0 +1,58 @@
+"""Validates a workspace's settings: each fault at its field."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from dataclasses import replace
+from functools import cache
+from typing import Final
+
+from app.errors import FieldProblem, ValidationFailed
+from app.names import name_fault, plain_name
+from app.tenancy.workspace import DAYS, BusinessHours, Workspace
+
+_OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def workspace_name_fault(text: str, field: str = "name") -> FieldProblem | None:
+    return name_fault(text, field, "Give the workspace a name.")
+
+
+def checked(workspace: Workspace) -> Workspace:
+    """The validated and normalized settings, days in the week's order. Raises ValidationFailed with every fault."""
+    faults = [fault for fault in (workspace_name_fault(workspace.name), _timezone_fault(workspace.timezone)) if fault]
+    hours = workspace.business_hours
+    faults += _hours_faults(hours) if hours else []
+    if faults:
+        raise ValidationFailed(*faults)
+    ordered = replace(hours, days=tuple(day for day in DAYS if day in hours.days)) if hours else None
+    return replace(workspace, name=plain_name(workspace.name), business_hours=ordered)
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """The IANA time zone names on this machine that mean the same on every machine."""
+    return frozenset((zoneinfo.available_timezones() - _OF_THE_MACHINE) | {"UTC"})
+
+
+def _timezone_fault(name: str) -> FieldProblem | None:
+    if name in timezones():
+        return None
+    return FieldProblem(
+        "timezone", "UNKNOWN", f"There is no time zone {name[:60]!r}; they are called Europe/Berlin, UTC and so on."
+    )
+
+
+def _hours_faults(hours: BusinessHours) -> list[FieldProblem]:
+    """Faults unless there is a day, and the closing time is later than the opening time."""
+    faults = []
+    if not hours.days or set(hours.days) - set(DAYS):
+        faults.append(FieldProblem("businessHours.days", "REQUIRED", "Choose at least one day of the week."))
+    for name, text in (("opens", hours.opens), ("closes", hours.closes)):
+        if not _CLOCK.fullmatch(text):
+            faults.append(FieldProblem(f"businessHours.{name}", "INVALID", "A time of the day is written like 08:00."))
+    if not faults and hours.closes <= hours.opens:
+        faults.append(FieldProblem("businessHours.closes", "TOO_EARLY", "Choose a time later than the one before it."))
+    return faults

@@ -1,0 +1,63 @@
+"""Alerts over GraphQL, by the published operations."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import database
+from app.clock import DAY, MINUTE
+from app.keys.key import ApiKey
+from tests.alerts.history import HOME, STRANGE, evaluated, use, used, worked
+from tests.alerts.test_evaluation import NOW
+from tests.api.conftest import program
+from tests.conftest import Team, make_key
+from tests.support.graphql import Client
+
+
+@pytest.fixture
+async def worker(team: Team) -> ApiKey:
+    """A key with four weeks of use and an open alert."""
+    database.freeze(NOW - 30 * DAY)
+    key = (await make_key(team, permissions=("pdf.read", "pdf.delete"))).key
+    database.freeze(NOW)
+    await worked(key.id, NOW)
+    await evaluated()
+    database.freeze(NOW + MINUTE)
+    await used([use(key.id, NOW + MINUTE, network=STRANGE, user_agent="curl", requests=3)])
+    assert await evaluated() == 1
+    return key
+
+
+async def test_alerts_are_listed_with_evidence_and_what_is_usual(viewer: Client, team: Team, worker: ApiKey) -> None:
+    listed = (await viewer.run("alerts/list"))["alerts"]
+    (alert,) = listed["nodes"]
+    assert listed["totalCount"] == 1 and alert["kind"] == "UNEXPECTED_NETWORK" and alert["count"] == 3
+    assert alert["evidence"]["networks"] == [STRANGE] and alert["baseline"]["networks"] == [HOME]
+    assert STRANGE in alert["summary"] and alert["apiKey"]["id"] == worker.id and alert["about"] is None
+    for filter, count in (({"kind": ["EXPIRY"]}, 0), ({"apiKey": worker.id, "state": ["OPEN"]}, 1), ({"state": ["RESOLVED"]}, 0)):
+        found = await viewer.run("alerts/list", filter=filter)
+        assert found["alerts"]["totalCount"] == count
+
+
+async def test_an_alert_is_resolved_once_and_teaches(editor: Client, team: Team, worker: ApiKey) -> None:
+    (alert,) = (await editor.run("alerts/list"))["alerts"]["nodes"]
+    resolved = await editor.change("alerts/resolve", id=alert["id"], resolution="EXPECTED", always=True)
+    assert resolved["alert"]["state"] == "RESOLVED" and resolved["alert"]["resolvedBy"]["name"] == team.editor.name
+    assert (await editor.change("alerts/resolve", id=alert["id"], resolution="HANDLED"))["alert"]["resolution"] == "EXPECTED"
+    shown = await editor.run("alerts/show", id=alert["id"])
+    assert shown["apiKey"]["expectedUse"] == [{"kind": "UNEXPECTED_NETWORK", "values": ["*"]}]
+    assert [each["id"] for each in shown["apiKey"]["alerts"]["nodes"]] == [alert["id"]]
+    forgotten = await editor.change("alerts/set-expected-use", apiKey=worker.id, kind="UNEXPECTED_NETWORK", expected=False)
+    assert forgotten["apiKey"]["expectedUse"] == []
+
+
+async def test_only_those_who_may_change_keys_resolve(
+    viewer: Client, editor: Client, stranger: Client, team: Team, worker: ApiKey
+) -> None:
+    (alert,) = (await viewer.run("alerts/list"))["alerts"]["nodes"]
+    reader = await program(team.owner, team.slug, "keys.read")
+    for client, code in ((viewer, "NOT_ALLOWED"), (reader, "NOT_ALLOWED"), (stranger, "NOT_FOUND")):
+        assert (await client.change("alerts/resolve", id=alert["id"], resolution="HANDLED"))["code"] == code
+    assert await stranger.run("alerts/show", id=alert["id"]) is None
+    assert (await reader.run("alerts/show", id=alert["id"]))["id"] == alert["id"]
+    assert (await editor.change("alerts/resolve", id=alert["id"], resolution="OVER"))["code"] == "VALIDATION_FAILED"

@@ -1,0 +1,184 @@
+"""The page of the audit log: filters, search, and the same filters for the files."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from app import database
+from app.access.actor import Request
+from app.clock import DAY, from_datetime
+from app.errors import NotAuthenticated
+from app.keys import service as keys
+from app.sessions import service as sessions
+from app.tenancy import service as tenancy
+from app.users import store as user_store
+from app.web.framework import downloads
+from app.web.framework.session_auth import Visitor
+from app.workspaces import service as workspaces
+from tests.conftest import Team, make_key, make_team
+from tests.web.conftest import Browser
+
+LOG = "/w/acme/settings/audit-log"
+NOON = from_datetime(datetime(2026, 11, 24, 12, tzinfo=UTC))
+
+
+async def history(team: Team) -> str:
+    """Four entries on three days, by two people; returns the id of the first key."""
+    database.freeze(NOON)
+    first = (await make_key(team, "Billing")).key.id
+    database.freeze(NOON + DAY)
+    await keys.suspend(team.editor, first)
+    database.freeze(NOON + 2 * DAY)
+    await make_key(team, "100% Reports_")
+    await workspaces.update(team.owner, team.slug, name="Acme Two")
+    database.freeze(None)
+    return first
+
+
+def actions(page: str) -> list[str]:
+    """The first word of each entry on the page."""
+    return re.findall(r'<tr id="aud_\w+">\s*<td>(\w+)', page)
+
+
+def files(page: str) -> dict[str, str]:
+    found = re.findall(r'href="([^"]+/export\.(csv|jsonl)[^"]*)" download', page)
+    return {form: html.unescape(address) for address, form in found}
+
+
+async def test_each_filter_leaves_the_entries_that_match_and_the_form_shows_it(owner: Browser, team: Team) -> None:
+    key = await history(team)
+    everything = ["Changed", "Created", "Suspended", "Created"]
+    for given, expected in (
+        ({}, everything),
+        ({"actor": team.editor.id}, ["Suspended"]),
+        ({"action": "key.created"}, ["Created", "Created"]),
+        ({"target": key}, ["Suspended", "Created"]),
+        ({"since": "2026-11-25"}, everything[:3]),
+        ({"until": "2026-11-25"}, everything[2:]),
+        ({"since": "2026-11-25", "until": "2026-11-25"}, ["Suspended"]),
+        ({"q": "bill"}, ["Suspended", "Created"]),
+        ({"q": "acme TWO"}, ["Changed"]),
+        ({"q": "100%"}, ["Created"]),
+        ({"q": "%"}, ["Created"]),
+        ({"q": "reports_"}, ["Created"]),
+        ({"q": "_"}, everything),
+        ({"actor": team.owner.id, "action": "key.created", "q": "bill", "until": "2026-11-24"}, ["Created"]),
+        ({"q": "nothing like this"}, []),
+        ({"actor": "usr_gone"}, []),
+        ({"since": "soon", "until": "9999-12-31"}, everything),
+    ):
+        assert (await owner.open(f"{LOG}?{httpx.QueryParams(given)}")).status_code == 200
+        assert actions(owner.page) == expected, given
+        readable = {name: text for name, text in given.items() if name not in ("since", "until") or text[:3] == "202"}
+        assert readable.items() <= dict(owner.form(LOG).values).items()
+
+
+async def test_days_are_those_of_the_workspace(owner: Browser, team: Team) -> None:
+    await workspaces.update(team.owner, team.slug, timezone="Pacific/Auckland")
+    database.freeze(NOON + DAY)
+    await make_key(team, "Early on the 26th in Auckland")
+    database.freeze(None)
+    await owner.open(f"{LOG}?since=2026-11-26&until=2026-11-26")
+    assert actions(owner.page) == ["Created"]
+
+
+async def test_the_filters_list_the_people_and_actions_of_this_log(owner: Browser, team: Team, other_team: Team) -> None:
+    await history(team)
+    await make_key(other_team)
+    await owner.open(LOG)
+    options = re.findall(r'<option value="([^"]+)"', owner.page)
+    assert set(options) == {team.owner.id, team.editor.id, "key.created", "key.suspended", "workspace.updated"}
+    assert "Editor of acme" in owner.page and "Key suspended" in owner.page
+
+
+async def test_the_files_contain_what_the_page_shows_of_all_its_pages(owner: Browser, team: Team) -> None:
+    for n in range(60):
+        await workspaces.update(team.owner, team.slug, name=f"Name {n}")
+    await history(team)
+    await owner.open(f"{LOG}?action=workspace.updated&q=name")
+    addresses = files(owner.page)
+    answer = await owner.open(addresses["csv"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert re.fullmatch(r'attachment; filename="acme-audit-\d{4}-\d\d-\d\d\.csv"', answer.headers["content-disposition"])
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert [row[0] for row in rows[1:]] == [str(n) for n in (*range(1, 61), 64)]
+    lines = [json.loads(line) for line in (await owner.open(addresses["jsonl"])).text.splitlines()]
+    assert lines[0]["filter"] == {"action": "workspace.updated", "search": "name"}
+    assert [line["position"] for line in lines[1:-1]] == [*range(1, 61), 64]
+
+
+async def test_pages_and_files_keep_the_filters(owner: Browser, team: Team) -> None:
+    for n in range(55):
+        await workspaces.update(team.owner, team.slug, name=f"Name {n}")
+    await make_key(team)
+    await owner.open(f"{LOG}?action=workspace.updated")
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', owner.page)
+    await owner.open(html.unescape(older))
+    assert actions(owner.page) == ["Changed"] * 5
+    assert "action=workspace.updated" in files(owner.page)["csv"]
+
+
+async def test_a_search_with_a_secret_repeats_only_its_prefix(owner: Browser, team: Team) -> None:
+    secret = (await make_key(team)).secret
+    await owner.open(f"{LOG}?q={secret}")
+    assert secret is not None and secret not in owner.page
+
+
+async def test_members_of_another_workspace_get_neither_page_nor_file(owner: Browser, team: Team) -> None:
+    await make_key(await make_team("rival"))
+    for path in ("audit-log", "audit-log/export.csv", "audit-log/export.jsonl", "audit"):
+        assert (await owner.open(f"/w/rival/settings/{path}")).status_code == 404
+
+
+async def test_the_short_address_leads_to_the_page_with_its_filters(owner: Browser, team: Team) -> None:
+    await owner.open("/w/acme/settings/audit?action=key.created")
+    assert (await owner.follow()).url.path == LOG
+    assert "action=key.created" in str(owner.shown and owner.shown.url)
+
+
+async def test_too_many_downloads_at_once_wait(owner: Browser, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "MOST_OF_WORKSPACE", 0)
+    answer = await owner.open(f"{LOG}/export.csv")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+
+
+async def test_a_reader_who_loses_access_gets_an_incomplete_file_and_its_place_is_free_again(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "CHECK_SECONDS", -1.0)
+    user = await user_store.find(team.owner.id)
+    assert user is not None
+    async with tenancy.changing_installation(team.owner) as change:
+        begun = await sessions.begin(change, user)
+
+    async def pieces() -> AsyncIterator[str]:
+        yield "one"
+        async with database.transaction():
+            await database.fetch("DELETE FROM session")
+        yield "two"
+
+    here = downloads.Downloads(lambda: False)
+    for _ in range(downloads.MOST + 1):
+        visitor = Visitor(begun.session, begun.token, Request())
+        answer = here.stream(
+            visitor,
+            team.workspace.id,
+            pieces(),
+            allowed=lambda: tenancy.seen(team.owner, team.slug),
+            media_type="x/y",
+            file_name="f",
+        )
+        sent: list[object] = []
+        with pytest.raises(NotAuthenticated):
+            async for piece in answer.iterator:
+                sent.append(piece)
+        assert sent in (["one"], [])

@@ -1,0 +1,139 @@
+"""Plan, workspace settings and audit log."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.access.actor import Actor
+from app.plans import service as plans
+from app.tenancy import service as tenancy
+from app.tenancy.workspace import BusinessHours
+from app.workspaces import service as workspaces
+from tests.conftest import Team, make_key
+from tests.web.conftest import Browser, rows
+
+WORKSPACE = "/w/acme/settings/workspace"
+PLAN = "/w/acme/settings/plan"
+LOG = "/w/acme/settings/audit-log"
+
+
+async def now_of(team: Team) -> workspaces.Workspace:
+    return (await tenancy.mine(team.owner))[0].workspace
+
+
+async def test_a_smaller_plan_is_chosen_after_reading_what_it_means(owner: Browser, team: Team) -> None:
+    for name in ("one", "two", "three"):
+        await make_key(team, name)
+    await owner.open(PLAN)
+    assert "3 of 10 keys on Scale" in owner.page and f'href="{PLAN}/starter"' in owner.page
+    await owner.open(f"{PLAN}/starter")
+    assert "All 3 go on working" in owner.page and "until 2 keys are revoked or expired" in owner.page
+    assert (await owner.send(f"{PLAN}/starter")).headers["location"] == PLAN
+    await owner.follow()
+    assert "3 of 2 keys on Starter" in owner.page and "a new one waits until 2 keys are" in owner.page
+    assert (await now_of(team)).plan == "starter"
+
+
+async def test_only_the_operator_can_assign_a_larger_plan(owner: Browser, team: Team) -> None:
+    await plans.change_plan(Actor.operator(), team.slug, "free")
+    await owner.open(PLAN)
+    assert "on request" in owner.page and f'href="{PLAN}/growth"' not in owner.page
+    csrf = {"csrf": dict(owner.form("/sign-out").values)["csrf"]}
+    assert (await owner.open(f"{PLAN}/growth")).status_code == 404
+    assert (await owner.open(f"{PLAN}/nonsense")).status_code == 404
+    assert (await owner.post(f"{PLAN}/growth", csrf, **owner.same_origin_headers)).status_code == 403
+    assert (await owner.post(f"{PLAN}/nonsense", csrf, **owner.same_origin_headers)).status_code == 422
+    assert (await now_of(team)).plan == "free"
+
+
+async def test_members_who_may_not_change_the_plan_see_plans_without_buttons(viewer: Browser, team: Team) -> None:
+    await viewer.open(PLAN)
+    assert "0 of 10 keys on Scale" in viewer.page and f'href="{PLAN}/' not in viewer.page
+    assert (await viewer.open(f"{PLAN}/free")).status_code == 404
+
+
+async def test_the_workspace_is_renamed_and_its_address_stays(owner: Browser, team: Team) -> None:
+    await owner.open(WORKSPACE)
+    answer = await owner.send(WORKSPACE, name=" Acme & Söhne ", timezone="Europe/Berlin")
+    assert answer.headers["location"] == f"{WORKSPACE}?done=yes"
+    found = await now_of(team)
+    assert (found.name, found.slug, found.timezone, found.business_hours) == ("Acme & Söhne", "acme", "Europe/Berlin", None)
+
+
+async def test_business_hours_are_not_in_the_form_and_stay_as_a_program_set_them(owner: Browser, team: Team) -> None:
+    hours = BusinessHours(("MONDAY", "SUNDAY"), "07:30", "19:00")
+    await workspaces.update(team.owner, team.slug, business_hours=hours)
+    await owner.open(WORKSPACE)
+    assert "usiness hours" not in owner.page
+    await owner.send(WORKSPACE, name="Acme Two")
+    found = await now_of(team)
+    assert (found.name, found.business_hours) == ("Acme Two", hours)
+
+
+async def test_faults_are_reported_at_their_fields_and_no_input_is_lost(owner: Browser, team: Team) -> None:
+    await owner.open(WORKSPACE)
+    before = await rows("audit_entry")
+    answer = await owner.send(WORKSPACE, name="", timezone="Moon/Crater")
+    assert answer.status_code == 422
+    assert {"name", "timezone"} == set(re.findall(r'id="(\w+)-fault"', owner.page))
+    assert dict(owner.form(WORKSPACE).values)["name"] == ""
+    assert await rows("audit_entry") == before
+
+
+async def test_members_who_may_not_change_the_workspace_can_read_it(viewer: Browser, team: Team) -> None:
+    await viewer.open(WORKSPACE)
+    assert "Time zone" in viewer.page
+    assert f'action="{WORKSPACE}"' not in viewer.page
+
+
+async def test_the_log_lists_the_newest_first_in_sentences(owner: Browser, team: Team) -> None:
+    key = (await make_key(team, "Billing")).key
+    await owner.open(WORKSPACE)
+    await owner.send(WORKSPACE, name="Acme Two")
+    await owner.open(LOG)
+    told = [owner.page.index(text) for text in ("Changed the name of the workspace", "Created the API key “Billing”")]
+    assert told == sorted(told)
+    assert "<del>Acme</del> → <ins>Acme Two</ins>" in owner.page
+    assert "203.0.113.9" in owner.page
+    await owner.open(f"{LOG}?target={key.id}")
+    assert "1 entry about" in owner.page and "Acme Two" not in owner.page.split("<tbody>")[1]
+
+
+async def test_the_log_is_paged_in_both_directions_without_gaps(owner: Browser, team: Team) -> None:
+    for n in range(60):
+        await workspaces.update(team.owner, team.slug, name=f"Name {n}")
+    await owner.open(LOG)
+    first = re.findall(r'<tr id="(aud_\w+)"', owner.page)
+    assert 'rel="prev"' not in owner.page
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', owner.page)
+    await owner.open(older)
+    second = re.findall(r'<tr id="(aud_\w+)"', owner.page)
+    assert (len(first), len(second), len({*first, *second})) == (50, 10, 60)
+    assert 'rel="next"' not in owner.page
+    (newer,) = re.findall(r'rel="prev" href="([^"]+)"', owner.page)
+    await owner.open(newer)
+    assert re.findall(r'<tr id="(aud_\w+)"', owner.page) == first
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["before=x", "before=-1", "before=99999999999999999999", "target=%ff", "after=0", "before=0", "target=key_x"],
+)
+async def test_every_query_of_the_log_is_answered(owner: Browser, team: Team, query: str) -> None:
+    await make_key(team)
+    assert (await owner.open(f"{LOG}?{query}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", [f"{LOG}?target=%00", f"{LOG}?%00", "/w/acme/settings/api-keys?q=a%00b", "/sign-in?next=%00", "/w/acme%00"]
+)
+async def test_a_nul_in_an_address_is_refused_before_any_database_sees_it(owner: Browser, path: str) -> None:
+    assert (await owner.open(path)).status_code == 400
+
+
+async def test_members_of_every_role_read_the_log(viewer: Browser, team: Team) -> None:
+    await make_key(team, "Billing")
+    assert (await viewer.open(LOG)).status_code == 200
+    assert "Billing" in viewer.page

@@ -40,6 +40,8 @@ class KeydeskError(Exception):
         super().__init__(message)
         self.message = message
         self.internal = internal
+        if internal:
+            self.add_note(internal)
 
 
 class Problem(KeydeskError):

@@ -27,8 +27,14 @@ LOCK_TIMEOUT: Final = "300ms"
 GIVEN_UP_SECONDS: Final = 0.4
 # For a server that no longer answers: a fold that waited for it forever would keep everything from being counted.
 SILENT_SECONDS: Final = 2.0
+# A statement of the next moment may succeed.
+MOMENTARY: Final = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # The values of `transaction_read_only` in PostgreSQL.
 READ_ONLY: Final = "on"
+
+
+class GivenUp(Unavailable):
+    """A statement or a lock took longer than a verification may wait. The next attempt may succeed."""
 
 
 class Hot(Protocol):
@@ -162,7 +168,8 @@ class HotPostgres:
                 place_kept = GIVEN_UP_SECONDS
                 connection.terminate()
                 if isinstance(error, UNAVAILABLE):
-                    raise Unavailable(internal=f"{what}: {error!r}") from error
+                    kind = GivenUp if isinstance(error, MOMENTARY) else Unavailable
+                    raise kind(internal=f"{what}: {error!r}") from error
                 raise
             self._idle.append(connection)
             return result

@@ -17,7 +17,7 @@ from typing import Final
 
 from app import database, runtime
 from app.database import Engine, hot_path
-from app.database.hot_path import Hot, Row
+from app.database.hot_path import GivenUp, Hot, Row
 from app.errors import Unavailable
 from app.keys import store as key_store
 from app.pace import in_slices
@@ -31,6 +31,8 @@ FOLD_SECONDS: Final = 0.5
 FEW_USES: Final = 2_000
 MANY_USES: Final = 20_000
 MOST_WAITING_SECONDS: Final = 5.0
+# Pages and jobs wait longer for a slow database than the 0.4 s of a verification.
+PATIENCE_SECONDS: Final = 2.0
 # A node whose folds counted nothing for so long appends nothing: the log must not grow.
 MOST_BEHIND_SECONDS: Final = 2.0
 MOST_USES: Final = 100_000
@@ -124,6 +126,15 @@ class UsageLog:
 
         The fold is a task of its own: callers that give up do not end it, and those that come meanwhile share it.
         """
+        until = _time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._settle()
+            except GivenUp:
+                if _time() > until:
+                    raise
+
+    async def _settle(self) -> None:
         hot, uses = await self.open(), self._uses
         if await hot.is_log_empty():
             # Another process has counted them.

@@ -273,6 +273,27 @@ async def test_a_reader_that_gives_up_does_not_end_the_fold(db: None, monkeypatc
     assert len(folds) == 1
 
 
+async def test_a_reader_waits_longer_for_a_lock_than_a_verification(team: Team) -> None:
+    if database.is_sqlite():
+        pytest.skip("SQLite's readers wait for no lock")
+    key = (await make_key(team)).key
+    await log.current().append([use(key.id)])
+    locked = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.transaction():
+            await database.fetch("LOCK TABLE usage_log IN ACCESS EXCLUSIVE MODE")
+            locked.set()
+            await asyncio.sleep(1.0)
+
+    holding = asyncio.create_task(hold())
+    await locked.wait()
+    with pytest.raises(Unavailable):
+        await (await log.current().open()).is_log_empty()
+    assert [row[-1] for row in (await stored())["hours"]] == [1]
+    await holding
+
+
 async def test_a_change_that_depends_on_use_counts_what_was_answered_meanwhile(team: Team) -> None:
     key = (await make_key(team)).key
     before = asyncio.create_task(log.current().append([use(key.id)]))

@@ -23,6 +23,7 @@ class Action(StrEnum):
     READ_KEYS = auto()
     READ_USAGE = auto()
     READ_AUDIT = auto()
+    EXPORT_AUDIT = auto()
     READ_MANAGEMENT_KEYS = auto()
     VERIFY_API_KEY = auto()
     CREATE_API_KEY = auto()
@@ -73,6 +74,8 @@ RULES: Final[dict[Action, Rule]] = {
     Action.READ_KEYS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
     Action.READ_USAGE: Rule(Role.VIEWER, Scope.USAGE_READ, _READ),
     Action.READ_AUDIT: Rule(Role.VIEWER, Scope.AUDIT_READ, _READ),
+    # A file with everybody's addresses leaves. A program reads the same entries page by page, with a scope of its own.
+    Action.EXPORT_AUDIT: Rule(Role.VIEWER, None, _READ, recent=True),
     Action.READ_MANAGEMENT_KEYS: Rule(Role.OWNER, None, _READ),
     Action.VERIFY_API_KEY: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
     Action.CREATE_API_KEY: Rule(Role.EDITOR, Scope.KEYS_WRITE),

@@ -131,18 +131,13 @@ async def actions(access: Access) -> list[str]:
     return sorted(await store.actions(access.workspace.id))
 
 
-async def export(access: Access, form: Format, filter: EntryFilter = EntryFilter()) -> AsyncIterator[str]:
-    """The text of a file with all entries that match and exist now, oldest first, in pieces, with rests for other work."""
-    access.require(Action.READ_AUDIT)
-    filter, workspace = _checked(filter), access.workspace
-    head = await store.head(workspace.id)
-    writer = _writer(form, access, filter, head)
-    yield writer.begin()
-    after = 0
-    while found := await store.linked(workspace.id, filter, after=after, until=head.length, limit=_PIECE):
-        yield "".join([writer.line(each) async for each in in_slices(found)])
-        after = found[-1].entry.position
-    yield writer.end()
+def export(access: Access, form: Format, filter: EntryFilter = EntryFilter()) -> AsyncIterator[str]:
+    """The text of a file with all entries that match and exist now, oldest first, in pieces, with rests for other work.
+
+    Raises, before the first piece: NotAllowed, ConfirmationNeeded, ValidationFailed.
+    """
+    access.require_recent(Action.EXPORT_AUDIT)
+    return _pieces(access, form, _checked(filter))
 
 
 async def count(access: Access, filter: EntryFilter = EntryFilter()) -> int:
@@ -158,6 +153,18 @@ async def rewrap_keys() -> None:
         wrapped = (await store.head(chain)).wrapped_key
         if not known.is_current(wrapped):
             await store.set_key(chain, known.wrap(known.unwrap(wrapped, chain), chain))
+
+
+async def _pieces(access: Access, form: Format, filter: EntryFilter) -> AsyncIterator[str]:
+    workspace = access.workspace
+    head = await store.head(workspace.id)
+    writer = _writer(form, access, filter, head)
+    yield writer.begin()
+    after = 0
+    while found := await store.linked(workspace.id, filter, after=after, until=head.length, limit=_PIECE):
+        yield "".join([writer.line(each) async for each in in_slices(found)])
+        after = found[-1].entry.position
+    yield writer.end()
 
 
 def _checked(filter: EntryFilter) -> EntryFilter:

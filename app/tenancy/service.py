@@ -53,6 +53,11 @@ class Access:
         if any(thing.workspace_id != self.workspace.id for thing in things):
             raise RuntimeError("what is read belongs to another workspace")
 
+    def require_recent(self, action: Action, *things: InWorkspace) -> None:
+        """Like `require`, for reading what requires a recent password. Also raises ConfirmationNeeded."""
+        self.require(action, *things)
+        policy.require_recent(self.actor, action, self.now)
+
     def may(self, action: Action) -> bool:
         """Like `require` but returns a bool, for pages that hide what the user cannot do."""
         return policy.may(self.actor, self.role, action, suspended=self.workspace.suspended_at is not None)

@@ -17,6 +17,7 @@ from app.audit import service as audit
 from app.audit.entry import LONGEST_SEARCH, EntryFilter
 from app.audit.export import file_name
 from app.downloads import Format
+from app.errors import ConfirmationNeeded
 from app.keys.secret import mask_secrets
 from app.paging import Position, Window
 from app.tenancy import service as tenancy
@@ -53,14 +54,19 @@ async def log(page: NamedDependency[Page]) -> Response[str]:
 
 @get([f"{LOG}/export.{form}" for form in Format])
 async def export(page: NamedDependency[Page], downloads: NamedDependency[Downloads]) -> Response[Any]:
-    """All entries that match the filters of the page, oldest first."""
+    """All entries that match the filters of the page, oldest first. Leads to the page that asks for the password, if it has to be
+    given again, and from there back to the log."""
     form = Format(page.path.rpartition(".")[2])
-    page.require(Action.READ_AUDIT)
+    try:
+        pieces = audit.export(page.access, form, filter_from(page.query, page.zone))
+    except ConfirmationNeeded:
+        filtered = page.to("settings", "audit-log", **nonempty_filters(page.query), done="confirmed")
+        return page.go(with_query("/account/confirm", next=filtered))
     return downloads.stream(
         page.signed_in,
         page.access.workspace.id,
-        audit.export(page.access, form, filter_from(page.query, page.zone)),
-        allowed=lambda: tenancy.reading(page.actor, page.slug, Action.READ_AUDIT),
+        pieces,
+        allowed=lambda: tenancy.reading(page.actor, page.slug, Action.EXPORT_AUDIT),
         media_type=form.media_type,
         file_name=file_name(page.slug, page.now, form),
     )

@@ -7,12 +7,14 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app import database
-from app.access.actor import Actor, Request
+from app.access.actor import Actor, ActorKind, Request, Scope
+from app.access.policy import RECENT
 from app.audit import exported, store
 from app.audit import service as audit
 from app.audit.checking import ALTERED, MISSING, NOT_AS_NOTED, NOT_THE_HEAD
@@ -20,7 +22,7 @@ from app.audit.entry import EntryFilter
 from app.audit.export import COLUMNS
 from app.audit.exported import CUT, OUT_OF_PLACE, ExportFault
 from app.downloads import Format
-from app.errors import NotAllowed, StartRefused
+from app.errors import ConfirmationNeeded, NotAllowed, StartRefused
 from app.gateway_tokens import service as gateway_tokens
 from app.keys import service as keys
 from app.keys.key import Reason
@@ -102,6 +104,16 @@ async def test_an_export_is_for_those_who_may_read_the_log(team: Team) -> None:
     assert len(await exported_lines(access)) > 0
     with pytest.raises(NotAllowed):
         await exported_lines(Access(Actor.user("usr_none", "Nobody"), access.workspace, None, access.now))
+
+
+async def test_an_export_requires_a_recent_password_and_is_not_for_management_keys(team: Team) -> None:
+    access = await seen(team.viewer, team.slug)
+    long_ago = replace(team.viewer, authenticated_at=access.now - RECENT - 1)
+    with pytest.raises(ConfirmationNeeded):
+        audit.export(replace(access, actor=long_ago), Format.CSV)
+    program = Actor(ActorKind.MANAGEMENT_KEY, "mgk_x", "CI", team.owner.id, team.workspace.id, frozenset(Scope))
+    with pytest.raises(NotAllowed, match="management key cannot"):
+        audit.export(replace(access, actor=program), Format.CSV)
 
 
 async def test_an_export_larger_than_a_piece_is_complete(team: Team) -> None:

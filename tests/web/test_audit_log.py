@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app import database
-from app.access.actor import Request
+from app.access.actor import Actor, Request
 from app.clock import DAY, from_datetime
 from app.errors import NotAuthenticated
 from app.keys import service as keys
@@ -25,7 +25,8 @@ from app.web.framework import downloads
 from app.web.framework.session_auth import Visitor
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
-from tests.web.conftest import Browser
+from tests.support.users import PASSWORD, make_owner
+from tests.web.conftest import Browser, later
 
 LOG = "/w/acme/settings/audit-log"
 NOON = from_datetime(datetime(2026, 11, 24, 12, tzinfo=UTC))
@@ -50,7 +51,7 @@ def actions(page: str) -> list[str]:
 
 
 def files(page: str) -> dict[str, str]:
-    found = re.findall(r'href="([^"]+/export\.(csv|jsonl)[^"]*)" download', page)
+    found = re.findall(r'href="([^"]+/export\.(csv|jsonl)[^"]*)"', page)
     return {form: html.unescape(address) for address, form in found}
 
 
@@ -114,6 +115,31 @@ async def test_the_files_contain_what_the_page_shows_of_all_its_pages(owner: Bro
     lines = [json.loads(line) for line in (await owner.open(addresses["jsonl"])).text.splitlines()]
     assert lines[0]["filter"] == {"action": "workspace.updated", "search": "name"}
     assert [line["position"] for line in lines[1:-1]] == [*range(1, 61), 64]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+async def test_an_export_needs_a_recent_password_and_the_log_does_not(browser: Browser, form: str) -> None:
+    user, workspace = await make_owner()
+    await make_key(Team(workspace, *[Actor.user(user.id, user.name)] * 3), "Billing")
+    await browser.open("/sign-in")
+    await browser.send("/sign-in", email=user.email, password=PASSWORD)
+    await browser.open(f"{LOG}?action=key.created&q=bill&until=2999-01-01")
+    address = files(browser.page)[form]
+    assert "Billing" in (await browser.open(address)).text
+    await later(11)
+    refused = await browser.open(address)
+    assert (refused.status_code, refused.text) == (303, "")
+    await browser.follow()
+    assert (await browser.send("/account/confirm", confirmPassword="not my password at all")).status_code == 422
+    assert (await browser.open(address)).status_code == 303
+    await browser.follow()
+    await browser.send("/account/confirm", confirmPassword=PASSWORD)
+    await browser.follow()
+    assert files(browser.page)[form] == address and "Your password is confirmed" in browser.page
+    assert "Billing" in (await browser.open(address)).text
+    await later(11)
+    await browser.open(LOG)
+    assert actions(browser.page) == ["Created", "Founded"]
 
 
 async def test_pages_and_files_keep_the_filters(owner: Browser, team: Team) -> None:

@@ -14,6 +14,7 @@ from app.alerts.alert import Alert, DueAlert, Kind, Resolution, State
 from app.catalogue import Catalogue
 from app.database.sql import newest_first
 from app.keys import store as key_store
+from app.keys.key import ApiKey
 from app.paging import Page, Window
 
 _COLUMNS: Final = (
@@ -45,18 +46,19 @@ async def page(workspace_id: str, now: int, filter: AlertFilter, window: Window)
     return window.page(await _select(now, f"WHERE {where}{bounds} {order}", *arguments, *more))
 
 
-async def newest(workspace_id: str, now: int, limit: int, filter: AlertFilter) -> list[Alert]:
-    """The newest first; those raised together by what they are about."""
+async def newest(workspace_id: str, now: int, limit: int, filter: AlertFilter, known: Collection[ApiKey] = ()) -> list[Alert]:
+    """The newest first; those raised together by what they are about. Keys that are `known` are not read again."""
     where, arguments = _where(workspace_id, catalogue.current(), now, filter)
     order = "ORDER BY n.at DESC, n.about, n.key, n.kind, n.days LIMIT {}"
-    return await _select(now, f"WHERE {where} {order}", *arguments, limit)
+    return await _select(now, f"WHERE {where} {order}", *arguments, limit, known=known)
 
 
-async def of_keys(key_ids: Collection[str], now: int, most: int) -> dict[str, list[Alert]]:
+async def of_keys(keys: Collection[ApiKey], now: int, most: int) -> dict[str, list[Alert]]:
     """The newest alerts of each key."""
-    marks = ", ".join("{}" for _ in key_ids)
+    marks = ", ".join("{}" for _ in keys)
     found: dict[str, list[Alert]] = {}
-    for alert in await _select(now, f"WHERE n.key IN ({marks}) ORDER BY n.at DESC, n.id", *key_ids):
+    rest = f"WHERE n.key IN ({marks}) ORDER BY n.at DESC, n.id"
+    for alert in await _select(now, rest, *(key.id for key in keys), known=keys):
         if len(own := found.setdefault(alert.key.id, [])) < most:
             own.append(alert)
     return found
@@ -114,14 +116,15 @@ def _where(workspace_id: str, known: Catalogue, now: int, filter: AlertFilter) -
     return text, [str(each) if isinstance(each, Kind) else each for each in arguments]
 
 
-async def _select(now: int, rest: str, *arguments: Any) -> list[Alert]:
+async def _select(now: int, rest: str, *arguments: Any, known: Collection[ApiKey] = ()) -> list[Alert]:
     is_open, given = conditions.is_open(catalogue.current(), now)
     rows = await database.fetch(f"SELECT {_COLUMNS}, COALESCE({is_open}, FALSE) AS is_open {_FROM} {rest}", *given, *arguments)
-    keys = await key_store.by_id({row["key"] for row in rows})
+    keys = {key.id: key for key in known}
+    keys |= await key_store.by_id({row["key"] for row in rows} - keys.keys())
     return [_alert(row, keys) for row in rows]
 
 
-def _alert(row: dict[str, Any], keys: dict[str, Any]) -> Alert:
+def _alert(row: dict[str, Any], keys: dict[str, ApiKey]) -> Alert:
     by = row["resolved_by_kind"]
     return Alert(
         id=row["id"],

@@ -90,9 +90,17 @@ async def unlearned(key_id: str, since: int) -> Unlearned:
 
 async def expectations(workspace_ids: Collection[str]) -> dict[str, dict[str, dict[Kind, frozenset[str]]]]:
     """Workspace → key → kind → values; those of the workspace itself are under the empty key."""
-    rows = await database.tuples(
-        f"SELECT workspace, key, kind, value FROM alert_expectation WHERE workspace IN ({_marks(workspace_ids)})", *workspace_ids
-    )
+    return await _expectations(f"workspace IN ({_marks(workspace_ids)})", *workspace_ids)
+
+
+async def expectations_of(workspace_id: str, key_ids: Collection[str]) -> dict[str, dict[Kind, frozenset[str]]]:
+    """Key → kind → values, for the keys among these that have any."""
+    found = await _expectations(f"workspace = {{}} AND key IN ({_marks(key_ids)})", workspace_id, *key_ids)
+    return found.get(workspace_id, {})
+
+
+async def _expectations(where: str, *arguments: str) -> dict[str, dict[str, dict[Kind, frozenset[str]]]]:
+    rows = await database.tuples(f"SELECT workspace, key, kind, value FROM alert_expectation WHERE {where}", *arguments)
     found: dict[str, dict[str, dict[Kind, frozenset[str]]]] = {}
     for workspace, key, kind, value in rows:
         of_key = found.setdefault(workspace, {}).setdefault(key, {})

@@ -59,6 +59,13 @@ async def open_alerts(access: Access) -> list[Alert]:
     return await newest(access, MOST_SHOWN, _OPEN)
 
 
+async def open_of_key(access: Access, key: ApiKey, limit: int) -> list[Alert]:
+    """Alerts about a key that still require action, newest first, in one statement."""
+    access.require(Action.READ_KEYS, key)
+    filter = AlertFilter(states=(State.OPEN,), key_id=key.id)
+    return await alert_store.newest(access.workspace.id, access.now, limit, filter, known=[key])
+
+
 async def past_alerts(access: Access, limit: int) -> list[Alert]:
     """Alerts that require no action any more, newest first."""
     return await newest(access, limit, AlertFilter(states=(State.RESOLVED,)))
@@ -123,7 +130,7 @@ async def resolve(actor: Actor, alert_id: str, resolution: Resolution, *, always
 async def of_keys(access: Access, keys: Sequence[ApiKey]) -> dict[str, list[Alert]]:
     """The alerts of keys of the workspace, newest first, at most MOST_SHOWN of each, in one statement."""
     access.require(Action.READ_KEYS, *keys)
-    return await alert_store.of_keys([key.id for key in keys], access.now, MOST_SHOWN)
+    return await alert_store.of_keys(keys, access.now, MOST_SHOWN)
 
 
 async def expectations(access: Access, key: ApiKey) -> dict[Kind, frozenset[str]]:
@@ -134,7 +141,7 @@ async def expectations(access: Access, key: ApiKey) -> dict[Kind, frozenset[str]
 async def expectations_of_keys(access: Access, keys: Sequence[ApiKey]) -> dict[str, dict[Kind, frozenset[str]]]:
     """What was marked as expected, for the keys that have any of it; in one statement."""
     access.require(Action.READ_KEYS, *keys)
-    return (await incident_store.expectations([access.workspace.id])).get(access.workspace.id, {})
+    return await incident_store.expectations_of(access.workspace.id, [key.id for key in keys])
 
 
 async def set_expected(actor: Actor, key_id: str, kind: Kind, *, expected: bool, slug: str | None = None) -> ApiKey:
@@ -143,9 +150,7 @@ async def set_expected(actor: Actor, key_id: str, kind: Kind, *, expected: bool,
     async with keys.changing(actor, key_id, Action.RESOLVE_ALERT, slug) as (change, key):
         if kind in DATED:
             raise ValidationFailed(FieldProblem("kind", "INVALID", "Alerts about dates cannot be expected."))
-        known = (
-            (await incident_store.expectations([key.workspace_id])).get(key.workspace_id, {}).get(key.id, {}).get(kind, frozenset())
-        )
+        known = (await incident_store.expectations_of(key.workspace_id, [key.id])).get(key.id, {}).get(kind, frozenset())
         if expected and ALWAYS not in known:
             await incident_store.expect(key.workspace_id, key.id, kind, [ALWAYS], change.now)
             await audit.record(change, events.TAUGHT, key.id, name=key.name, kind=str(kind), value=ALWAYS)

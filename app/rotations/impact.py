@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,18 +41,17 @@ class Impact:
     verdict: Verdict
 
 
-async def impact(access: Access, key: ApiKey) -> Impact:
-    """The use that revoking a key would cut off. Raises NotAllowed."""
-    return (await impacts(access, [key]))[key.id]
+async def impact(access: Access, key: ApiKey, callers: list[Caller] | None = None) -> Impact:
+    """The use that revoking a key would cut off. `callers`: the key's, if they were read already. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, key)
+    known = await caller_service.of_keys(access, [key]) if callers is None else {key.id: callers}
+    return (await _impacts(access, [key], known))[key.id]
 
 
 async def impacts(access: Access, keys: Collection[ApiKey]) -> dict[str, Impact]:
     """`impact` of several keys of the workspace, in two statements; every key is in the result. Raises NotAllowed."""
     access.require(Action.READ_USAGE, *keys)
-    now = access.now
-    counted = await usage_store.sums([key.id for key in keys], [hour_of(now) - span for span in (HOUR, DAY, _MONTH)])
-    callers = await caller_service.of_keys(access, keys)
-    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), callers[key.id], now) async for key in in_slices(keys)}
+    return await _impacts(access, keys, await caller_service.of_keys(access, keys))
 
 
 def verdict(key: ApiKey, now: int) -> Verdict:
@@ -61,6 +60,12 @@ def verdict(key: ApiKey, now: int) -> Verdict:
         return Verdict.QUIET
     recent = key.last_used_at > now - HOUR
     return Verdict.BUSY if recent and key.status(now) is Status.ACTIVE else Verdict.IN_USE
+
+
+async def _impacts(access: Access, keys: Collection[ApiKey], callers: Mapping[str, list[Caller]]) -> dict[str, Impact]:
+    now = access.now
+    counted = await usage_store.sums([key.id for key in keys], [hour_of(now) - span for span in (HOUR, DAY, _MONTH)])
+    return {key.id: _impact(key, counted.get(key.id, [0, 0, 0]), callers[key.id], now) async for key in in_slices(keys)}
 
 
 def _impact(key: ApiKey, counted: list[int], callers: list[Caller], now: int) -> Impact:

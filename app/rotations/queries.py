@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +14,12 @@ from app.errors import NotFound
 from app.keys import store as key_store
 from app.keys.key import ApiKey
 from app.paging import Page, Window
-from app.rotations import store
+from app.rotations import lineage_store, store
 from app.rotations.rotation import ROTATION_ID, Progress, Rotation, evaluate_progress
 from app.tenancy import service as tenancy
 from app.tenancy.service import Access
 from app.usage import caller_store
+from app.usage.caller import Caller
 
 WHAT: Final = "rotation"
 # Bounds the age of what only time changes, such as a caller that begins to count as moved.
@@ -31,6 +32,16 @@ class Relatives:
 
     predecessor: ApiKey | None
     successor: ApiKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A key's lineage, oldest first; its open rotation, else its latest one, None if it never had one; and its callers, newest
+    first."""
+
+    line: list[ApiKey]
+    progress: Progress | None
+    callers: list[Caller]
 
 
 async def get(actor: Actor, rotation_id: str) -> Progress:
@@ -67,22 +78,26 @@ async def of_key(access: Access, key: ApiKey) -> Progress | None:
     return (await of_keys(access, [key])).get(key.id)
 
 
-async def lineage(access: Access, key: ApiKey) -> list[ApiKey]:
-    """The lineage of a key: its predecessors, itself and its successors, oldest first."""
-    return (await lineages(access, [key]))[key.id]
+async def succession(access: Access, key: ApiKey) -> Succession:
+    """What came before a key and comes after it, and who uses it, in four statements, none of which reads the key again."""
+    access.require(Action.READ_ROTATIONS, key)
+    access.require(Action.READ_USAGE, key)
+    line, rotations = await lineage_store.line_of(key.id)
+    latest = [rotation for rotation in rotations if key.id in rotation.key_ids][-1:]
+    key_ids = {key.id}.union(*(rotation.key_ids for rotation in latest))
+    known = await _with_others(access, [key], line | key_ids)
+    callers = await caller_store.of_keys(key_ids)
+    progress = await _evaluated(latest, known, callers, access.now)
+    return Succession(_oldest_first(known, line), progress[0] if progress else None, callers.get(key.id, []))
 
 
 async def lineages(access: Access, keys: Collection[ApiKey], action: Action = Action.READ_ROTATIONS) -> dict[str, list[ApiKey]]:
-    """The lineage of each key, in two statements; every id is in the result."""
+    """The lineage of each key, its predecessors, itself and its successors, oldest first, in two statements; every id is in the
+    result."""
     access.require(action, *keys)
-    lines = await store.lines_of([key.id for key in keys])
-    known = {key.id: key for key in keys}
-    others = {key_id for line in lines.values() for key_id in line} - known.keys()
-    known |= {key.id: key for key in await key_store.find_many(access.workspace.id, sorted(others))}
-    return {
-        key_id: sorted((known[each] for each in line if each in known), key=lambda member: (member.created_at, member.id))
-        for key_id, line in lines.items()
-    }
+    lines = await lineage_store.lines_of([key.id for key in keys])
+    known = await _with_others(access, keys, {key_id for line in lines.values() for key_id in line})
+    return {key_id: _oldest_first(known, line) for key_id, line in lines.items()}
 
 
 async def open_rotations(access: Access) -> list[Progress]:
@@ -117,7 +132,7 @@ async def relatives(access: Access, keys: Collection[ApiKey]) -> dict[str, Relat
     """Predecessor and successor of keys of the workspace; every id is in the result."""
     access.require(Action.READ_ROTATIONS, *keys)
     key_ids = [key.id for key in keys]
-    before, after = await store.predecessors(key_ids), await store.successors(key_ids)
+    before, after = await lineage_store.predecessors(key_ids), await lineage_store.successors(key_ids)
     found = await key_store.by_id({*before.values(), *after.values()})
     return {key_id: Relatives(found.get(before.get(key_id, "")), found.get(after.get(key_id, ""))) for key_id in key_ids}
 
@@ -125,34 +140,48 @@ async def relatives(access: Access, keys: Collection[ApiKey]) -> dict[str, Relat
 async def progress_of(rotations: Iterable[Rotation], now: int) -> list[Progress]:
     """The progress of rotations, in their order, in a constant number of statements."""
     in_order = list(rotations)
-    found = await _read_progress(in_order, now)
-    # The keys were read after the rotation. If a key has ended, the rotation may meanwhile have ended or got another successor.
+    key_ids = {key_id for rotation in in_order for key_id in rotation.key_ids}
+    return await _evaluated(in_order, await key_store.by_id(key_ids), await caller_store.of_keys(key_ids), now)
+
+
+async def _evaluated(
+    rotations: list[Rotation], keys: Mapping[str, ApiKey], callers: Mapping[str, Sequence[Caller]], now: int
+) -> list[Progress]:
+    """The progress of rotations with these keys and their callers."""
+    dismissed = await store.dismissed([rotation.id for rotation in rotations])
+    found = [_progress(rotation, keys, callers, dismissed, now) for rotation in rotations]
+    # Keys are read after the rotation. If one has ended, the rotation may meanwhile have ended or got another successor.
     over = [
-        rotation.id for rotation, progress in zip(in_order, found, strict=True) if rotation.ending is None and not progress.is_open
+        rotation.id for rotation, progress in zip(rotations, found, strict=True) if rotation.ending is None and not progress.is_open
     ]
     fresh = await store.by_id(over)
-    changed = {rotation.id: fresh[rotation.id] for rotation in in_order if rotation.id in fresh and fresh[rotation.id] != rotation}
+    changed = {rotation.id: fresh[rotation.id] for rotation in rotations if rotation.id in fresh and fresh[rotation.id] != rotation}
     if not changed:
         return found
-    return await progress_of([changed.get(rotation.id, rotation) for rotation in in_order], now)
+    return await progress_of([changed.get(rotation.id, rotation) for rotation in rotations], now)
 
 
-async def _read_progress(rotations: list[Rotation], now: int) -> list[Progress]:
-    key_ids = {key_id for rotation in rotations for key_id in (rotation.predecessor_id, rotation.successor_id)}
-    keys, callers = await key_store.by_id(key_ids), await caller_store.of_keys(key_ids)
-    dismissed = await store.dismissed([rotation.id for rotation in rotations])
-    return [
-        evaluate_progress(
-            rotation,
-            keys[rotation.predecessor_id],
-            keys[rotation.successor_id],
-            callers.get(rotation.predecessor_id, ()),
-            callers.get(rotation.successor_id, ()),
-            now,
-            dismissed.get(rotation.id, frozenset()),
-        )
-        for rotation in rotations
-    ]
+def _progress(
+    rotation: Rotation,
+    keys: Mapping[str, ApiKey],
+    callers: Mapping[str, Sequence[Caller]],
+    dismissed: Mapping[str, frozenset[str]],
+    now: int,
+) -> Progress:
+    old, new = rotation.key_ids
+    on_old, on_new = callers.get(old, ()), callers.get(new, ())
+    return evaluate_progress(rotation, keys[old], keys[new], on_old, on_new, now, dismissed.get(rotation.id, frozenset()))
+
+
+async def _with_others(access: Access, keys: Collection[ApiKey], key_ids: Collection[str]) -> dict[str, ApiKey]:
+    """The keys with these ids by id: the given ones, and the others as they are read now."""
+    known = {key.id: key for key in keys}
+    others = await key_store.find_many(access.workspace.id, sorted(set(key_ids) - known.keys()))
+    return known | {key.id: key for key in others}
+
+
+def _oldest_first(known: Mapping[str, ApiKey], line: Collection[str]) -> list[ApiKey]:
+    return sorted((known[each] for each in line if each in known), key=lambda key: (key.created_at, key.id))
 
 
 async def workspace_of(rotation_id: str) -> str:

@@ -69,6 +69,11 @@ class Rotation:
     ending: Ending | None = None
 
     @property
+    def key_ids(self) -> tuple[str, str]:
+        """Predecessor and successor."""
+        return self.predecessor_id, self.successor_id
+
+    @property
     def latest_deadline(self) -> int:
         """The latest deadline that an extension can set."""
         return self.started_at + LATEST_DEADLINE

@@ -19,9 +19,9 @@ from app.rotations.impact import Impact, Verdict, impact, impacts, verdict
 from app.rotations.queries import (
     WHAT,
     Relatives,
+    Succession,
     count,
     get,
-    lineage,
     lineages,
     of_key,
     of_keys,
@@ -30,6 +30,7 @@ from app.rotations.queries import (
     relatives,
     require,
     reread,
+    succession,
     version_mark,
     workspace_of,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Impact",
     "Relatives",
     "Started",
+    "Succession",
     "SuccessorInUse",
     "Verdict",
     "anything_due",
@@ -60,7 +62,6 @@ __all__ = [
     "get",
     "impact",
     "impacts",
-    "lineage",
     "lineages",
     "of_key",
     "of_keys",
@@ -71,6 +72,7 @@ __all__ = [
     "require",
     "reread",
     "start",
+    "succession",
     "verdict",
     "version_mark",
 ]

@@ -12,11 +12,11 @@ from app.keys.idempotency import IDEMPOTENCY_LASTS, IdempotencyKey
 from app.paging import Page, Window
 from app.rotations.rotation import Ending, OnDeadline, Outcome, Rotation, State
 
-_SELECT: Final = (
-    "SELECT r.id, r.workspace, r.predecessor, r.successor, r.started_at, r.started_by_kind, r.started_by_id, r.started_by_name,"
+COLUMNS: Final = (
+    "r.id, r.workspace, r.predecessor, r.successor, r.started_at, r.started_by_kind, r.started_by_id, r.started_by_name,"
     " r.deadline, r.on_deadline, r.quiet_period, r.ended_at, r.ended_by_kind, r.ended_by_id, r.ended_by_name, r.outcome"
-    " FROM rotation r"
 )
+_SELECT: Final = f"SELECT {COLUMNS} FROM rotation r"
 _KEYS: Final = " JOIN api_key p ON p.id = r.predecessor JOIN api_key s ON s.id = r.successor"
 # A rotation is open only while both its keys live, whether or not its end was stored.
 _OPEN: Final = f"r.ended_at IS NULL AND {living('p')} AND {living('s')}"
@@ -53,7 +53,7 @@ async def workspace_of(rotation_id: str) -> str | None:
 
 async def find(workspace_id: str, rotation_id: str) -> Rotation | None:
     rows = await database.fetch(f"{_SELECT} WHERE r.workspace = {{}} AND r.id = {{}}", workspace_id, rotation_id)
-    return _rotation(rows[0]) if rows else None
+    return rotation_of(rows[0]) if rows else None
 
 
 async def by_id(rotation_ids: Collection[str]) -> dict[str, Rotation]:
@@ -61,12 +61,12 @@ async def by_id(rotation_ids: Collection[str]) -> dict[str, Rotation]:
     if not rotation_ids:
         return {}
     marks = ", ".join("{}" for _ in rotation_ids)
-    return {row["id"]: _rotation(row) for row in await database.fetch(f"{_SELECT} WHERE r.id IN ({marks})", *rotation_ids)}
+    return {row["id"]: rotation_of(row) for row in await database.fetch(f"{_SELECT} WHERE r.id IN ({marks})", *rotation_ids)}
 
 
 async def mark(rotation: Rotation) -> tuple[object, ...]:
     """A version text that changes whenever the rotation, its keys or their callers do, from one statement."""
-    keys = (rotation.predecessor_id, rotation.successor_id)
+    keys = rotation.key_ids
     rows = await database.fetch(
         "SELECT w.revision, (SELECT sum(last_used_at) FROM key_last_used WHERE key IN ({}, {})) AS used,"
         " (SELECT count(*) FROM caller WHERE key IN ({}, {})) AS callers,"
@@ -80,11 +80,11 @@ async def mark(rotation: Rotation) -> tuple[object, ...]:
 async def open_with_webhooks(now: int, *, limit: int = 10_000) -> list[tuple[Rotation, str]]:
     """Open rotations of workspaces with a webhook, each with the state that was announced last."""
     rows = await database.fetch(
-        f"{_SELECT.replace(' FROM', ', r.announced_state FROM')}{_KEYS} JOIN workspace w ON w.id = r.workspace"
+        f"SELECT {COLUMNS}, r.announced_state FROM rotation r{_KEYS} JOIN workspace w ON w.id = r.workspace"
         f" WHERE w.webhooks > 0 AND {_OPEN} ORDER BY r.workspace, r.id LIMIT {{}}",
         *(now, now, limit),
     )
-    return [(_rotation(row), _announced(row)) for row in rows]
+    return [(rotation_of(row), _announced(row)) for row in rows]
 
 
 async def announced_state(rotation_id: str) -> str:
@@ -102,14 +102,14 @@ def _announced(row: dict[str, Any]) -> str:
 async def find_repeat(scope: bytes, now: int) -> tuple[Rotation, bytes] | None:
     """The rotation that an idempotency key started, and the digest of its input: for 24 hours, and as long as it is open."""
     rows = await database.fetch(
-        f"{_SELECT.replace(' FROM', ', r.repeat_input FROM')}{_KEYS} WHERE r.repeat_scope = {{}}"
+        f"SELECT {COLUMNS}, r.repeat_input FROM rotation r{_KEYS} WHERE r.repeat_scope = {{}}"
         f" AND (r.started_at >= {{}} OR ({_OPEN})) ORDER BY r.started_at DESC LIMIT 1",
         scope,
         now - IDEMPOTENCY_LASTS,
         now,
         now,
     )
-    return (_rotation(rows[0]), bytes(rows[0]["repeat_input"])) if rows else None
+    return (rotation_of(rows[0]), bytes(rows[0]["repeat_input"])) if rows else None
 
 
 async def unended(key_id: str) -> list[Rotation]:
@@ -117,7 +117,7 @@ async def unended(key_id: str) -> list[Rotation]:
     rows = await database.fetch(
         f"{_SELECT} WHERE r.ended_at IS NULL AND (r.predecessor = {{}} OR r.successor = {{}}) ORDER BY r.started_at", key_id, key_id
     )
-    return [_rotation(row) for row in rows]
+    return [rotation_of(row) for row in rows]
 
 
 async def latest_of_keys(key_ids: Collection[str]) -> dict[str, Rotation]:
@@ -129,56 +129,8 @@ async def latest_of_keys(key_ids: Collection[str]) -> dict[str, Rotation]:
         f"{_SELECT} WHERE r.predecessor IN ({marks}) OR r.successor IN ({marks}) ORDER BY r.started_at, r.id", *key_ids, *key_ids
     )
     # No key starts a rotation while it has an open one, so the latest one is the open one if there is any.
-    rotations, wanted = [_rotation(row) for row in rows], set(key_ids)
-    return {
-        key_id: rotation
-        for rotation in rotations
-        for key_id in (rotation.predecessor_id, rotation.successor_id)
-        if key_id in wanted
-    }
-
-
-async def predecessors(key_ids: Collection[str]) -> dict[str, str]:
-    """The predecessor of each key."""
-    if not key_ids:
-        return {}
-    marks = ", ".join("{}" for _ in key_ids)
-    rows = await database.fetch(f"SELECT predecessor, successor FROM rotation WHERE successor IN ({marks})", *key_ids)
-    return {row["successor"]: row["predecessor"] for row in rows}
-
-
-async def successors(key_ids: Collection[str]) -> dict[str, str]:
-    """The successor of each key, without those of cancelled rotations."""
-    if not key_ids:
-        return {}
-    marks = ", ".join("{}" for _ in key_ids)
-    rows = await database.fetch(
-        f"SELECT predecessor, successor FROM rotation WHERE predecessor IN ({marks})"
-        " AND (outcome IS NULL OR outcome <> 'CANCELLED') ORDER BY started_at",
-        *key_ids,
-    )
-    return {row["predecessor"]: row["successor"] for row in rows}
-
-
-async def lines_of(key_ids: list[str]) -> dict[str, set[str]]:
-    """The whole lineage of each key, itself included, in one statement."""
-    if not key_ids:
-        return {}
-    start = ", ".join("({}, {})" for _ in key_ids)
-    rows = await database.fetch(
-        f"WITH RECURSIVE start(origin, id) AS (VALUES {start}),"
-        " before(origin, id) AS (SELECT CAST(origin AS VARCHAR(24)), CAST(id AS VARCHAR(24)) FROM start"
-        " UNION SELECT before.origin, r.predecessor FROM rotation r JOIN before ON r.successor = before.id),"
-        " after(origin, id) AS (SELECT CAST(origin AS VARCHAR(24)), CAST(id AS VARCHAR(24)) FROM start"
-        " UNION SELECT after.origin, r.successor FROM rotation r JOIN after"
-        " ON r.predecessor = after.id WHERE r.outcome IS NULL OR r.outcome <> 'CANCELLED')"
-        " SELECT origin, id FROM before UNION SELECT origin, id FROM after",
-        *(key_id for each in key_ids for key_id in (each, each)),
-    )
-    lines: dict[str, set[str]] = {key_id: set() for key_id in key_ids}
-    for row in rows:
-        lines[row["origin"]].add(row["id"])
-    return lines
+    rotations, wanted = [rotation_of(row) for row in rows], set(key_ids)
+    return {key_id: rotation for rotation in rotations for key_id in rotation.key_ids if key_id in wanted}
 
 
 async def open_rotations(workspace_id: str, now: int) -> list[Rotation]:
@@ -186,7 +138,7 @@ async def open_rotations(workspace_id: str, now: int) -> list[Rotation]:
     rows = await database.fetch(
         f"{_SELECT}{_KEYS} WHERE r.workspace = {{}} AND {_OPEN} ORDER BY r.deadline, r.id", workspace_id, now, now
     )
-    return [_rotation(row) for row in rows]
+    return [rotation_of(row) for row in rows]
 
 
 async def page(workspace_id: str, window: Window, now: int, *, open_only: bool) -> Page[Rotation]:
@@ -194,7 +146,7 @@ async def page(workspace_id: str, window: Window, now: int, *, open_only: bool) 
     where, arguments = _where(workspace_id, now, open_only)
     bounds, order, more = newest_first(window, "r.started_at", "r.id")
     rows = await database.fetch(f"{_SELECT}{_KEYS} WHERE {where}{bounds} {order}", *arguments, *more)
-    return window.page([_rotation(row) for row in rows])
+    return window.page([rotation_of(row) for row in rows])
 
 
 async def count(workspace_id: str, now: int, *, open_only: bool) -> int:
@@ -206,7 +158,7 @@ async def count(workspace_id: str, now: int, *, open_only: bool) -> int:
 async def due(now: int) -> list[Rotation]:
     """Rotations that have to be ended, by their deadline or because one of their keys has ended; longest overdue first."""
     rows = await database.fetch(f"{_SELECT}{_KEYS} WHERE {_DUE} ORDER BY r.deadline, r.id", now, now, now)
-    return [_rotation(row) for row in rows]
+    return [rotation_of(row) for row in rows]
 
 
 async def is_any_due(now: int) -> bool:
@@ -262,7 +214,7 @@ def _where(workspace_id: str, now: int, open_only: bool) -> tuple[str, list[Any]
     return "r.workspace = {}", [workspace_id]
 
 
-def _rotation(row: dict[str, Any]) -> Rotation:
+def rotation_of(row: dict[str, Any]) -> Rotation:
     return Rotation(
         id=row["id"],
         workspace_id=row["workspace"],

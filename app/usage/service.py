@@ -30,6 +30,13 @@ async def of_key(
     return summarise(await store.parts([key.id], start, end, granularity.length), start, end, granularity)
 
 
+async def counts(access: Access, key: ApiKey, since: int, until: int, granularity: Granularity) -> Counts:
+    """Those of `of_key`, alone: for pages that look often whether they have changed. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE, key)
+    start, end = period(since, until, granularity, access.now)
+    return (await store.totals([key.id], start, end, granularity)).get(key.id, Counts())
+
+
 async def of_workspace(
     access: Access, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
 ) -> Usage:

@@ -125,13 +125,14 @@ async def last_used_in(workspace_id: str) -> int | None:
     return found
 
 
-async def totals(key_ids: list[str], since: int, until: int) -> dict[str, Counts]:
-    """Requests of each key in whole days; keys without any are left out."""
+async def totals(key_ids: list[str], since: int, until: int, granularity: Granularity = Granularity.DAY) -> dict[str, Counts]:
+    """Requests of each key in whole hours or days; keys without any are left out."""
     if not key_ids:
         return {}
+    table, at = _counted_by(granularity.length)
     rows = await database.fetch(
-        f"SELECT u.key, {_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM usage_day u"
-        f" WHERE u.key IN ({_marks(key_ids)}) AND u.day >= {{}} AND u.day < {{}} GROUP BY u.key",
+        f"SELECT u.key, {_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM {table} u"
+        f" WHERE u.key IN ({_marks(key_ids)}) AND u.{at} >= {{}} AND u.{at} < {{}} GROUP BY u.key",
         *key_ids,
         since,
         until,

@@ -145,9 +145,7 @@ class Dashboard:
         try:
             _refuse_nul(page)
             page.visitor = await self._gate.find_visitor(scope)
-            page.now = await database.now()
-            if page.visitor is not None:
-                await _enter(page)
+            await _enter(page)
             if scope["method"] in SAFE_METHODS:
                 return page, None, None
             page.form = await read_form(scope, receive)
@@ -246,7 +244,9 @@ def _refuse_nul(page: Page) -> None:
 
 
 async def _enter(page: Page) -> None:
-    page.memberships = tuple(await tenancy.mine(page.actor))
+    """Reads the time, and what every page shows of the visitor's workspaces, which are read with the time."""
+    page.memberships = tuple(await tenancy.mine(page.actor)) if page.visitor else ()
+    page.now = page.memberships[0].now if page.memberships else await database.now()
     if match := _PLACE.match(page.path):
         page.url_access = next((access for access in page.memberships if access.workspace.slug == match.group(1)), None)
     if page.url_access is not None and not page.is_fragment:

@@ -13,8 +13,7 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.alerts import service as alerts
-from app.alerts.alert import Alert, State
-from app.alerts.alert_store import AlertFilter
+from app.alerts.alert import Alert
 from app.audit import service as audit
 from app.checklist import service as checklists
 from app.clock import SECOND
@@ -26,10 +25,9 @@ from app.paging import Page as Found
 from app.paging import Window
 from app.plans import service as plans
 from app.rotations import service as rotations
-from app.usage import caller_service
 from app.usage import service as usage
 from app.usage.caller import seen_between
-from app.usage.usage import Totals
+from app.usage.usage import Counts, Totals
 from app.versions import version_of
 from app.web import key_changes, key_creation, key_form, leaks
 from app.web.alerts import alert_context
@@ -84,30 +82,29 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
 @get(f"{LIST}/{{key_id:str}}")
 async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     """An open page polls with the mark of what it shows; the response is empty while the mark is still current."""
-    key = await keys.find(page.access, key_id)
-    raised = await alerts.newest(page.access, MOST_ALERTS, AlertFilter((State.OPEN,), key_id=key.id))
-    mark = await _mark(page, key, raised)
-    if page.query.get("poll") == mark:
+    key, shown = await keys.find(page.access, key_id), choice(page)
+    raised = await alerts.open_of_key(page.access, key, MOST_ALERTS)
+    polled = page.query.get("poll")
+    if polled and polled == _mark(page, key, await usage.counts(page.access, key, *shown.range.span), raised):
         return page.unchanged()
     if not page.is_fragment:
         await checklists.note_visit(page.access)
-    shown = choice(page)
-    line = await rotations.lineage(page.access, key)
-    totals = await usage.all_time(page.access, line)
-    callers = await caller_service.of_key(page.access, key)
+    used = await usage.of_key(page.access, key, *shown.range.span)
+    succession = await rotations.succession(page.access, key)
+    totals = await usage.all_time(page.access, succession.line)
     return page.show(
         "keys/page.html",
         shown.status,
         **shown.context,
         key=key,
-        seen=mark,
-        usage=await usage.of_key(page.access, key, *shown.range.span),
+        seen=_mark(page, key, used.counts, raised),
+        usage=used,
         total=totals[key.id],
         line_total=sum(totals.values(), Totals()),
-        progress=await rotations.of_key(page.access, key),
-        callers=callers,
-        seen_callers=seen_between(callers, shown.range.since, shown.range.until),
-        line=line,
+        progress=succession.progress,
+        callers=succession.callers,
+        seen_callers=seen_between(succession.callers, shown.range.since, shown.range.until),
+        line=succession.line,
         key_status=key_status(key, page.now, page.zone),
         leak_reasons=LEAK_REASONS,
         environment=catalogue.current().environment(key.environment),
@@ -131,10 +128,10 @@ async def _found(page: Page, key_filter: KeyFilter, sort: str) -> Found[ApiKey]:
     return await keys.page(page.access, window, key_filter, order, descending=descending)
 
 
-async def _mark(page: Page, key: ApiKey, raised: list[Alert]) -> str:
-    """A cheap version mark, read before the data it marks: changes with the key and its counts, and every half minute anyway."""
-    counted = await usage.totals(page.access, [key])
-    return version_of(key, counted, [(alert.id, alert.count) for alert in raised], page.now // LOOK_EVERY)
+def _mark(page: Page, key: ApiKey, counts: Counts, raised: list[Alert]) -> str:
+    """A version of what the page shows: changes with the key, its counts in the chosen period, and its alerts, and every half
+    minute anyway. The rest of the page is read later."""
+    return version_of(key, counts, [(alert.id, alert.count) for alert in raised], page.now // LOOK_EVERY)
 
 
 def _every(key: ApiKey) -> int | None:

@@ -13,7 +13,6 @@ from app.errors import FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import Status
 from app.rotations import service as rotations
-from app.usage import caller_service
 from app.usage.caller import Caller
 from app.web.framework.page import Page
 from app.web.key_form import parse_local_time
@@ -28,9 +27,9 @@ MOST_CALLERS: Final = 50
 async def show(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     """Its forms lead to the key's revocation and rotation. `suspected`: since when somebody else may have had the key."""
     key = await keys.find(page.access, key_id)
-    suspected, callers = _suspected(page), await caller_service.of_key(page.access, key)
+    succession, suspected = await rotations.succession(page.access, key), _suspected(page)
+    callers, progress = succession.callers, succession.progress
     new = {caller.id for caller in callers if is_new(caller, suspected)}
-    progress = await rotations.of_key(page.access, key)
     return page.show(
         "keys/leak.html",
         422 if page.form.faults else 200,
@@ -39,7 +38,7 @@ async def show(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[s
         more=len(callers) - MOST_CALLERS,
         new=new,
         suspected=suspected,
-        impact=await rotations.impact(page.access, key),
+        impact=await rotations.impact(page.access, key, callers),
         progress=progress if progress and progress.is_open else None,
         is_active=key.status(page.now) is Status.ACTIVE,
         key_status=key_status(key, page.now, page.zone),

@@ -17,6 +17,7 @@ from app.keys.key import ApiKey, Status
 from app.rotations import service as rotations
 from app.rotations.rotation import OnDeadline, Progress, Rotation, State
 from app.usage import caller_service
+from app.usage.caller import Caller
 from app.versions import Stale, version_of_all
 from app.web.framework.page import Page, with_query
 from app.web.framework.sse import EventStreams, Subject
@@ -37,11 +38,11 @@ STEP_OF: Final = {State.ISSUED: 1, State.IN_USE: 2, State.DRAINING: 2, State.REA
 async def show(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     """The key's current rotation, or the form that starts one."""
     key = await keys.find(page.access, key_id)
-    progress = await rotations.of_key(page.access, key)
-    if progress and (progress.is_open or key.is_over(page.now)):
-        return _page(page, progress)
+    found = await rotations.succession(page.access, key)
+    if found.progress and (found.progress.is_open or key.is_over(page.now)):
+        return _page(page, found.progress)
     page.require(Action.ROTATE_API_KEY)
-    return await _form(page, key, 200)
+    return _form(page, key, found.callers, 200)
 
 
 @post(ROTATION, status_code=200)
@@ -49,14 +50,14 @@ async def start(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[
     """The same form sent twice starts one rotation; the second response shows it and offers a new secret if the first is unused."""
     page.require(Action.ROTATE_API_KEY)
     key = await keys.find(page.access, key_id)
-    progress = await rotations.of_key(page.access, key)
-    if progress and progress.is_open:
-        return page.go(_address(page, progress))
+    found = await rotations.succession(page.access, key)
+    if found.progress and found.progress.is_open:
+        return page.go(_address(page, found.progress))
     try:
         started = await _start(page, key_id)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
-        return await _form(page, key, 422)
+        return _form(page, key, found.callers, 422)
     progress = started.progress
     if started.secret is None:
         return page.go(_address(page, progress))
@@ -185,14 +186,14 @@ async def _run(page: Page, key_id: str) -> Progress:
     return found
 
 
-async def _form(page: Page, key: ApiKey, status: int) -> Response[str]:
+def _form(page: Page, key: ApiKey, callers: list[Caller], status: int) -> Response[str]:
     if key.status(page.now) is not Status.ACTIVE:
         raise Conflict(f"This key is {key.status(page.now).lower()}; only an active key can be rotated.")
     return page.show(
         "rotations/new.html",
         status,
         key=key,
-        callers=await caller_service.of_key(page.access, key),
+        callers=callers,
         environment=catalogue.current().environment(key.environment),
         since=page.form.text("since") or str(page.now),
         days=DEADLINE_DAYS,

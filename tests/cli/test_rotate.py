@@ -410,4 +410,4 @@ async def test_run_again_after_it_was_completed_it_says_so_and_changes_nothing(j
     job.start_application()
     first = told(job.run("--json", "--deadline", "2d"), 0)
     assert told(job.run("--json", "--deadline", "2d", deploy="exit 9"), 0) == first | {"resumed": True}
-    assert len(await rotations.lineage(*await at(job.team.owner, job.key_id))) == 2
+    assert len((await rotations.succession(*await at(job.team.owner, job.key_id))).line) == 2

@@ -62,7 +62,7 @@ async def test_a_repeat_is_the_same_rotation_with_another_secret_while_the_first
     assert again.progress.state is State.ISSUED
     assert (await plans.meter(await seen(team.owner, team.slug))).used == 1
     assert await rotations.of_key(*await at(team.viewer, lost.id)) is None
-    assert [found.id for found in await rotations.lineage(*await at(team.viewer, key.id))] == [key.id, new.id]
+    assert [found.id for found in (await rotations.succession(*await at(team.viewer, key.id))).line] == [key.id, new.id]
 
 
 async def test_once_the_successor_was_used_a_repeat_returns_no_secret_and_changes_nothing(team: Team) -> None:

@@ -46,6 +46,14 @@ def journalled(key_id: str) -> list[str]:
     return [line["reason"] for line in lines if line.get("key") == key_id]
 
 
+async def line_of(team: Team, key_id: str) -> list[str]:
+    """The ids of a key's lineage, which is the same read alone and with others."""
+    access, key = await at(team.viewer, key_id)
+    found = (await rotations.succession(access, key)).line
+    assert await rotations.lineages(access, [key]) == {key_id: found}
+    return [each.id for each in found]
+
+
 async def test_a_successor_is_like_its_predecessor_and_both_work(team: Team) -> None:
     now = await database.now()
     changes: dict[str, Any] = {"allowed_ips": ("203.0.113.0/24",), "expires_at": now + 60 * DAY}
@@ -304,9 +312,9 @@ async def test_a_lineage_is_returned_for_each_of_its_keys_back_to_the_first(team
     other = (await make_key(team)).key
     names = [key.id for key in line]
     for key_id in names:
-        assert [key.id for key in await rotations.lineage(*await at(team.viewer, key_id))] == names
-    assert [key.id for key in await rotations.lineage(*await at(team.viewer, astray.successor.id))] == [*names, astray.successor.id]
-    assert [key.id for key in await rotations.lineage(*await at(team.viewer, other.id))] == [other.id]
+        assert await line_of(team, key_id) == names
+    assert await line_of(team, astray.successor.id) == [*names, astray.successor.id]
+    assert await line_of(team, other.id) == [other.id]
     found = await rotations.relatives(await seen(team.viewer, team.slug), line)
     assert [relative.predecessor and relative.predecessor.id for relative in found.values()] == [None, *names[:-1]]
     assert [relative.successor and relative.successor.id for relative in found.values()] == [*names[1:], None]
@@ -315,6 +323,7 @@ async def test_a_lineage_is_returned_for_each_of_its_keys_back_to_the_first(team
 async def test_a_keys_rotation_is_the_open_one_or_else_the_latest(team: Team) -> None:
     old = (await make_key(team)).key
     assert await rotations.of_key(*await at(team.viewer, old.id)) is None
+    assert (await rotations.succession(*await at(team.viewer, old.id))).progress is None
     first = (await rotations.start(team.editor, old.id)).progress
     await rotations.cancel(team.editor, first.rotation.id)
     second = (await rotations.start(team.editor, old.id)).progress
@@ -324,6 +333,8 @@ async def test_a_keys_rotation_is_the_open_one_or_else_the_latest(team: Team) ->
     found = await rotations.of_keys(await seen(team.viewer, team.slug), asked)
     told = [run.rotation.id for run in found.values()]
     assert told == [second.rotation.id, first.rotation.id, third.rotation.id, third.rotation.id]
+    for key in asked:
+        assert (await rotations.succession(*await at(team.viewer, key.id))).progress == found[key.id]
     assert [run.rotation.id for run in await rotations.open_rotations(await seen(team.viewer, team.slug))] == [third.rotation.id]
 
 
@@ -381,7 +392,7 @@ async def test_another_workspaces_rotation_is_not_found_with_the_same_message_as
         with pytest.raises(NotFound):
             await attempt
     # Even with another workspace's key, which no transport can have, there is no answer.
-    for read in (rotations.of_key, rotations.lineage, rotations.impact, usage.of_key, caller_service.of_key):
+    for read in (rotations.of_key, rotations.succession, rotations.impact, usage.of_key, caller_service.of_key):
         with pytest.raises(RuntimeError):
             await read(ours, theirs.predecessor)
     assert await rotations.get(other_team.viewer, theirs.rotation.id) == theirs

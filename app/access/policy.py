@@ -40,6 +40,7 @@ class Action(StrEnum):
     EXTEND_ROTATION = auto()
     DISMISS_CALLER = auto()
     RESOLVE_ALERT = auto()
+    SET_AUTOMATIC_SUSPENSION = auto()
     SHARE_CALENDAR = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
@@ -93,6 +94,7 @@ RULES: Final[dict[Action, Rule]] = {
     Action.EXTEND_ROTATION: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.RESOLVE_ALERT: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
+    Action.SET_AUTOMATIC_SUSPENSION: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),

@@ -61,6 +61,15 @@ class Resolution(StrEnum):
     OVER = "OVER"
 
 
+class Withheld(StrEnum):
+    """Why an alert did not suspend its key although its rule is set to: as many keys as allowed were suspended within a day, the
+    other key of its rotation is suspended, or a person has resumed the key from the same incident."""
+
+    DAILY_LIMIT = "DAILY_LIMIT"
+    ROTATION = "ROTATION"
+    RESUMED = "RESUMED"
+
+
 @dataclass(frozen=True, slots=True)
 class DueAlert:
     """An alert about a date to be raised: `days` is the most urgent stage reached before the instant `about`."""
@@ -77,6 +86,7 @@ class Alert:
 
     About a date: `days` is the stage, `about` the date. About use: `about` is when the incident began, `last_seen_at` when it was
     last seen, `count` the number of its requests; `evidence` and `baseline` are what was found and what is usual.
+    `suspended_at`: when it suspended its key; `withheld`: why it did not.
     """
 
     id: str
@@ -94,6 +104,7 @@ class Alert:
     resolution: Resolution | None = None
     resolved_by: ActorRef | None = None
     suspended_at: int | None = None
+    withheld: Withheld | None = None
 
     @property
     def state(self) -> State:
@@ -111,6 +122,11 @@ class Alert:
     @property
     def workspace_id(self) -> str:
         return self.key.workspace_id
+
+    @property
+    def keeps_suspended(self) -> bool:
+        """Whether the key is still in the suspension that this alert began."""
+        return self.suspended_at is not None and self.suspended_at == self.key.suspended_at
 
     def has_come(self, now: int) -> bool:
         """Whether the instant that it is about has passed."""

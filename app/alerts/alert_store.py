@@ -10,7 +10,7 @@ from typing import Any, Final
 from app import catalogue, database
 from app.access.actor import ActorKind, ActorRef
 from app.alerts import conditions
-from app.alerts.alert import Alert, DueAlert, Kind, Resolution, State
+from app.alerts.alert import Alert, DueAlert, Kind, Resolution, State, Withheld
 from app.catalogue import Catalogue
 from app.database.sql import newest_first
 from app.keys import store as key_store
@@ -19,7 +19,7 @@ from app.paging import Page, Window
 
 _COLUMNS: Final = (
     "n.id, n.key, n.kind, n.days, n.about, n.at, n.resolved_at, n.last_seen_at, n.requests, n.evidence, n.baseline, n.resolution,"
-    " n.resolved_by_kind, n.resolved_by_id, n.resolved_by_name, n.suspended_at"
+    " n.resolved_by_kind, n.resolved_by_id, n.resolved_by_name, n.suspended_at, n.suspension_withheld"
 )
 _FROM: Final = "FROM alert n JOIN api_key k ON k.id = n.key"
 
@@ -71,6 +71,21 @@ async def find_many(alert_ids: Collection[str], now: int) -> list[Alert]:
 
 async def find(alert_id: str, now: int) -> Alert | None:
     found = await _select(now, "WHERE n.id = {}", alert_id)
+    return found[0] if found else None
+
+
+async def of_kind(workspace_id: str, kind: Kind, since: int, now: int, limit: int) -> list[Alert]:
+    """The newest alerts of a kind that were raised since an instant."""
+    return await _select(
+        now,
+        "WHERE n.workspace = {} AND n.kind = {} AND n.at >= {} ORDER BY n.at DESC, n.id DESC LIMIT {}",
+        *(workspace_id, str(kind), since, limit),
+    )
+
+
+async def suspender_of(key: ApiKey, now: int) -> Alert | None:
+    """The alert that began the key's present suspension; None if a person did."""
+    found = await _select(now, "WHERE n.key = {} AND n.suspended_at = {} LIMIT 1", key.id, key.suspended_at, known=[key])
     return found[0] if found else None
 
 
@@ -142,4 +157,5 @@ def _alert(row: dict[str, Any], keys: dict[str, ApiKey]) -> Alert:
         resolution=Resolution(row["resolution"]) if row["resolution"] else None,
         resolved_by=ActorRef(ActorKind(by), row["resolved_by_id"], row["resolved_by_name"]) if by else None,
         suspended_at=row["suspended_at"],
+        withheld=Withheld(row["suspension_withheld"]) if row["suspension_withheld"] else None,
     )

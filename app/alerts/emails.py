@@ -10,6 +10,7 @@ from app.alerts import words
 from app.alerts.alert import Alert, Kind
 from app.alerts.rules import RULES
 from app.catalogue import Catalogue
+from app.keys.key import ApiKey
 from app.mail import EmailContent
 from app.tenancy.workspace import Workspace
 
@@ -35,6 +36,20 @@ def digest(workspace: Workspace, alerts: list[Alert], known: Catalogue, link: Ca
     return EmailContent(f"{workspace.name}: {count}{verb}", "\n".join([*parts, end]))
 
 
+def limit_reached(workspace: Workspace, key: ApiKey, kind: Kind, most_a_day: int, link: Callable[[str], str]) -> EmailContent:
+    """The email to owners about the first key that was not suspended because of the daily limit."""
+    count = "1 key was" if most_a_day == 1 else f"{most_a_day} keys were"
+    return EmailContent(
+        f"{workspace.name}: the daily limit of automatic suspensions is reached",
+        f"Within 24 hours {count} suspended automatically, as many as {workspace.name} allows. So this key was not suspended,"
+        f" although the rule {RULES[kind].title} would have:\n\n{key.name} ({key.prefix}…)\n"
+        f"{link(f'/w/{workspace.slug}/settings/api-keys/{key.id}')}\n\n"
+        "Further alerts suspend nothing until 24 hours have passed since the earlier suspensions. Look at the open alerts, and"
+        f" suspend by hand what must not be used:\n{link(f'/w/{workspace.slug}/alerts')}\n\n"
+        f"The limit is set here: {link(f'/w/{workspace.slug}/alerts/suspension')}\n",
+    )
+
+
 def _paragraph(workspace: Workspace, alert: Alert, known: Catalogue, link: Callable[[str], str], now: int) -> str:
     key = alert.key
     environment = known.environment(key.environment).title
@@ -44,8 +59,8 @@ def _paragraph(workspace: Workspace, alert: Alert, known: Catalogue, link: Calla
 
 def _sentence(workspace: Workspace, alert: Alert, now: int) -> str:
     if not alert.is_dated:
-        suspended = " Keydesk has suspended it." if alert.suspended_at is not None else ""
-        return " ".join(filter(None, (RULES[alert.kind].title + ".", words.summary(alert), words.usual(alert)))) + suspended
+        said = (RULES[alert.kind].title + ".", words.summary(alert), words.usual(alert), words.suspension(alert))
+        return " ".join(filter(None, said))
     local = clock.in_zone(alert.about, workspace.timezone)
     sentences = _TEXT_WHEN_DUE if alert.has_come(now) else _TEXT_BEFORE
     return sentences[alert.kind].format(at=f"{local:%a %-d %b %Y, %H:%M %Z}", left=_left(alert.about - now))

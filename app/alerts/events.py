@@ -12,10 +12,12 @@ RESOLVED: Final = Event(
 )
 TAUGHT: Final = Event("alert.taught", "Turned the rule {kind} off for the API key {name}")
 FORGOTTEN: Final = Event("alert.forgotten", "Turned the rule {kind} on for the API key {name}")
+AUTOMATIC_SUSPENSION_CHANGED: Final = Event("alert.automatic_suspension_changed", "Changed the {changed} of automatic suspension")
 
 EVENTS: Final = (
     RAISED,
     RESOLVED,
     TAUGHT,
     FORGOTTEN,
+    AUTOMATIC_SUSPENSION_CHANGED,
 )

@@ -53,8 +53,12 @@ def is_new(latest: Incident | None, finding: Finding) -> bool:
         return latest is None
     if finding.last_at <= latest.resolved_at:
         return False
-    shows_more = any(not value.isdecimal() and value not in latest.values for value in finding.values)
-    return shows_more or finding.first_at > latest.resolved_at or finding.last_at >= latest.resolved_at + LOOK_BACK
+    return shows_more(latest, finding) or finding.first_at > latest.resolved_at or finding.last_at >= latest.resolved_at + LOOK_BACK
+
+
+def shows_more(latest: Incident, finding: Finding) -> bool:
+    """Whether a finding shows something, such as a network, that the incident did not."""
+    return any(not value.isdecimal() and value not in latest.values for value in finding.values)
 
 
 def after(incident: Incident, latest: Incident | None) -> Incident:

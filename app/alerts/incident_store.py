@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from app import database, ids
-from app.alerts.alert import ALERT_ID, Kind, Resolution
+from app.alerts.alert import ALERT_ID, Kind, Resolution, Withheld
 from app.alerts.baseline import Baseline, Unlearned
 from app.alerts.incident import Incident
 from app.alerts.situation import Finding, KeyFacts
@@ -37,6 +37,7 @@ class Stored:
     id: str
     incident: Incident
     suspended_at: int | None
+    withheld: Withheld | None
 
 
 async def watched(key_ids: Sequence[str]) -> list[Watched]:
@@ -130,7 +131,8 @@ async def unexpect(workspace_id: str, key_id: str, kind: Kind, value: str) -> bo
 async def latest(key_ids: Collection[str]) -> dict[tuple[str, Kind], Stored]:
     """The latest alert about use of each key and kind."""
     rows = await database.fetch(
-        "SELECT id, key, kind, about, last_seen_at, requests, parts, subjects, resolved_at, resolution, suspended_at FROM alert"
+        "SELECT id, key, kind, about, last_seen_at, requests, parts, subjects, resolved_at, resolution, suspended_at,"
+        " suspension_withheld FROM alert"
         f" WHERE key IN ({_marks(key_ids)}) AND parts <> '{{{{}}}}' ORDER BY at",
         *key_ids,
     )
@@ -159,11 +161,6 @@ async def extend(alert_id: str, finding: Finding, incident: Incident) -> None:
     )
 
 
-async def set_suspended(alert_id: str, now: int) -> None:
-    """Records that the alert has suspended its key; call inside a transaction."""
-    await database.fetch("UPDATE alert SET suspended_at = {} WHERE id = {}", now, alert_id)
-
-
 async def subjects(alert_id: str) -> tuple[str, ...]:
     """The values that "expected" teaches."""
     rows = await database.fetch("SELECT subjects FROM alert WHERE id = {}", alert_id)
@@ -186,7 +183,8 @@ def _stored(row: dict[str, Any]) -> Stored:
         row["resolved_at"],
         Resolution(row["resolution"]) if row["resolution"] else None,
     )
-    return Stored(row["id"], incident, row["suspended_at"])
+    withheld = Withheld(row["suspension_withheld"]) if row["suspension_withheld"] else None
+    return Stored(row["id"], incident, row["suspended_at"], withheld)
 
 
 def _evidence(finding: Finding) -> tuple[str, str]:

@@ -9,10 +9,11 @@ from typing import Any, Final
 from app import clock
 from app.access.actor import Actor
 from app.access.policy import Action
-from app.alerts import alert_store, digests, events, incident, incident_store, store
+from app.alerts import alert_store, digests, events, incident, incident_store, store, suspension_service
 from app.alerts.alert import Alert, DueAlert, Kind, Resolution
 from app.alerts.incident_store import Stored
 from app.alerts.situation import Finding, KeyFacts
+from app.alerts.suspension_service import Raised
 from app.audit import service as audit
 from app.keys import events as key_events
 from app.tenancy import service as tenancy
@@ -35,8 +36,11 @@ async def note(workspace_id: str, found: Found, now: int) -> int:
         # Nothing of the workspace changes, so there is no audit entry: the alert is its own record.
         async with tenancy.changing(Actor.system(), None, Action.READ_KEYS, workspace_id=workspace_id) as change:
             latest = await _latest(piece)
-            new = [await _note(change, key, finding, latest.get((key.id, finding.kind))) for key, finding in piece]
-            alerts = await alert_store.find_many([each for each in new if each is not None], now)
+            noted = [await _note(change, key, finding, latest.get((key.id, finding.kind))) for key, finding in piece]
+            new = [each for each in noted if each is not None]
+            if new:
+                await suspension_service.act(change, new)
+            alerts = await alert_store.find_many([each.alert_id for each in new], now)
             await announce(change, alerts, now)
         for alert in alerts:
             _log.warning("%s of %s", alert.kind, alert.key.id)
@@ -52,7 +56,8 @@ async def raise_dated(change: Change, alert: DueAlert, now: int) -> bool:
 async def announce(change: Change, alerts: Sequence[Alert], now: int) -> None:
     """To webhooks and by mail, in the transaction that raises the alerts."""
     for alert in alerts:
-        await publish(change, events.RAISED, alert.key.id, **_shape(alert))
+        suspension = "SUSPENDED" if alert.suspended_at is not None else alert.withheld and str(alert.withheld)
+        await publish(change, events.RAISED, alert.key.id, **_shape(alert), suspension=suspension)
         if alert.kind is Kind.EXPIRY and not alert.has_come(now):
             expires_at = clock.rfc3339(alert.about)
             await publish(change, key_events.EXPIRING, alert.key.id, name=alert.key.name, expires_at=expires_at, days=alert.days)
@@ -74,8 +79,8 @@ def _shape(alert: Alert) -> dict[str, Any]:
     return {"name": alert.key.name, "kind": str(alert.kind), "days": alert.days, "about": clock.rfc3339(alert.about)}
 
 
-async def _note(change: Change, key: KeyFacts, finding: Finding, latest: Stored | None) -> str | None:
-    """Raises or extends one alert; returns its id if it is new."""
+async def _note(change: Change, key: KeyFacts, finding: Finding, latest: Stored | None) -> Raised | None:
+    """Raises or extends one alert; returns it if it is new."""
     if latest is not None and latest.incident.resolved_at is None:
         extended = incident.extended(latest.incident, finding)
         if extended != latest.incident:
@@ -84,9 +89,9 @@ async def _note(change: Change, key: KeyFacts, finding: Finding, latest: Stored 
     if not incident.is_new(latest.incident if latest else None, finding):
         return None
     begun = incident.begun(finding)
-    return await incident_store.add(
-        change.workspace.id, key.id, finding, incident.after(begun, latest.incident if latest else None), change.now
-    )
+    following = incident.after(begun, latest.incident if latest else None)
+    alert_id = await incident_store.add(change.workspace.id, key.id, finding, following, change.now)
+    return Raised(alert_id, key.id, finding, latest) if alert_id is not None else None
 
 
 async def _latest(found: Found) -> dict[tuple[str, Kind], Stored]:

@@ -7,12 +7,12 @@ from typing import Final
 from app.alerts import evaluation, service
 from app.alerts.alert import ALERT_ID
 from app.alerts.events import EVENTS
-from app.alerts.tables import AlertExpectationRow, AlertRow, KeyBaselineRow, NoticeRow
+from app.alerts.tables import AlertExpectationRow, AlertRow, AutomaticSuspensionRow, KeyBaselineRow, NoticeRow
 from app.noun import Job, Noun
 
 NOUN: Final = Noun(
     "alerts",
-    tables=(AlertRow, NoticeRow, KeyBaselineRow, AlertExpectationRow),
+    tables=(AlertRow, NoticeRow, KeyBaselineRow, AlertExpectationRow, AutomaticSuspensionRow),
     unsaved=(KeyBaselineRow,),
     events=EVENTS,
     jobs=(Job("notices", 60, service.run), Job("alerts.use", 2, evaluation.run, evaluation.is_wanted)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, ForeignKey, Integer, OnDelete, Text, Varchar
+from piccolo.columns import BigInt, ForeignKey, Integer, OnDelete, SmallInt, Text, Varchar
 from piccolo.table import Table
 
 from app.keys.tables import ApiKeyRow
@@ -14,7 +14,7 @@ class AlertRow(Table, tablename="alert"):
 
     `resolved_at` of an alert about a date is when the job found that no action is left; queries do not depend on it. `parts` and
     `subjects` are the counters and values by which an incident is recognized again (`incident.Incident`). `suspended_at`: when the
-    alert has suspended its key.
+    alert has suspended its key; `suspension_withheld`: why it has not, although its rule is set to.
     """
 
     id = Varchar(length=24, primary_key=True)
@@ -36,6 +36,16 @@ class AlertRow(Table, tablename="alert"):
     resolved_by_id = Varchar(length=24, null=True, default=None)
     resolved_by_name = Varchar(length=400, null=True, default=None)
     suspended_at = BigInt(null=True, default=None)
+    suspension_withheld = Varchar(length=20, null=True, default=None)
+
+
+class AutomaticSuspensionRow(Table, tablename="automatic_suspension"):
+    """Which rules suspend keys of a workspace by themselves, separated by spaces, and how many keys at most within 24 hours. A
+    workspace without a row has none of them."""
+
+    workspace = ForeignKey(WorkspaceRow, primary_key=True, null=False, on_delete=OnDelete.restrict)
+    kinds = Text()
+    most_a_day = SmallInt()
 
 
 class NoticeRow(Table, tablename="notice"):

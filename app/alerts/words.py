@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.alerts.alert import Alert, Kind
+from app.alerts.alert import Alert, Kind, Withheld
 from app.alerts.rules import RULES
 
 _MOST_NAMED: Final = 3
+_WITHHELD: Final = {
+    Withheld.DAILY_LIMIT: "Not suspended: the daily limit of automatic suspensions was reached.",
+    Withheld.ROTATION: "Not suspended: the other key of its rotation is suspended.",
+    Withheld.RESUMED: "Not suspended again: a person has resumed it from this incident.",
+}
 
 
 def summary(alert: Alert) -> str:
@@ -34,6 +39,13 @@ def usual(alert: Alert) -> str:
         case Kind.USE_AFTER_REVOCATION | Kind.USE_AFTER_EXPIRY if known.get("networks"):
             return f"Used before from {_listed(known['networks'], len(known['networks']))}."
     return ""
+
+
+def suspension(alert: Alert) -> str:
+    """What the alert did to its key by itself, or why it did not; empty if its rule does not suspend."""
+    if alert.suspended_at is not None:
+        return "Keydesk has suspended the key."
+    return _WITHHELD[alert.withheld] if alert.withheld else ""
 
 
 def number(value: float) -> str:

@@ -42,6 +42,12 @@ AlertResolution = strawberry.enum(
     ),
 )
 
+SuspensionWithheld = strawberry.enum(
+    noun.Withheld,
+    name="SuspensionWithheld",
+    description="Why an alert did not suspend its key although its rule is set to.",
+)
+
 
 @object_type(
     "Something about a key that a person should look at: one for an incident, not for a request.", requires=Action.READ_KEYS
@@ -64,6 +70,9 @@ class Alert(Node):
     )
     baseline: JSON = strawberry.field(description="What is usual for the key, by name. Empty for an alert about a date.")
     suspended_at: Instant | None = strawberry.field(description="When the alert suspended the key by itself; null: it did not.")
+    suspension_withheld: noun.Withheld | None = strawberry.field(
+        description="Why it did not although its rule is set to; null: it did, or its rule is not."
+    )
     resolved_at: Instant | None
     resolved_by: Actor | None = strawberry.field(description="Null while it is open, and where nothing was left to do.")
     resolution: noun.Resolution | None
@@ -85,6 +94,7 @@ class Alert(Node):
             evidence=cast("JSON", alert.evidence),
             baseline=cast("JSON", alert.baseline),
             suspended_at=instant(alert.suspended_at),
+            suspension_withheld=alert.withheld,
             resolved_at=instant(alert.resolved_at),
             resolved_by=Actor.of(alert.resolved_by) if alert.resolved_by else None,
             resolution=alert.resolution,

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from app.access.policy import Action
 from app.api.alerts import AlertMutation
+from app.api.automatic_suspension import AutomaticSuspensionMutation
 from app.api.catalogue import CatalogueQuery
 from app.api.checklist import ChecklistMutation
 from app.api.errors import HANDLERS
@@ -81,6 +82,7 @@ class Mutation(
     ApiKeyMutation,
     RotationMutation,
     AlertMutation,
+    AutomaticSuspensionMutation,
     VerificationMutation,
     WorkspaceMutation,
     ChecklistMutation,

@@ -46,6 +46,7 @@ __all__ = [
     "revoke_all",
     "revoke_in",
     "suspend",
+    "suspend_in",
     "update",
 ]
 
@@ -82,11 +83,14 @@ async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiK
     """Suspends a key: it is refused from the next request on until it is resumed. Idempotent."""
     async with changing(actor, key_id, Action.SUSPEND_API_KEY, slug) as (change, key):
         _refuse_over(key, change.now)
-        if key.suspended_at is None:
-            await store.update(key.id, {"suspended_at": change.now})
-            await audit.record(change, events.SUSPENDED, key.id, name=key.name)
-            key = replace(key, suspended_at=change.now)
-        return key
+        return key if key.suspended_at is not None else await suspend_in(change, key)
+
+
+async def suspend_in(change: Change, key: ApiKey, **detail: object) -> ApiKey:
+    """Suspends a key that is active, inside an open change; `detail`: additional data of the audit entry."""
+    await store.update(key.id, {"suspended_at": change.now})
+    await audit.record(change, events.SUSPENDED, key.id, name=key.name, **detail)
+    return replace(key, suspended_at=change.now)
 
 
 async def resume(actor: Actor, key_id: str, *, slug: str | None = None, expected: str | None = None) -> ApiKey:

@@ -15,7 +15,7 @@ from app.alerts import service as alerts
 from app.alerts import words
 from app.alerts.alert import Alert, Kind, Resolution, State
 from app.alerts.alert_store import AlertFilter
-from app.alerts.rules import RULES
+from app.alerts.rules import RULES, remedies
 from app.checklist import service as checklists
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
@@ -141,9 +141,10 @@ def alert_context(page: Page) -> dict[str, Any]:
     return {
         "rules": RULES,
         "alert_status": lambda alert: alert_status(alert, page.now, page.zone),
-        "remedies": lambda alert: [remedy for remedy in RULES[alert.kind].remedies if page.may(remedy.action)],
+        "remedies": lambda alert: [remedy for remedy in remedies(alert) if page.may(remedy.action)],
         "summary": words.summary,
         "usual": words.usual,
+        "suspension": words.suspension,
         "compared": compared,
     }
 
@@ -167,7 +168,7 @@ async def _version(access: Access, seen: Shown) -> object:
 
 
 def _shown_part(seen: Shown) -> object:
-    return seen.total, tuple((alert.id, alert.count, alert.last_seen_at) for alert in seen.alerts)
+    return seen.total, tuple((alert.id, alert.count, alert.last_seen_at, alert.key.suspended_at) for alert in seen.alerts)
 
 
 def _kind(page: Page) -> Kind | None:

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.alerts import service as alerts
+from app.alerts import suspension_service
 from app.alerts.alert import Alert
 from app.audit import service as audit
 from app.checklist import service as checklists
@@ -110,6 +111,7 @@ async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response
         environment=catalogue.current().environment(key.environment),
         permissions=[catalogue.current().permission(name) for name in key.permissions],
         alerts=raised,
+        suspender=await suspension_service.suspender_of(page.access, key),
         expected=await alerts.expectations(page.access, key),
         **alert_context(page),
         history=await audit.about(page.access, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import database
-from app.clock import DAY, MINUTE
+from app.clock import DAY, MINUTE, rfc3339
 from app.keys.key import ApiKey
 from tests.alerts.history import HOME, STRANGE, evaluated, use, used, worked
 from tests.alerts.test_evaluation import NOW
@@ -49,6 +49,39 @@ async def test_an_alert_is_resolved_once_and_teaches(editor: Client, team: Team,
     assert [each["id"] for each in shown["apiKey"]["alerts"]["nodes"]] == [alert["id"]]
     forgotten = await editor.change("alerts/set-expected-use", apiKey=worker.id, kind="UNEXPECTED_NETWORK", expected=False)
     assert forgotten["apiKey"]["expectedUse"] == []
+
+
+async def test_an_owner_previews_a_rule_and_lets_it_suspend(owner: Client, viewer: Client, worker: ApiKey) -> None:
+    shown = (await viewer.run("alerts/automatic-suspension", kind="UNEXPECTED_NETWORK", maxPerDay=1))["automaticSuspension"]
+    assert (shown["kinds"], shown["maxPerDay"], shown["suspendedLastDay"]) == ([], 3, 0)
+    preview = shown["preview"]
+    assert (preview["maxPerDay"], preview["suspended"], preview["overLimit"]) == (1, 1, 0)
+    (previewed,) = preview["alerts"]
+    assert previewed["outcome"] == "SUSPENDED" and previewed["alert"]["apiKey"]["id"] == worker.id
+    given = {"kinds": ["FAILURE_SPIKE"], "expectedRevision": shown["revision"]}
+    changed = (await owner.change("alerts/update-automatic-suspension", **given))["automaticSuspension"]
+    assert (changed["kinds"], changed["maxPerDay"]) == (["FAILURE_SPIKE"], 3) and changed["revision"] != shown["revision"]
+    conflict = await owner.change("alerts/update-automatic-suspension", **given | {"kinds": []})
+    assert conflict["code"] == "CONFLICT"
+    for wrong in ({"kinds": ["EXPIRY"]}, {"maxPerDay": 0}, {"kinds": None}):
+        assert (await owner.change("alerts/update-automatic-suspension", **wrong))["code"] == "VALIDATION_FAILED"
+    database.freeze(NOW + 2 * MINUTE)
+    await used([use(worker.id, NOW + 2 * MINUTE, outcome="IP_NOT_ALLOWED", requests=300)])
+    assert await evaluated() == 1
+    (alert,) = (await viewer.run("alerts/list", filter={"kind": ["FAILURE_SPIKE"]}))["alerts"]["nodes"]
+    assert alert["suspendedAt"] == rfc3339(NOW + 2 * MINUTE) and alert["suspensionWithheld"] is None
+    assert alert["apiKey"]["status"] == "SUSPENDED"
+
+
+async def test_only_owners_and_programs_with_their_scope_let_rules_suspend(
+    viewer: Client, editor: Client, stranger: Client, team: Team
+) -> None:
+    reader = await program(team.owner, team.slug, "keys.write", "workspace.read")
+    writer = await program(team.owner, team.slug, "workspace.write")
+    for client, code in ((viewer, "NOT_ALLOWED"), (editor, "NOT_ALLOWED"), (stranger, "NOT_FOUND"), (reader, "NOT_ALLOWED")):
+        given = {"workspace": team.slug, "kinds": ["DORMANT_KEY"]}
+        assert (await client.change("alerts/update-automatic-suspension", **given))["code"] == code
+    assert "code" not in await writer.change("alerts/update-automatic-suspension", maxPerDay=7)
 
 
 async def test_only_those_who_may_change_keys_resolve(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from app import database
+from app import database, ids
+from app.alerts.alert import ALERT_ID
+from app.alerts.suspension_service import MOST_PREVIEWED
 from app.api.execution.cost import AT_LEAST, NODE, READINGS, SERIES, SPANS
 from app.api.execution.documents import Documents
 from app.api.execution.rate import Rates
@@ -61,6 +63,11 @@ PRICED = {
     "Workspace.webhooks": PAGE % (KEYS, "workspace { webhooks { id } }"),
     "Webhook.deliveries": "{ workspace { webhooks { deliveries(first: 1) { totalCount } } } }",
     "Webhook.deliveries shown": "{ workspace { webhooks { deliveries(first: 100) { nodes { id body response } } } } }",
+    "Workspace.automaticSuspension": PAGE % (KEYS, "workspace { automaticSuspension { kinds } }"),
+    "AutomaticSuspension.preview": "{ workspace { automaticSuspension { preview(kind: DORMANT_KEY) { suspended } } } }",
+    "AutomaticSuspension.preview shown": (
+        "{ workspace { automaticSuspension { preview(kind: DORMANT_KEY) { alerts { outcome alert { id apiKey { name } } } } } } }"
+    ),
     "Query.node": "{" + " ".join(f'n{number}: node(id: "RUN") {{ id }}' for number in range(10)) + "}",
 }
 
@@ -84,6 +91,13 @@ async def used(db: None) -> Used:
         webhook = (await webhooks.create(team.owner, team.slug, asked)).webhook
         for _ in range(DELIVERIES):
             await webhooks.send_test(team.owner, webhook.id)
+    now = await database.now()
+    async with database.transaction():
+        for number in range(MOST_PREVIEWED):
+            await database.fetch(
+                "INSERT INTO alert (id, workspace, key, kind, days, about, at) VALUES ({}, {}, {}, 'DORMANT_KEY', 0, {}, {})",
+                *(ids.new(ALERT_ID), team.workspace.id, made[number % KEYS], now - number, now - number),
+            )
     return Used(team, runs[0])
 
 

@@ -46,7 +46,7 @@ SCHEMA = core()
 MUTATIONS = [name.removeprefix("Mutation.") for name in ACTIONS if name.startswith("Mutation.")]
 READS = [name for name in ACTIONS if not name.startswith(("Mutation.", "Query."))]
 # Arguments of fields that require some.
-ARGUMENTS = {"leakedApiKeys": "(sha256:[])"}
+ARGUMENTS = {"leakedApiKeys": "(sha256:[])", "preview": "(kind:DORMANT_KEY)"}
 NOWHERE = {API_KEY_ID: ids.new(API_KEY_ID), MANAGEMENT_KEY_ID: ids.new(MANAGEMENT_KEY_ID), USER_ID: ids.new(USER_ID)}
 
 

@@ -39,7 +39,7 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
 def test_a_rule_is_turned_off_for_a_key_and_on_again(ada: Person, desk: Desk) -> None:
     ada.create_key("Billing worker")
     ada.follow("I have copied it")
-    ada.page.get_by_role("button", name="Turn off: Outside business hours").click()
+    ada.page.get_by_role("button", name="Works round the clock: Outside business hours").click()
     expect(ada.page.get_by_role("button", name="Watch again: Outside business hours")).to_be_visible()
     ada.page.get_by_role("button", name="Watch again: Outside business hours").click()
-    expect(ada.page.get_by_role("button", name="Turn off: Outside business hours")).to_be_visible()
+    expect(ada.page.get_by_role("button", name="Works round the clock: Outside business hours")).to_be_visible()

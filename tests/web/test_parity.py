@@ -34,6 +34,7 @@ SAME: Final = {
     f"{_MEMBERS}/{{user_id}}/removal": ["removeMember"],
     "/w/{slug}/checklist/{item}/attestation": ["attestChecklistItem"],
     "/w/{slug}/alerts/{alert_id}/resolution": ["resolveAlert"],
+    "/w/{slug}/alerts/suspension": ["updateAutomaticSuspension"],
     f"{_KEY}/expected-use": ["setExpectedUse"],
     "/w/{slug}/settings/plan/{name}": ["changePlan"],
     "/w/{slug}/settings/workspace": ["updateWorkspace"],

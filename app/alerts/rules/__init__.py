@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.alerts.alert import Kind
+from app.alerts.alert import Alert, Kind
 from app.alerts.rules import (
     dormant_key,
     expiry,
@@ -18,7 +18,7 @@ from app.alerts.rules import (
     use_after_expiry,
     use_after_revocation,
 )
-from app.alerts.rules.rule import Rule
+from app.alerts.rules.rule import RESUME, SUSPEND, Remedy, Rule
 from app.alerts.situation import ALWAYS, Finding, Situation
 
 RULES: Final[dict[Kind, Rule]] = {
@@ -39,6 +39,14 @@ RULES: Final[dict[Kind, Rule]] = {
 }
 # The rules that look at use, in the order of their evaluation.
 OF_USE: Final = tuple(rule for rule in RULES.values() if rule.evaluate is not None)
+
+
+def remedies(alert: Alert) -> list[Remedy]:
+    """What can be done about an alert: of a key that is suspended, first to resume it."""
+    found = RULES[alert.kind].remedies
+    if alert.key.suspended_at is None or SUSPEND not in found:
+        return [*found]
+    return [RESUME, *(remedy for remedy in found if remedy is not SUSPEND)]
 
 
 def evaluate(situation: Situation) -> list[Finding]:

@@ -25,6 +25,7 @@ RESTRICT: Final = Remedy("Restrict", "edit", Action.UPDATE_API_KEY)
 EXTEND: Final = Remedy("Extend", "edit", Action.UPDATE_API_KEY)
 SUSPEND: Final = Remedy("Suspend", "suspension", Action.SUSPEND_API_KEY)
 FINISH: Final = Remedy("Finish the rotation", "rotation", Action.COMPLETE_ROTATION)
+RESUME: Final = Remedy("Resume", "suspension", Action.RESUME_API_KEY)
 REVOKE: Final = Remedy("Revoke", "revocation", Action.REVOKE_API_KEY)
 ON_USE: Final = (RESTRICT, ROTATE, SUSPEND, REVOKE)
 

@@ -36,6 +36,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from app import ids
+from app.alerts.suspension_service import MOST_PREVIEWED
 from app.api.execution.limits import INTROSPECTION_ROOTS
 from app.clock import DAY
 from app.keys.service import MOST_AT_ONCE
@@ -60,6 +61,7 @@ USUAL_LENGTHS: Final = {
     "Viewer.workspaces": 10,
     "Workspace.webhooks": MOST_WEBHOOKS,
     "Webhook.events": 1,
+    "SuspensionPreview.alerts": MOST_PREVIEWED,
     "Checklist.items": 8,
     "Rotation.callers": 200,
     "RotationNotReady.callers": 200,
@@ -100,6 +102,9 @@ READINGS: Final = {
     # Up to 200, in one statement for all keys of a page.
     "ApiKey.alerts": 300,
     "ApiKey.expectedUse": 20,
+    "Workspace.automaticSuspension": STATEMENTS,
+    # Up to 200 alerts with their keys.
+    "AutomaticSuspension.preview": 400,
     "ApiKey.revocationImpact": 300,
     "ApiKey.unusedPermissions": 20,
     # The days of several years, of a key and of all keys of its lineage.

@@ -18,7 +18,7 @@ _ROWS_PER_STATEMENT: Final = 200
 _PARTS: Final = {str(part): part for part in PartOf}
 _SUCCESSES: Final = ", ".join(f"'{outcome}'" for outcome in sorted(SUCCESSES))
 _CLOSED_DAYS: Final = (
-    " UNION ALL SELECT '', d.day - d.day % {}, d.permission, d.outcome, d.requests FROM workspace_day d"
+    " UNION ALL SELECT '', d.day, d.permission, d.outcome, d.requests FROM workspace_day d"
     " WHERE d.workspace = {} AND d.day >= {} AND d.day < {}"
 )
 _SUCCESSFUL: Final = f"SUM(CASE WHEN u.outcome IN ({_SUCCESSES}) THEN u.requests ELSE 0 END)"
@@ -29,17 +29,22 @@ async def parts(key_ids: list[str], since: int, until: int, step: int) -> list[P
     step (microseconds), permission and outcome of a key, so never more than an answer has."""
     if not key_ids:
         return []
-    where = f"WHERE u.key IN ({_marks(key_ids)}) AND u.at >= {{}} AND u.at < {{}}"
-    return await _parts(await database.tuples(_split("u.key", where, step), step, *key_ids, since, until))
+    table, at = _counted_by(step)
+    counted = f"SELECT key, {at} AS at, permission, outcome, requests FROM {table} WHERE key IN ({_marks(key_ids)})"
+    return await _parts(await database.tuples(_split(f"{counted} AND {at} >= {{}} AND {at} < {{}}"), *key_ids, since, until))
 
 
 async def workspace_parts(workspace_id: str, since: int, closed: int, until: int, step: int) -> list[Part]:
     """Like `parts`, for all keys of a workspace together; `key_id` is empty. Days before `closed` are read already added up."""
-    where = "JOIN api_key k ON k.id = u.key WHERE k.workspace = {} AND u.at >= {} AND u.at < {}"
+    table, at = _counted_by(step)
+    counted = (
+        f"SELECT '' AS key, u.{at} AS at, u.permission, u.outcome, SUM(u.requests) AS requests FROM {table} u"
+        f" JOIN api_key k ON k.id = u.key WHERE k.workspace = {{}} AND u.{at} >= {{}} AND u.{at} < {{}} GROUP BY 2, 3, 4"
+    )
     if closed <= since:
-        return await _parts(await database.tuples(_split("''", where, step), step, workspace_id, since, until))
-    text = _split("''", where, step, also=_CLOSED_DAYS)
-    return await _parts(await database.tuples(text, step, workspace_id, closed, until, step, workspace_id, since, closed))
+        return await _parts(await database.tuples(_split(counted), workspace_id, since, until))
+    text = _split(counted + _CLOSED_DAYS)
+    return await _parts(await database.tuples(text, workspace_id, closed, until, workspace_id, since, closed))
 
 
 async def rows(key_ids: list[str], since: int, until: int, granularity: Granularity) -> list[Sequence[Any]]:
@@ -245,18 +250,15 @@ def _marks(values: Iterable[object]) -> str:
 
 
 def _counted_by(step: int) -> tuple[str, str]:
-    """The table with counters for steps of this length, and its column with their start."""
+    """The table with counters for steps of this length, and its column with their start. Days have up to 24 times fewer."""
     return ("usage_day", "day") if step % clock.DAY == 0 else ("usage_hour", "hour")
 
 
-def _split(key: str, where: str, step: int, also: str = "") -> str:
-    """The statement for `Part`s: the counters, and those that `also` reads, are read once, and added up in three ways. Whole days
-    are read from the days' counters, of which there are up to 24 times fewer."""
-    table, at = _counted_by(step)
+def _split(counted: str) -> str:
+    """The statement for `Part`s: what `counted` selects (key, at, permission, outcome, requests), summed in three ways."""
     counts = f"{_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM counted u GROUP BY u.key"
     return (
-        f"WITH counted AS (SELECT {key} AS key, u.at - u.at % {{}} AS at, u.permission, u.outcome, SUM(u.requests) AS requests"
-        f" FROM (SELECT key, {at} AS at, permission, outcome, requests FROM {table}) u {where} GROUP BY 1, 2, 3, 4{also})"
+        f"WITH counted AS ({counted})"
         f" SELECT u.key, '{PartOf.SERIES}' AS part, u.at, '' AS name, {counts}, u.at"
         f" UNION ALL SELECT u.key, '{PartOf.PERMISSIONS}', 0, u.permission, {counts}, u.permission"
         f" UNION ALL SELECT u.key, '{PartOf.OUTCOMES}', 0, u.outcome, {counts}, u.outcome"

@@ -18,7 +18,8 @@ from app.api.execution.cost import BUDGET, CHANGE
 from app.api.execution.documents import ERRORS_TOLD, Documents
 from app.api.schema import core
 from app.clock import DAY, rfc3339
-from tests.support.graphql import Client
+from app.usage.ranges import MOST_DAYS_BY_HOURS, chosen
+from tests.support.graphql import Client, operation
 
 # The maximum number of function calls for a refusal: that of the largest allowed documents, plus a third.
 MOST_CALLS = 270_000
@@ -169,6 +170,15 @@ def test_a_span_costs_its_steps_also_when_no_series_shows_them(documents: Docume
     assert cost(documents, query % (*year, "totalRequests")) == 1 + 1 + 1 + 3 * 366
     assert cost(documents, query % (*year, "totalRequests series{at}")) == 1 + 1 + 2 + (1 + 4) * 366
     assert cost(documents, query % (*year, "series{at total}")) == 1 + 1 + 1 + (2 + 4) * 366
+
+
+def test_the_longest_range_by_hours_of_the_dashboard_is_one_operation(documents: Documents) -> None:
+    """With everything that the overview shows of it, and all keys of a workspace together."""
+    now = time.time_ns() // 1000
+    shown = chosen({"range": "custom", "from": rfc3339(now - 13 * DAY)[:10], "to": rfc3339(now)[:10], "by": "hours"}, now)
+    assert shown.until - shown.since == MOST_DAYS_BY_HOURS * DAY
+    span = {"since": rfc3339(shown.since), "until": rfc3339(shown.until), "granularity": "HOUR"}
+    assert cost(documents, operation("workspaces/usage"), **span) < BUDGET
 
 
 def test_the_cost_of_a_span_without_an_end_is_recomputed_as_it_grows(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:

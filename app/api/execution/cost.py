@@ -112,7 +112,7 @@ READINGS: Final = {
     "ApiKey.lineageUsage": 300,
 }
 # The cost of reading each step of a usage; one of a workspace is a sum over all its keys, except for days that are closed.
-STEPS_READ: Final = {"ApiKey.usage": 2, "Workspace.usage": 270}
+STEPS_READ: Final = {"ApiKey.usage": 2, "Workspace.usage": 40}
 CLOSED_READ: Final = 2
 # The cost of reading the callers of a usage: those of a key, or of all keys of a workspace.
 CALLERS: Final = "Usage.byCaller"

@@ -28,13 +28,23 @@ class CreateWebhookInput:
     url: str = strawberry.field(description="`https`, port 443 or 8443, on a public address.")
     kind: Kind = strawberry.field(default=Kind.STANDARD, description="In which form it is sent.")
     events: list[str] | None = strawberry.field(default=strawberry.UNSET, description=_EVENTS)
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Any text, at most 200 characters. Repeated within 24 hours with the same input it gives the same webhook, with\n"
+            "`secret: null`; with another input, or if that webhook has been deleted since, a Conflict."
+        ),
+    )
 
 
 @object_type(requires=ANYONE)
 class CreateWebhookPayload:
     webhook: Webhook
     secret: str | None = strawberry.field(
-        description="Shown now and never again; null for a chat, and for a management key, which sees no secrets."
+        description=(
+            "Shown now and never again; null for a chat, for a repeated `idempotencyKey`, and for a management key, which sees no\n"
+            "secrets."
+        )
     )
 
 
@@ -119,7 +129,8 @@ class WebhookMutation:
     @mutation("Makes a webhook. Its secret is in this answer and nowhere else, ever.", requires=Action.CREATE_WEBHOOK)
     async def create_webhook(self, info: Info, input: CreateWebhookInput) -> CreateWebhookResult | None:
         wanted = WebhookInput(input.name, input.kind, input.url, tuple(unset_to_none(input.events) or ()))
-        made = await service.create(info.context.actor, unset_to_none(input.workspace), wanted)
+        actor, slug = info.context.actor, unset_to_none(input.workspace)
+        made = await service.create(actor, slug, wanted, idempotency_key=unset_to_none(input.idempotency_key))
         return CreateWebhookPayload(webhook=Webhook.of(made.webhook), secret=made.secret)
 
     @mutation("Changes what is given, and leaves the rest.", requires=Action.UPDATE_WEBHOOK)

@@ -45,15 +45,14 @@ async def blank(page: NamedDependency[Page]) -> Response[str]:
 
 @post(f"{LIST}/new", status_code=200)
 async def create(page: NamedDependency[Page]) -> Response[str]:
-    """Shows the secret only in this response. The same form sent twice makes one webhook; the second leads to the list."""
+    """Shows the secret only in this response. The same form sent twice makes one webhook; the second answer leads to it."""
     try:
         made = await webhooks.create(page.actor, page.slug, _input(page.form), idempotency_key=page.form.sending)
-    except RepeatedRequest:
-        return page.go(page.to("settings", "webhooks", done="made"))
     except (ValidationFailed, Conflict) as problem:
         return render_invalid(page, "webhooks/new.html", problem, **_choices())
     if made.secret is None:
-        return page.go(_address(page, made.webhook.id, done="made"))
+        is_lost = made.repeated and made.webhook.kind is Kind.STANDARD
+        return page.go(_address(page, made.webhook.id, done="repeated" if is_lost else "made"))
     return page.show("webhooks/secret.html", 201, webhook=made.webhook, secret=made.secret, is_new=True)
 
 

@@ -1,11 +1,11 @@
-"""Use cases of webhooks: create, list, change, delete, rotate the secret, test, and send a message again."""
+"""Use cases of webhooks: create (in `create`), list, change, delete, rotate the secret, test, and send a message again."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from app import ids
@@ -17,19 +17,18 @@ from app.keys.idempotency import only_once
 from app.outbox.item import MESSAGE_ID
 from app.paging import Page, Window
 from app.tenancy import service as tenancy
-from app.tenancy import store as workspace_store
 from app.tenancy.publication import message
 from app.tenancy.service import Access, Change
 from app.webhooks import delivery_store, events, store
+from app.webhooks.create import Created, recount, shape
+from app.webhooks.create import create as create
 from app.webhooks.sender import current as sender
 from app.webhooks.signature import new_secret
 from app.webhooks.validation import TEST, WebhookInput
 from app.webhooks.webhook import (
     DELIVERY_ID,
-    MOST_WEBHOOKS,
     OVERLAP,
     WEBHOOK_ID,
-    Credentials,
     Delivery,
     Disabled,
     Kind,
@@ -39,14 +38,6 @@ from app.webhooks.webhook import (
 )
 
 _WHAT = "webhook"
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """`secret`: shown only now; None for a chat, and for an actor who may not read secrets."""
-
-    webhook: Webhook
-    secret: str | None = field(repr=False)
 
 
 async def webhooks(access: Access) -> list[Webhook]:
@@ -85,31 +76,6 @@ async def get_delivery(actor: Actor, delivery_id: str) -> Delivery:
     return found
 
 
-async def create(actor: Actor, slug: str | None, input: WebhookInput, *, idempotency_key: str | None = None) -> Created:
-    """Raises ValidationFailed, RepeatedRequest for a repeated idempotency key, or Conflict if there are too many."""
-    async with tenancy.changing(actor, slug, Action.CREATE_WEBHOOK) as change:
-        checked = input.checked(sender().rules)
-        url = checked.url or ""
-        await only_once(change, "createWebhook", idempotency_key, [checked.name, str(checked.kind), url, list(checked.events)])
-        if len(await store.of_workspace(change.workspace.id)) >= MOST_WEBHOOKS:
-            raise Conflict(f"There are {MOST_WEBHOOKS} webhooks already. Delete one first.")
-        webhook = Webhook(
-            id=ids.new(WEBHOOK_ID),
-            workspace_id=change.workspace.id,
-            name=checked.name,
-            kind=checked.kind,
-            url=shown_url(checked.kind, url),
-            events=tuple(checked.events),
-            created_at=change.now,
-            created_by_name=actor.name,
-        )
-        secret = new_secret() if checked.kind is Kind.STANDARD else None
-        await store.add(webhook, Credentials(url, secret))
-        await audit.record(change, events.CREATED, webhook.id, name=webhook.name, **_shape(webhook))
-        await _recount(change)
-    return Created(webhook, secret if change.access.may(Action.READ_WEBHOOK_SECRET) else None)
-
-
 async def update(
     actor: Actor,
     webhook_id: str,
@@ -145,7 +111,7 @@ async def delete(actor: Actor, webhook_id: str, *, slug: str | None = None) -> W
     async with _changing(actor, webhook_id, Action.DELETE_WEBHOOK, slug) as (change, webhook):
         await store.remove(webhook.id)
         await audit.record(change, events.DELETED, webhook.id, name=webhook.name)
-        await _recount(change)
+        await recount(change)
         return webhook
 
 
@@ -197,7 +163,7 @@ async def disable(change: Change, webhook: Webhook, because: Disabled) -> Webhoo
     await store.save(webhook)
     await delivery_store.give_up_all(webhook.id, change.now)
     await audit.record(change, events.DISABLED, webhook.id, name=webhook.name, because=str(because))
-    await _recount(change)
+    await recount(change)
     return webhook
 
 
@@ -205,13 +171,13 @@ async def _enable(change: Change, webhook: Webhook) -> Webhook:
     webhook = replace(webhook, disabled_at=None, disabled_because=None, failing_since=None)
     await store.save(webhook)
     await audit.record(change, events.ENABLED, webhook.id, name=webhook.name)
-    await _recount(change)
+    await recount(change)
     return webhook
 
 
 async def _save(change: Change, before: Webhook, after: Webhook, url: str | None) -> bool:
     """Stores what has changed; returns whether anything has. A chat's URL counts as changed whenever it is given."""
-    old, new = _shape(before), _shape(after)
+    old, new = shape(before), shape(after)
     changed: dict[str, Any] = {name: {"before": old[name], "after": new[name]} for name in old if old[name] != new[name]}
     if after.name != before.name:
         changed["name"] = {"before": before.name, "after": after.name}
@@ -224,17 +190,6 @@ async def _save(change: Change, before: Webhook, after: Webhook, url: str | None
     await store.save(after)
     await audit.record(change, events.UPDATED, before.id, **changed)
     return True
-
-
-def _shape(webhook: Webhook) -> dict[str, Any]:
-    """What the audit log says of it: never the URL of a chat, which is a secret."""
-    return {"url": webhook.url, "events": list(webhook.events)}
-
-
-async def _recount(change: Change) -> None:
-    """While a workspace has no enabled webhook, its changes write nothing to the outbox."""
-    enabled = [webhook for webhook in await store.of_workspace(change.workspace.id) if webhook.disabled_at is None]
-    await workspace_store.set_webhooks(change.workspace.id, len(enabled))
 
 
 @contextlib.asynccontextmanager

@@ -33,6 +33,18 @@ async def test_a_webhook_is_made_changed_tested_and_deleted(owner: Client, team:
     assert (await owner.change("webhooks/delete", id=webhook["id"]))["code"] == "NOT_FOUND"
 
 
+async def test_a_repeated_idempotency_key_makes_one_webhook_and_another_input_is_a_conflict(owner: Client, team: Team) -> None:
+    first = await owner.change("webhooks/create", name="CI", url=URL, idempotencyKey="deploy-7")
+    again = await owner.change("webhooks/create", name="CI", url=URL, idempotencyKey="deploy-7")
+    assert first["secret"] is not None and again == {**first, "secret": None}
+    assert (await owner.change("webhooks/create", name="Else", url=URL, idempotencyKey="deploy-7"))["code"] == "CONFLICT"
+    for wrong in ("", "x" * 201):
+        faulty = await owner.change("webhooks/create", name="CI", url=URL, idempotencyKey=wrong)
+        assert [fault["field"] for fault in faulty["fields"]] == ["idempotencyKey"]
+    answer = await owner.ask("{ workspace { webhooks { id } } }")
+    assert answer["workspace"]["webhooks"] == [{"id": first["webhook"]["id"]}]
+
+
 async def test_the_list_has_what_was_made_and_the_events_that_there_are(owner: Client, team: Team) -> None:
     for name in ("first", "second"):
         await owner.change("webhooks/create", name=name, url=URL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from app import database, runtime
 from app.access.actor import Actor, ActorKind, Scope
 from app.audit import service as audit
-from app.clock import DAY, MINUTE
+from app.clock import DAY, MINUTE, SECOND
 from app.errors import ConfirmationNeeded, Conflict, NotAllowed, NotFound, ValidationFailed
-from app.keys.idempotency import RepeatedRequest
+from app.keys.idempotency import IDEMPOTENCY_LASTS
 from app.peppers.pepper import Pepper, Peppers
 from app.settings import Settings
 from app.webhooks import delivery_store, store
@@ -143,15 +144,43 @@ async def test_outside_development_only_https_is_accepted(team: Team, settings: 
         await webhooks.create(team.owner, team.slug, INPUT)
 
 
-async def test_a_workspace_has_so_many_webhooks_and_the_same_form_makes_one(team: Team, receiver: Receiver) -> None:
-    for _ in range(2):
-        try:
-            await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="once")
-        except RepeatedRequest:
-            break
-    else:
-        raise AssertionError("the second one was created")
-    for number in range(MOST_WEBHOOKS - 1):
+async def test_the_same_idempotency_key_creates_one_webhook_and_shows_its_secret_once(team: Team) -> None:
+    first = await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="deploy-7")
+    again = await webhooks.create(team.owner, team.slug, replace(INPUT, name=f" {INPUT.name} "), idempotency_key="deploy-7")
+    assert first.secret is not None and not first.repeated
+    assert (again.webhook, again.secret, again.repeated) == (first.webhook, None, True)
+    for other in (
+        replace(INPUT, name="Else"),
+        replace(INPUT, url="https://hooks.example.com/else"),
+        replace(INPUT, events=("key.revoked",)),
+    ):
+        with pytest.raises(Conflict, match="another input"):
+            await webhooks.create(team.owner, team.slug, other, idempotency_key="deploy-7")
+    with pytest.raises(ValidationFailed):
+        await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="")
+    assert len(await webhooks.webhooks(await seen(team.owner, team.slug))) == 1
+    database.freeze(await database.now() + IDEMPOTENCY_LASTS + SECOND)
+    assert (await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="deploy-7")).secret is not None
+
+
+async def test_an_idempotency_key_does_not_bring_a_deleted_webhook_back(team: Team) -> None:
+    made = await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="deploy-7")
+    await webhooks.delete(team.owner, made.webhook.id)
+    with pytest.raises(Conflict, match="deleted since"):
+        await webhooks.create(team.owner, team.slug, INPUT, idempotency_key="deploy-7")
+    assert await webhooks.webhooks(await seen(team.owner, team.slug)) == []
+
+
+async def test_fifty_repeats_at_once_create_one_webhook_and_return_one_secret(team: Team) -> None:
+    found = await asyncio.gather(*(webhooks.create(team.owner, team.slug, INPUT, idempotency_key="deploy-7") for _ in range(50)))
+    assert len({each.webhook.id for each in found}) == len([each for each in found if each.secret]) == 1
+    access = await seen(team.owner, team.slug)
+    assert [webhook.id for webhook in await webhooks.webhooks(access)] == [found[0].webhook.id]
+    assert [entry.action for entry in await audit.about(access, found[0].webhook.id)] == ["webhook.created"]
+
+
+async def test_a_workspace_has_so_many_webhooks(team: Team, receiver: Receiver) -> None:
+    for number in range(MOST_WEBHOOKS):
         await webhooks.create(team.owner, team.slug, replace(INPUT, name=f"N {number}"))
     with pytest.raises(Conflict):
         await webhooks.create(team.owner, team.slug, INPUT)

@@ -19,6 +19,7 @@ from app.one_time_links.noun import NOUN as _ONE_TIME_LINKS
 from app.outbox.noun import NOUN as _OUTBOX
 from app.peppers.noun import NOUN as _PEPPERS
 from app.plans.noun import NOUN as _PLANS
+from app.request_log.noun import NOUN as _REQUEST_LOG
 from app.rotations.noun import NOUN as _ROTATIONS
 from app.sessions.noun import NOUN as _SESSIONS
 from app.tenancy.noun import NOUN as _TENANCY
@@ -42,6 +43,7 @@ NOUNS: Final[tuple[Noun, ...]] = (
     _ONE_TIME_LINKS,
     _THROTTLING,
     _KEYS,
+    _REQUEST_LOG,
     _USAGE,
     _MANAGEMENT_KEYS,
     _GATEWAY_TOKENS,

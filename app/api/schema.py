@@ -60,7 +60,7 @@ class RootQuery:
 
     @field(
         "Anything that has an id: `key_…`, `rot_…`, `cal_…`, `alr_…`, `wsp_…`, `mgk_…`, `mem_…`, `inv_…`, `aud_…`, `whk_…`,\n"
-        "`whd_…`. Null when there is no such thing.",
+        "`whd_…`, `req_…`. Null when there is no such thing.",
         requires=ANYONE,
     )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:

@@ -36,6 +36,9 @@ class UpdateWorkspaceInput:
     name: str | None = strawberry.field(default=strawberry.UNSET, description="Null is refused: every workspace has a name.")
     timezone: TimeZone | None = strawberry.field(default=strawberry.UNSET, description="Null is refused.")
     business_hours: BusinessHoursInput | None = strawberry.field(default=strawberry.UNSET, description="Null: none.")
+    logs_requests: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Null is refused. False: what was logged is deleted within minutes."
+    )
     expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
 
     @property
@@ -71,9 +74,11 @@ ChangePlanResult: TypeAlias = Annotated[
 
 @strawberry.type
 class WorkspaceMutation:
-    @mutation("Changes the workspace's name, time zone or business hours.", requires=Action.UPDATE_WORKSPACE)
+    @mutation(
+        "Changes the workspace's name, time zone, business hours, or whether requests are logged.", requires=Action.UPDATE_WORKSPACE
+    )
     async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
-        require_values(name=input.name, timezone=input.timezone)
+        require_values(name=input.name, timezone=input.timezone, logsRequests=input.logs_requests)
         actor, slug = info.context.actor, unset_to_none(input.workspace)
         changed = await workspaces.update(
             actor,
@@ -81,6 +86,7 @@ class WorkspaceMutation:
             name=unset_to_none(input.name),
             timezone=unset_to_none(input.timezone),
             business_hours=input.hours,
+            logs_requests=unset_to_none(input.logs_requests),
             expected=unset_to_none(input.expected_revision),
         )
         return UpdateWorkspacePayload(workspace=await _shown(info, changed))

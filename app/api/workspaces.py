@@ -25,6 +25,7 @@ from app.api.framework.scalars import Instant, LocalTime, TimeZone, instant, uns
 from app.api.key_types import ApiKey, Rotation
 from app.api.management_keys import ManagementKey
 from app.api.members import Invitation, Member
+from app.api.request_log import Request
 from app.api.usage import Usage
 from app.api.webhooks import Webhook
 from app.keys import service as key_service
@@ -84,6 +85,7 @@ class Workspace(Node):
     plan: Plan
     timezone: TimeZone
     business_hours: BusinessHours | None
+    logs_requests: bool = strawberry.field(description="Whether the requests of its keys are logged one by one: `ApiKey.requests`.")
     created_at: Instant
     suspended_at: Instant | None = strawberry.field(
         description="Since when the operator has suspended it: then none of its keys is accepted."
@@ -104,6 +106,7 @@ class Workspace(Node):
             plan=Plan.of(catalogue.current().plan(workspace.plan)),
             timezone=TimeZone(workspace.timezone),
             business_hours=BusinessHours.of(workspace.business_hours) if workspace.business_hours else None,
+            logs_requests=workspace.logs_requests,
             created_at=Instant(workspace.created_at),
             suspended_at=instant(workspace.suspended_at),
             revision=workspace.version,
@@ -202,12 +205,12 @@ class Workspace(Node):
 
 
 @extend(
-    ApiKey, Rotation, ManagementKey, Webhook, Alert,
+    ApiKey, Rotation, ManagementKey, Webhook, Alert, Request,
     name="workspace",
     description="Where it belongs. Null, with an entry in `errors`, once the caller no longer belongs there.",
     requires=ANYONE,
 )  # fmt: skip
-async def _workspace_of(self: ApiKey | Rotation | ManagementKey | Webhook | Alert, info: Info) -> Workspace | None:
+async def _workspace_of(self: ApiKey | Rotation | ManagementKey | Webhook | Alert | Request, info: Info) -> Workspace | None:
     return await _workspace(info, self.workspace_id)
 
 

@@ -60,7 +60,8 @@ class LeakReports:
         except Exception:
             request_id = new_request_id()
             _log.exception("request %s failed", request_id)
-            await Refused(500, "INTERNAL", f"Something went wrong here. Mention {request_id}.").send(send, request_id)
+            detail = f"Something went wrong here. Mention {request_id}."
+            await Refused(500, "INTERNAL", detail, request_id=request_id).send(send)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":

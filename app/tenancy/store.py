@@ -52,6 +52,7 @@ def workspace_of(row: dict[str, Any]) -> Workspace:
         row["created_at"],
         row["suspended_at"],
         row["webhooks"],
+        bool(row["logs_requests"]),
     )
 
 
@@ -74,6 +75,7 @@ def settings_of(workspace: Workspace) -> dict[str, Any]:
         "business_days": " ".join(hours.days) if hours else None,
         "business_opens": hours.opens if hours else None,
         "business_closes": hours.closes if hours else None,
+        "logs_requests": int(workspace.logs_requests),
     }
 
 

@@ -24,6 +24,7 @@ class WorkspaceRow(Table, tablename="workspace"):
     audit_head = Bytea(default=b"")
     audit_key = Bytea(default=b"")
     webhooks = SmallInt(default=0)
+    logs_requests = SmallInt(default=1)
 
 
 class MemberRow(Table, tablename="member"):

@@ -41,11 +41,13 @@ class Workspace:
     suspended_at: int | None
     # How many enabled webhooks listen; without any, nothing is written to the outbox.
     webhooks: int = 0
+    # Whether the requests of its keys are logged.
+    logs_requests: bool = True
 
     @property
     def version(self) -> str:
         """The version of its settings."""
-        return version_of(self.name, self.timezone, self.business_hours)
+        return version_of(self.name, self.timezone, self.business_hours, self.logs_requests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from app.clock import MINUTE, hour_of
 from app.database.statements import Upsert
+from app.request_log import store as request_log
 from app.usage.caller import FOLDED, caller_id, family_of, network_of
 from app.usage.usage import SUCCESSES, USES
 
@@ -100,7 +101,8 @@ class Use(NamedTuple):
     """Requests of one key with one permission and outcome in one hour by one caller.
 
     `requests` is 0 for a request that a report will count. `address` is that of the last one. Rows of the log from before
-    refused requests had a caller have None for `first_at` and `last_at`.
+    refused requests had a caller have None for `first_at` and `last_at`. `request_id`: of a single request that is to be logged,
+    with the `rule` that refused it.
     """
 
     key_id: str
@@ -113,6 +115,8 @@ class Use(NamedTuple):
     first_at: int | None
     last_at: int | None
     address: str | None
+    request_id: str | None = None
+    rule: str | None = None
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ class CounterBatch:
     callers: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
     refusals: dict[tuple[str, int, str, str, str], list[int]] = field(default_factory=dict)
     watched: set[str] = field(default_factory=set)
+    logged: list[request_log.NewRow] = field(default_factory=list)
 
     def count(self, key_id: str, at: int, permission: str | None, outcome: str) -> None:
         """Counts one request of a key."""
@@ -151,6 +156,9 @@ class CounterBatch:
             slot = use[:4]
             self.hours[slot] = self.hours.get(slot, 0) + use.requests
         self.watched.add(use.key_id)
+        if use.request_id is not None and use.last_at is not None:
+            at, who = use.last_at, use[4:6]
+            self.logged.append((use.request_id, use.key_id, at, use.outcome, use.permission, *who, use.rule))
         if use.outcome not in SUCCESSES:
             self.refuse(use)
         if use.outcome in USES and use.first_at is not None and use.last_at is not None:
@@ -183,4 +191,6 @@ class CounterBatch:
             found.append(Upsert("key_refusal", _REFUSAL_COLUMNS, _REFUSE, refused))
         if self.watched:
             found.append(Upsert("key_watch", _WATCH_COLUMNS, _WATCH, [(key, 1, 0) for key in sorted(self.watched)]))
+        if self.logged:
+            found.append(request_log.insertion(self.logged))
         return found

@@ -23,7 +23,7 @@ from app.keys import store as key_store
 from app.pace import in_slices
 from app.usage import store
 from app.usage.counters import CounterBatch, Use
-from app.usage.merging import decoded, encoded, merged, steps, upserts
+from app.usage.merging import Merger, decoded, encoded, merged, steps, upserts
 
 FOLD_SECONDS: Final = 0.5
 # Few uses are counted at once, so that readers find the log empty. Many wait for more uses of the same keys, which costs half as
@@ -71,7 +71,9 @@ async def folding() -> AsyncIterator[None]:
 class UsageLog:
     """The log of the open database. Any process may append and fold; a transaction decides who has counted a row."""
 
-    tables = frozenset({"usage_hour", "usage_day", "workspace_day", "key_last_used", "caller", "key_refusal", "key_watch"})
+    tables = frozenset(
+        {"usage_hour", "usage_day", "workspace_day", "key_last_used", "caller", "key_refusal", "key_watch", "logged_request"}
+    )
 
     def __init__(self, engine: Engine) -> None:
         self.hot: Hot = hot_path.open_for(engine)
@@ -210,10 +212,11 @@ async def lock_use(key_id: str) -> int | None:
 
 async def _count_here() -> None:
     """Counts the log in the change's own transaction, in which nobody else can append."""
-    counts = CounterBatch()
+    merger, counts = Merger(), CounterBatch()
     for row in await database.fetch("SELECT uses FROM usage_log ORDER BY id"):
-        for use in decoded(row["uses"]):
-            counts.add(use)
+        merger.add(decoded(row["uses"]))
+    for use in merger.uses():
+        counts.add(use)
     await store.add(counts)
     await database.fetch("DELETE FROM usage_log")
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from app.database.statements import Upsert
 from app.pace import in_slices
+from app.request_log.request import ACCEPTED, MOST_ACCEPTED, MOST_REFUSED
 from app.usage.counters import CounterBatch, Use
 
+Latest: TypeAlias = dict[str, collections.deque[Use]]
 # The values of a use that say what is counted; the others are merged.
 _SLOT: Final = 6
+_COUNTED: Final = 10
+# So many requests are logged by one fold; each costs about half of what a merged use does.
+MOST_ACCEPTED_AT_ONCE: Final = 200
+MOST_REFUSED_AT_ONCE: Final = 300
 # Keys whose ids begin with the same characters, of which two are random, are neighbors.
 _NEIGHBORS: Final = 6
 _ENCODER: Final = msgspec.json.Encoder()
@@ -30,23 +36,53 @@ def decoded(row: str) -> list[Use]:
     return _DECODER.decode(row)
 
 
-async def merged(rows: Iterable[str]) -> list[Use]:
-    """The uses of these rows of the log, one for each key, hour, permission, outcome and caller."""
-    found: dict[tuple[object, ...], list[Any]] = {}
-    async for uses in in_slices(rows):
-        for use in decoded(uses):
-            known = found.get(use[:_SLOT])
+class Merger:
+    """Merges uses into one for each key, hour, permission, outcome and caller, and chooses which single requests are logged."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], list[Any]] = {}
+        self._accepted: Latest = collections.defaultdict(lambda: collections.deque(maxlen=MOST_ACCEPTED))
+        self._refused: Latest = collections.defaultdict(lambda: collections.deque(maxlen=MOST_REFUSED))
+
+    def add(self, uses: list[Use]) -> None:
+        for use in uses:
+            if use.request_id is not None:
+                (self._accepted if use.outcome == ACCEPTED else self._refused)[use.key_id].append(use)
+            known = self._found.get(use[:_SLOT])
             if known is None:
-                found[use[:_SLOT]] = list(use[_SLOT:])
+                self._found[use[:_SLOT]] = list(use[_SLOT:_COUNTED])
             else:
                 known[0] += use.requests
                 if known[2] is None:
-                    known[1:] = use[_SLOT + 1 :]
+                    known[1:] = use[_SLOT + 1 : _COUNTED]
                 elif use.last_at is not None:
                     known[1] = min(known[1], use.first_at)
                     if use.last_at >= known[2]:
                         known[2:] = use.last_at, use.address
-    return [Use._make((*slot, *values)) for slot, values in found.items()]
+
+    def uses(self) -> list[Use]:
+        """The merged uses, and after them the requests to be logged, which count nothing more."""
+        logged = [*_in_turn(self._accepted, MOST_ACCEPTED_AT_ONCE), *_in_turn(self._refused, MOST_REFUSED_AT_ONCE)]
+        return [Use._make((*slot, *values, None, None)) for slot, values in self._found.items()] + [
+            use._replace(requests=0) for use in logged
+        ]
+
+
+async def merged(rows: Iterable[str]) -> list[Use]:
+    """What these rows of the log come to."""
+    merger = Merger()
+    async for uses in in_slices(rows):
+        merger.add(decoded(uses))
+    return merger.uses()
+
+
+def _in_turn(latest: Latest, most: int) -> list[Use]:
+    """Up to `most` requests: the newest of each key, then the second newest, so that no busy key keeps those of others out."""
+    chosen, queues = list[Use](), list(latest.values())
+    while queues and len(chosen) < most:
+        chosen += [queue.pop() for queue in queues[: most - len(chosen)]]
+        queues = [queue for queue in queues if queue]
+    return chosen
 
 
 def steps(uses: list[Use], most: int) -> Iterator[list[Use]]:
@@ -61,7 +97,7 @@ def steps(uses: list[Use], most: int) -> Iterator[list[Use]]:
 
 
 def upserts(uses: list[Use]) -> list[Upsert]:
-    """The statements that count these uses."""
+    """The statements that count these uses, and log those with a request's id."""
     counts = CounterBatch()
     for use in uses:
         counts.add(use)

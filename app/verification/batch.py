@@ -28,7 +28,7 @@ from app.peppers.pepper import Peppers
 from app.usage.counters import CALLER_LIMITER, REFUSED_LIMITER, Use
 from app.usage.log import UsageLog
 from app.usage.usage import USES
-from app.verification import store
+from app.verification import rules, store
 from app.verification.digest import digesters
 from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, Verdict, evaluate
 
@@ -50,6 +50,7 @@ class PendingVerification(msgspec.Struct, eq=False):
     secret: str | None
     asked: AccessRequest
     follows: bool
+    request_id: str
     since: float
     answer: asyncio.Future[Verdict]
     digests: tuple[bytes, ...] = ()
@@ -77,13 +78,15 @@ class Batches:
         self._probed_at = float("-inf")
         self._probe_fault: str | None = None
 
-    def ask(self, token: str, secret: str | None, asked: AccessRequest, *, follows: bool) -> asyncio.Future[Verdict]:
+    def ask(
+        self, token: str, secret: str | None, asked: AccessRequest, *, follows: bool, request_id: str
+    ) -> asyncio.Future[Verdict]:
         """A future of the verdict. Raises Unavailable, now or in the future, if the database cannot answer, and in the future
         NotAuthenticated for an unknown or revoked gateway token."""
         if len(self._waiting) >= MOST_WAITING:
             metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
-        question = PendingVerification(token, secret, asked, follows, self._loop.time(), self._loop.create_future())
+        question = PendingVerification(token, secret, asked, follows, request_id, self._loop.time(), self._loop.create_future())
         self._waiting.append(question)
         self._start()
         return question.answer
@@ -156,7 +159,7 @@ class Batches:
             verdict = _evaluate(question, gateways[question.token], found.keys, now)
             verdicts.append((question, verdict))
             if isinstance(verdict, Verdict) and verdict.key is not None:
-                uses.append(_use(question, verdict, verdict.key, now))
+                uses.append(_use(question, verdict, verdict.key, gateways[question.token], now))
         if uses:
             await self._log.append(uses)
             self._failures = 0
@@ -243,13 +246,16 @@ def _evaluate(
     return evaluate(question.asked, None, gateway, now)
 
 
-def _use(question: PendingVerification, verdict: Verdict, key: KeyRecord, now: int) -> Use:
+def _use(question: PendingVerification, verdict: Verdict, key: KeyRecord, gateway: Gateway | None, now: int) -> Use:
     """An allowed request with a report to follow is counted by that report. All others for a known key are counted now."""
     asked, outcome = question.asked, verdict.code.value
     requests, permission = 0 if verdict.valid and question.follows else 1, asked.permission or ""
     limiter = CALLER_LIMITER if outcome in USES else REFUSED_LIMITER
     network, user_agent = limiter.bucket(key.id, now, asked.address, asked.user_agent)
-    return Use(key.id, hour_of(now), permission, outcome, network, user_agent, requests, now, now, asked.address)
+    request_id = question.request_id if key.logs_requests else None
+    rule = None if verdict.valid or request_id is None else rules.of(verdict.code, key, asked, gateway)
+    counted = (key.id, hour_of(now), permission, outcome, network, user_agent, requests, now, now, asked.address)
+    return Use(*counted, request_id, rule)
 
 
 def _measure(verdicts: list[tuple[PendingVerification, Verdict | KeydeskError]]) -> None:

@@ -45,20 +45,21 @@ def new_request_id() -> str:
 
 
 class Refused(Exception):
-    """An RFC 9457 problem: status, stable code, a sentence, and headers."""
+    """An RFC 9457 problem: status, stable code, a sentence, and headers. `request_id`: that of the request, if it has one."""
 
-    def __init__(self, status: int, code: str, detail: str, *headers: Header, **more: Any) -> None:
+    def __init__(self, status: int, code: str, detail: str, *headers: Header, request_id: str | None = None, **more: Any) -> None:
         super().__init__(detail)
+        self.request_id = request_id or new_request_id()
         self.status, self.code, self.detail, self.headers, self.more = status, code, detail, headers, more
 
-    async def send(self, send: Send, request_id: str | None = None) -> None:
+    async def send(self, send: Send) -> None:
         problem = {
             "type": f"urn:keydesk:problem:{self.code.lower().replace('_', '-')}",
             "title": TITLES[self.status],
             "status": self.status,
             "code": self.code,
             "detail": self.detail,
-            "instance": f"urn:keydesk:request:{request_id or new_request_id()}",
+            "instance": f"urn:keydesk:request:{self.request_id}",
             **self.more,
         }
         await send_json(send, self.status, problem, [*self.headers], PROBLEM)

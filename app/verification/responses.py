@@ -7,14 +7,14 @@ from typing import Any, Final
 from app.asgi import Header
 from app.clock import rfc3339
 from app.verification.deprecation import Notice
-from app.verification.http import Refused, new_request_id
+from app.verification.http import Refused
 from app.verification.requests import CHALLENGE
 from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
 
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
 
 
-def as_json(verdict: Verdict, asked: AccessRequest) -> dict[str, Any]:
+def as_json(verdict: Verdict, asked: AccessRequest, request_id: str) -> dict[str, Any]:
     """The body of `/v1/verify`'s 200."""
     if verdict.valid and verdict.key is not None:
         key = verdict.key
@@ -29,14 +29,14 @@ def as_json(verdict: Verdict, asked: AccessRequest) -> dict[str, Any]:
             "permissions": key.permissions,
             "expiresAt": _instant(key.expires_at),
             "notice": None if verdict.notice is None else _told(verdict.notice),
-            "requestId": new_request_id(),
+            "requestId": request_id,
         }
     return {
         "valid": False,
         "code": verdict.code,
         "message": MESSAGES[verdict.code],
         **explanation(verdict, asked),
-        "requestId": new_request_id(),
+        "requestId": request_id,
     }
 
 
@@ -72,9 +72,10 @@ def _reason(code: Code, key: KeyRecord, asked: AccessRequest) -> dict[str, Any]:
             return {}
 
 
-def as_headers(key: KeyRecord) -> list[Header]:
+def as_headers(key: KeyRecord, request_id: str) -> list[Header]:
     """The headers of `/v1/forward-auth`'s 204, for the gateway to forward."""
     return [
+        (b"x-request-id", request_id.encode()),
         (b"x-key-id", key.id.encode()),
         (b"x-workspace-id", key.workspace_id.encode()),
         (b"x-key-environment", key.environment.encode()),
@@ -82,14 +83,15 @@ def as_headers(key: KeyRecord) -> list[Header]:
     ]
 
 
-def as_refusal(verdict: Verdict, asked: AccessRequest) -> Refused:
+def as_refusal(verdict: Verdict, asked: AccessRequest, request_id: str) -> Refused:
     """401 or 403 of `/v1/forward-auth`, with the challenge of RFC 6750 §3."""
     forbidden = verdict.code in FORBIDDEN
     challenge = CHALLENGE + (b', error="insufficient_scope"' if forbidden else b', error="invalid_token"')
     if verdict.code is Code.PERMISSION_DENIED and asked.permission is not None:
         challenge += b', scope="' + asked.permission.encode() + b'"'
     header = (b"www-authenticate", challenge)
-    return Refused(403 if forbidden else 401, verdict.code, MESSAGES[verdict.code], header, **explanation(verdict, asked))
+    status, message = 403 if forbidden else 401, MESSAGES[verdict.code]
+    return Refused(status, verdict.code, message, header, request_id=request_id, **explanation(verdict, asked))
 
 
 def _instant(instant: int | None) -> str | None:

@@ -70,7 +70,8 @@ class Verification:
         except Exception:
             request_id = new_request_id()
             _log.exception("request %s failed", request_id)
-            await Refused(500, "INTERNAL", f"Something went wrong here. Mention {request_id}.").send(send, request_id)
+            detail = f"Something went wrong here. Mention {request_id}."
+            await Refused(500, "INTERNAL", detail, request_id=request_id).send(send)
 
     async def _verify(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         token, offered = _token(requests.bearer(headers.get(b"authorization"))), catalogue.current()
@@ -85,8 +86,9 @@ class Verification:
         except Refused:
             await self._batches.authenticate(token)  # unauthenticated callers do not learn what is wrong with their request
             raise
-        verdict = await self._batches.ask(token, requests.secret_of(given.key, offered), asked, follows=given.outcome_follows)
-        await send_json(send, 200, responses.as_json(verdict, asked), responses.notice_headers(verdict))
+        secret, request_id = requests.secret_of(given.key, offered), new_request_id()
+        verdict = await self._batches.ask(token, secret, asked, follows=given.outcome_follows, request_id=request_id)
+        await send_json(send, 200, responses.as_json(verdict, asked, request_id), responses.notice_headers(verdict))
 
     async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-gateway-token")
@@ -102,10 +104,12 @@ class Verification:
         except Refused:
             await self._batches.authenticate(token)
             raise
-        verdict = await self._batches.ask(token, requests.secret_of(key, offered), asked, follows=False)
+        secret, request_id = requests.secret_of(key, offered), new_request_id()
+        verdict = await self._batches.ask(token, secret, asked, follows=False, request_id=request_id)
         if not verdict.valid or verdict.key is None:
-            raise responses.as_refusal(verdict, asked)
-        await send_response(send, 204, [NO_STORE, *responses.as_headers(verdict.key), *responses.notice_headers(verdict)])
+            raise responses.as_refusal(verdict, asked, request_id)
+        headers_of_key = responses.as_headers(verdict.key, request_id)
+        await send_response(send, 204, [NO_STORE, *headers_of_key, *responses.notice_headers(verdict)])
 
     async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         gateway = await self._batches.authenticate(_token(requests.bearer(headers.get(b"authorization"))))

@@ -16,7 +16,8 @@ from app.verification.verdict import Gateway, KeyRecord
 
 _LOOKUP: Final = Lookup(
     "SELECT 'k', k.digest, {now}, k.id, k.workspace, k.environment, k.revoked_at, k.pepper_version, k.name, k.permissions,"
-    " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at, s.id, r.started_at, r.deadline, r.on_deadline"
+    " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at, w.logs_requests, s.id, r.started_at, r.deadline,"
+    " r.on_deadline"
     " FROM api_key k JOIN workspace w ON w.id = k.workspace"
     # A run is open only while its successor lives.
     " LEFT JOIN rotation r ON r.predecessor = k.id AND r.ended_at IS NULL"
@@ -24,7 +25,7 @@ _LOOKUP: Final = Lookup(
     " WHERE k.digest {0}"
     " UNION ALL"
     " SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
-    " '', NULL, NULL, '', NULL, NULL, NULL, NULL, NULL"
+    " '', NULL, NULL, '', NULL, 0, NULL, NULL, NULL, NULL"
     " FROM gateway_token g WHERE g.digest {1}"
 )
 
@@ -58,7 +59,7 @@ async def probe(hot: Hot) -> None:
 
 
 def _key(row: Row) -> KeyRecord:
-    key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole = row[3:15]
+    key_id, workspace_id, environment, revoked_at, version, name, permissions, ips, expires_at, own, slug, whole, logs = row[3:16]
     return KeyRecord(
         id=key_id,
         workspace_id=workspace_id,
@@ -72,7 +73,8 @@ def _key(row: Row) -> KeyRecord:
         suspended_at=own if whole is None or (own is not None and own < whole) else whole,
         revoked_at=revoked_at,
         pepper_version=version,
-        rotating=None if row[15] is None else _rotating(*row[16:19]),
+        rotating=None if row[16] is None else _rotating(*row[17:20]),
+        logs_requests=bool(logs),
     )
 
 

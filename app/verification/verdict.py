@@ -66,6 +66,7 @@ class KeyRecord(msgspec.Struct, frozen=True, gc=False):
     revoked_at: int | None
     pepper_version: int
     rotating: Rotating | None = None
+    logs_requests: bool = False
 
 
 class Gateway(msgspec.Struct, frozen=True, gc=False):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from app import clock
 from app.access.policy import Action
 from app.audit import service as audit
 from app.audit.entry import LONGEST_SEARCH, EntryFilter
@@ -21,6 +17,7 @@ from app.errors import ConfirmationNeeded
 from app.keys.secret import mask_secrets
 from app.paging import Position, Window
 from app.tenancy import service as tenancy
+from app.web.framework.dates import midnight
 from app.web.framework.downloads import Downloads
 from app.web.framework.page import Page, with_query
 from app.web.presentation.audit_text import action_name, changes
@@ -78,8 +75,8 @@ def filter_from(query: Mapping[str, str], zone: str) -> EntryFilter:
         target=_id(query, "target"),
         action=_id(query, "action"),
         actor=_id(query, "actor"),
-        since=_midnight(query.get("since", ""), zone, 0),
-        until=_midnight(query.get("until", ""), zone, 1),
+        since=midnight(query.get("since", ""), zone),
+        until=midnight(query.get("until", ""), zone, days=1),
         search=_search_text(query),
     )
 
@@ -97,14 +94,6 @@ def _search_text(query: Mapping[str, str]) -> str:
 def _id(query: Mapping[str, str], name: str) -> str | None:
     text = query.get(name, "").strip()
     return text if text.isascii() and text.isprintable() and text else None
-
-
-def _midnight(text: str, zone: str, days: int) -> int | None:
-    """The beginning of a day of `<input type=date>`, or of the day after it."""
-    with contextlib.suppress(ValueError, OverflowError):
-        day = date.fromisoformat(text) + timedelta(days=days)
-        return clock.from_datetime(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)))
-    return None
 
 
 def _window(page: Page) -> Window:

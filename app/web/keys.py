@@ -36,6 +36,7 @@ from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
 from app.web.presentation.filters import LEAK_REASONS
 from app.web.presentation.key_status import key_status, rotation_status
+from app.web.request_log import request_id_in
 from app.web.usage import choice
 
 PAGE_SIZE: Final = 25
@@ -59,6 +60,8 @@ SORTS: Final[Mapping[str, tuple[Order, bool]]] = {
 @get(LIST)
 async def listing(page: NamedDependency[Page]) -> Response[str]:
     key_filter = key_form.filter_from(page.query)
+    if request_id := request_id_in(key_filter.search):
+        return page.go(page.to("requests", request_id))
     sort = page.query.get("sort") if page.query.get("sort") in SORTS else "newest"
     found = await _found(page, key_filter, sort or "newest")
     progress_by_key = await rotations.of_keys(page.access, found.items)

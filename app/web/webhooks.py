@@ -11,13 +11,13 @@ from litestar.params import FromPath
 from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, Problem, ValidationFailed
 from app.keys.idempotency import RepeatedRequest
-from app.paging import Position, Window
 from app.web.framework.form import Form
 from app.web.framework.page import Page, with_query
+from app.web.framework.paging import position_text, window
 from app.web.user_forms import render_invalid
 from app.webhooks import service as webhooks
 from app.webhooks.validation import PUBLISHED, WebhookInput
-from app.webhooks.webhook import MOST_WEBHOOKS, Delivery, Kind
+from app.webhooks.webhook import MOST_WEBHOOKS, Kind
 
 LIST: Final = "/w/{slug:str}/settings/webhooks"
 ONE: Final = f"{LIST}/{{webhook_id:str}}"
@@ -27,8 +27,6 @@ KINDS: Final = {
     Kind.SLACK: ("Slack", "A text for a channel, also for programs that take Slack’s format."),
     Kind.TEAMS: ("Teams", "A card for a channel, through a workflow of Teams."),
 }
-# Between the two parts of a position in the log.
-_SEPARATOR: Final = "-"
 
 
 @get(LIST)
@@ -59,9 +57,9 @@ async def create(page: NamedDependency[Page]) -> Response[str]:
 @get(ONE)
 async def detail(page: NamedDependency[Page], webhook_id: FromPath[str]) -> Response[str]:
     webhook = await webhooks.find(page.access, webhook_id)
-    found = await webhooks.deliveries(page.access, webhook, _window(page))
+    found = await webhooks.deliveries(page.access, webhook, window(page, PAGE_SIZE))
     shown = found.items
-    newer, older = (_position(shown[0]), _position(shown[-1])) if shown else (None, None)
+    newer, older = [position_text(each.created_at, each.id) for each in (shown[0], shown[-1])] if shown else (None, None)
     return page.show(
         "webhooks/page.html",
         webhook=webhook,
@@ -155,20 +153,6 @@ def _input(form: Form) -> WebhookInput:
     if kind not in set(Kind):
         raise ValidationFailed(FieldProblem("kind", "REQUIRED", "Choose what receives the messages."))
     return WebhookInput(form.text("name"), Kind(kind), form.text("url").strip(), form.texts("events"))
-
-
-def _position(delivery: Delivery) -> str:
-    return f"{delivery.created_at}{_SEPARATOR}{delivery.id}"
-
-
-def _window(page: Page) -> Window:
-    after, before = _read_position(page, "after"), _read_position(page, "before")
-    return Window(PAGE_SIZE, after=after, before=before, backwards=before is not None)
-
-
-def _read_position(page: Page, name: str) -> Position | None:
-    at, _, delivery_id = page.query.get(name, "").partition(_SEPARATOR)
-    return (int(at), delivery_id) if at.isascii() and at.isdigit() and len(at) <= 18 and delivery_id.isprintable() else None
 
 
 def _address(page: Page, webhook_id: str, done: str) -> str:

@@ -17,6 +17,8 @@ from app.workspaces import service as workspaces
 from app.workspaces import validation
 
 SETTINGS: Final = "/w/{slug:str}/settings/workspace"
+# The field `requests` of the form.
+LOG_CHOICES: Final = {"logged": True, "not-logged": False}
 
 
 @get(SETTINGS)
@@ -33,6 +35,7 @@ async def change(page: NamedDependency[Page]) -> Response[str]:
             page.slug,
             name=form.text("name"),
             timezone=form.text("timezone"),
+            logs_requests=LOG_CHOICES.get(form.text("requests")),
             expected=form.text("seen") or None,
         )
     except Stale:

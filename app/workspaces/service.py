@@ -38,9 +38,11 @@ async def update(
     name: str | None = None,
     timezone: str | None = None,
     business_hours: BusinessHours | Unset | None = UNSET,
+    logs_requests: bool | None = None,
     expected: str | None = None,
 ) -> Workspace:
-    """Changes the given settings; None removes business hours. The slug, which is part of URLs, stays. Raises ValidationFailed,
+    """Changes the given settings; None removes business hours. The slug, which is part of URLs, stays. A log of
+    requests that is switched off is deleted within minutes. Raises ValidationFailed,
     or Stale if the workspace is no longer the version that was seen."""
     async with tenancy.changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
         new = replace(
@@ -48,6 +50,7 @@ async def update(
             name=change.workspace.name if name is None else name,
             timezone=change.workspace.timezone if timezone is None else timezone,
             business_hours=change.workspace.business_hours if isinstance(business_hours, Unset) else business_hours,
+            logs_requests=change.workspace.logs_requests if logs_requests is None else logs_requests,
         )
         checked = validation.checked(new)
         # A repeated request finds nothing left to change.

@@ -21,11 +21,11 @@ from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import MOST_WEBHOOKS, Kind
 from tests.conftest import KIND, Team, make_key, make_team
 from tests.support.graphql import Client
-from tests.support.usage import use
+from tests.support.usage import logged, use
 
 pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL computes in a process of its own")
 
-KEYS, RUNS, CALLERS, DAYS, DELIVERIES = 24, 10, 200, 30, 5
+KEYS, RUNS, CALLERS, DAYS, DELIVERIES, REQUESTS = 24, 10, 200, 30, 5, 100
 # The minimum of several rounds counts; more rounds follow while a field exceeds the factor, in case others disturbed the first.
 ROUNDS, MOST_ROUNDS = 3, 15
 # The maximum time of a point, as a multiple of a point on a plain page. When this was written it was 0.2 to 2.8.
@@ -61,6 +61,8 @@ PRICED = {
     **{f"Workspace.{name} counted": PAGE % (KEYS, f"workspace {{ {name}(first: 1) {{ totalCount }} }}") for name in LISTS},
     "Workspace.leakedApiKeys": f"{{ workspace {{ leakedApiKeys(sha256: {['0' * 64] * 20}) {{ sha256 }} }} }}".replace("'", '"'),
     "Workspace.webhooks": PAGE % (KEYS, "workspace { webhooks { id } }"),
+    "ApiKey.requests": PAGE % (KEYS, "requests(first: 1) { totalCount }"),
+    "ApiKey.requests shown": PAGE % (5, "requests(first: 100) { nodes { id outcome explanation { cause fix } } }"),
     "Webhook.deliveries": "{ workspace { webhooks { deliveries(first: 1) { totalCount } } } }",
     "Webhook.deliveries shown": "{ workspace { webhooks { deliveries(first: 100) { nodes { id body response } } } } }",
     "Workspace.automaticSuspension": PAGE % (KEYS, "workspace { automaticSuspension { kinds } }"),
@@ -85,7 +87,11 @@ async def used(db: None) -> Used:
     team = await make_team(plan="scale_enterprise")
     made = [(await make_key(team, f"Key {number}")).key.id for number in range(KEYS)]
     runs = [(await rotations.start(team.owner, key)).progress.rotation.id for key in made[-RUNS:]]
-    await use([row["id"] for row in await database.fetch("SELECT id FROM api_key")], days=DAYS, callers=CALLERS)
+    every = [row["id"] for row in await database.fetch("SELECT id FROM api_key")]
+    await use(every, days=DAYS, callers=CALLERS)
+    for key_id in every[:5]:
+        for _ in range(REQUESTS):
+            await logged(key_id, "PERMISSION_DENIED", rule='{"allowed":["pdf.read"]}')
     for number in range(MOST_WEBHOOKS):
         asked = WebhookInput(f"Webhook {number}", Kind.STANDARD, "https://hooks.example.com")
         webhook = (await webhooks.create(team.owner, team.slug, asked)).webhook

@@ -28,10 +28,11 @@ KEY: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
 WORKSPACE: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
     ("name", REFUSED, "", REFUSED),
     ("timezone", REFUSED, "", REFUSED),
+    ("logsRequests", REFUSED, False, False),
     ("businessHours", None, {"days": [], "opens": "08:00", "closes": "18:00"}, REFUSED),
 )
 SHOW_KEY: Final = "query($id: ID!) { node(id: $id) { ... on ApiKey { name permissions { name } allowedIps expiresAt } } }"
-SHOW_WORKSPACE: Final = "{ workspace { name timezone businessHours { days opens closes } } }"
+SHOW_WORKSPACE: Final = "{ workspace { name timezone logsRequests businessHours { days opens closes } } }"
 
 
 def given(table: tuple[tuple[str, Any, Any, Any], ...]) -> list[Any]:

@@ -19,6 +19,7 @@ from app.management_keys.management_key import MANAGEMENT_KEY_ID, ManagementKeyI
 from app.members import service as members
 from app.members.invitation import INVITATION_ID
 from app.paging import Window
+from app.request_log.request import REQUEST_ID
 from app.rotations import service as rotations
 from app.rotations.rotation import ROTATION_ID
 from app.tenancy.workspace import WORKSPACE_ID
@@ -33,6 +34,7 @@ from tests.conftest import Team, make_key, unique
 from tests.support.alerts import raise_alert
 from tests.support.callers import use
 from tests.support.graphql import Client, operation, operations
+from tests.support.usage import logged
 
 NEW_KEY = {"name": "k", "environment": "production", "permissions": ["pdf.read"]}
 
@@ -53,6 +55,7 @@ class Things:
     webhook: str
     delivery: str
     alert: str
+    request: str
 
     @classmethod
     def nowhere(cls) -> Things:
@@ -67,6 +70,7 @@ class Things:
             WEBHOOK_ID,
             DELIVERY_ID,
             ALERT_ID,
+            REQUEST_ID,
         )
         workspace, key, user, management_key, *others = (ids.new(kind) for kind in kinds)
         secret = secrets.generate("fl", "live")
@@ -86,7 +90,8 @@ class Things:
         await webhooks.send_test(team.owner, webhook.id)
         (delivery,) = (await delivery_store.page(webhook.id, Window(9))).items
         alert = await raise_alert(made.key)
-        others = (team.editor.id, managing.id, run.rotation.id, caller, invitation.id, webhook.id, delivery.id, alert)
+        request = await logged(made.key.id, "EXPIRED")
+        others = (team.editor.id, managing.id, run.rotation.id, caller, invitation.id, webhook.id, delivery.id, alert, request)
         return cls(team.slug, team.workspace.id, made.key.id, made.secret or "", *others)
 
 
@@ -104,6 +109,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         things.webhook,
         things.delivery,
         things.alert,
+        things.request,
     )
     return {
         "workspaces/show": [slug],
@@ -120,6 +126,8 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "keys/callers": [{"id": each} for each in every],
         "keys/impact": [{"id": each} for each in every],
         "keys/lineage": [{"id": each} for each in every],
+        "requests/list": [{"id": each} for each in every],
+        "requests/show": [{"id": each} for each in every],
         "rotations/list": [slug, slug | {"openOnly": True}],
         "rotations/show": [{"id": each} for each in every],
         "rotations/start": [{"input": {"id": each}} for each in every],

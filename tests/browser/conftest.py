@@ -167,14 +167,24 @@ class Application:
         self._permission = permission
 
     def calls(self) -> str:
-        """Makes one request and returns the verdict. A busy machine may answer 503 for a moment; then it is repeated."""
+        """Makes one request and returns the verdict."""
+        return str(self._answer()["code"])
+
+    def refusal(self) -> str:
+        """Makes one request, which is refused, and returns its id."""
+        answer = self._answer()
+        assert answer["valid"] is False
+        return str(answer["requestId"])
+
+    def _answer(self) -> Any:
+        """A busy machine may answer 503 for a moment; then the request is repeated."""
         asked = {"key": self.secret, "permission": self._permission, "ip": self._ip, "userAgent": f"{self._name}/1.0"}
         headers = {"authorization": f"Bearer {self._token}"}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             answer = httpx.post(f"{self._desk.url}/v1/verify", json=asked, headers=headers, timeout=PATIENCE_SECONDS)
             if answer.status_code != 503 or time.monotonic() > deadline:
-                return str(answer.json()["code"])
+                return answer.json()
             time.sleep(0.2)
 
 

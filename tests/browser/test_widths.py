@@ -53,6 +53,10 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
         desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"])
         for name in (LONG, UNBROKEN, "Short")
     ]
+    requests = [
+        Application(desk, gateway, UNBROKEN, "2001:db8:ffff:ffff::1", key["secret"], permission="template.write").refusal()
+        for key in made
+    ]
     for key in made:
         for name, ip in ((LONG, "2001:db8:ffff:ffff::1"), (UNBROKEN, "203.0.113.9"), ("cron", "198.51.100.7")):
             Application(desk, gateway, name, ip, key["secret"]).calls()
@@ -78,4 +82,5 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     ada.open(f"/w/acme-pdf/settings/webhooks/{webhook}")
     ada.press("Send a test")
     ada.page.locator("tr[id^=whd_]").wait_for()
-    return [{"slug": "acme-pdf", "name": "growth", "user_id": user, "webhook_id": webhook, "key_id": key} for key in keys]
+    common = {"slug": "acme-pdf", "name": "growth", "user_id": user, "webhook_id": webhook}
+    return [common | {"key_id": key, "request_id": request} for key, request in zip(keys, requests, strict=True)]

@@ -104,7 +104,10 @@ async def _values(desk: Desk) -> dict[str, str]:
     webhook = (await webhooks.create(desk.team.owner, desk.slug, asked)).webhook.id
     known = {"slug": desk.slug, "key_id": key, "user_id": desk.team.owner.id, "webhook_id": webhook}
     return (
-        dict.fromkeys(("item", "alert_id", "delivery_id", "token", "name", "invitation_id", "session_id", "rotation_id"), "growth")
+        dict.fromkeys(
+            ("item", "alert_id", "delivery_id", "token", "name", "invitation_id", "session_id", "rotation_id", "request_id"),
+            "growth",
+        )
         | known
     )
 

@@ -17,6 +17,7 @@ from app.alerts.alert import ALERT_ID
 from app.keys.key import API_KEY_ID
 from app.members import service as members
 from app.members.invitation import INVITATION_ID
+from app.request_log.request import REQUEST_ID
 from app.sessions.session import SESSION_ID, SignedIn
 from app.users.user import USER_ID
 from app.webhooks import service as webhooks
@@ -27,6 +28,7 @@ from tests.faults.conftest import Desk, StartNodes, make_desk
 from tests.support.alerts import raise_alert
 from tests.support.crawl import crawl
 from tests.support.routes import filled, parameters, routes
+from tests.support.usage import logged
 from tests.support.users import PASSWORD, sign_in
 from tests.support.visitor import Visitor
 
@@ -59,24 +61,31 @@ class Things:
     webhook: str
     delivery: str
     alert: str
+    request: str
 
     @classmethod
     def nowhere(cls) -> Things:
-        kinds = (API_KEY_ID, USER_ID, INVITATION_ID, SESSION_ID, WEBHOOK_ID, DELIVERY_ID, ALERT_ID)
+        kinds = (API_KEY_ID, USER_ID, INVITATION_ID, SESSION_ID, WEBHOOK_ID, DELIVERY_ID, ALERT_ID, REQUEST_ID)
         return cls(unique("nowhere"), *(ids.new(kind) for kind in kinds))
 
     @classmethod
     async def of(cls, desk: Desk, signed_in: SignedIn) -> Things:
         made = await make_key(desk.team)
         invitation, _ = await members.invite(desk.team.owner, desk.slug, "guest@example.org", Role.VIEWER)
-        others = (invitation.id, signed_in.session.id, *await _webhook(desk), await raise_alert(made.key))
+        others = (
+            invitation.id,
+            signed_in.session.id,
+            *await _webhook(desk),
+            await raise_alert(made.key),
+            await logged(made.key.id),
+        )
         return cls(desk.slug, made.key.id, desk.team.owner.id, *others)
 
     @property
     def values(self) -> Mapping[str, str]:
         named = {"slug": self.slug, "key_id": self.key, "user_id": self.user}
         named |= {"invitation_id": self.invitation, "session_id": self.session}
-        named |= {"webhook_id": self.webhook, "delivery_id": self.delivery, "alert_id": self.alert}
+        named |= {"webhook_id": self.webhook, "delivery_id": self.delivery, "alert_id": self.alert, "request_id": self.request}
         return named | dict.fromkeys(SECRETS, "growth")
 
 

@@ -43,6 +43,10 @@ READS: Final = {
         "api_key": "the keys of all workspaces, a page at a time, which no use case may read",
         "workspace": "with the name of their workspace",
     },
+    "app/request_log/store.py": {
+        "api_key": "what belongs to workspaces that keep no log is found in the database",
+        "workspace": "the same",
+    },
     "app/usage/store.py": {
         "api_key": "the usage of a workspace is that of its keys, added up in the database",
         "key_last_used": "written with the counters, in one statement with them",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from app import database, ids
 from app.clock import DAY, HOUR
+from app.request_log.request import REQUEST_ID
+from app.usage import log as usage_log
 from app.usage.caller import CALLER_ID
+from app.usage.counters import Use
 
 PERMISSION: Final = "pdf.read"
 _ROWS_AT_ONCE: Final = 100
@@ -28,6 +31,17 @@ async def use(key_ids: Iterable[str], *, days: int, callers: int, every: int = 1
                 await database.fetch(_HOURS, days * 24, key_id, now - now % HOUR, outcome, every * times)
             for start in range(0, callers, _ROWS_AT_ONCE):
                 await _meet(key_id, range(start, min(start + _ROWS_AT_ONCE, callers)), now)
+
+
+async def logged(key_id: str, outcome: str = "VALID", **other: Any) -> str:
+    """Counts and logs one request of a key, as a verification does; returns its id."""
+    now, request_id = await database.now(), ids.new(REQUEST_ID)
+    usual = {"permission": PERMISSION, "network": "203.0.113.0/24", "user_agent": "curl", "address": "203.0.113.9", "rule": None}
+    moment = {"hour": now - now % HOUR, "first_at": now, "last_at": now}
+    use = Use(**{"key_id": key_id, "outcome": outcome, "requests": 1, "request_id": request_id, **usual, **moment, **other})
+    await usage_log.current().open()
+    await usage_log.current().append([use])
+    return use.request_id or request_id
 
 
 async def _meet(key_id: str, numbers: range, now: int) -> None:

@@ -276,21 +276,24 @@ async def test_a_reader_that_gives_up_does_not_end_the_fold(db: None, monkeypatc
 async def test_a_reader_waits_longer_for_a_lock_than_a_verification(team: Team) -> None:
     if database.is_sqlite():
         pytest.skip("SQLite's readers wait for no lock")
-    key = (await make_key(team)).key
+    key, hot = (await make_key(team)).key, await log.current().open()
     await log.current().append([use(key.id)])
-    locked = asyncio.Event()
+    locked, over = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
         async with database.transaction():
             await database.fetch("LOCK TABLE usage_log IN ACCESS EXCLUSIVE MODE")
             locked.set()
-            await asyncio.sleep(1.0)
+            await over.wait()
 
     holding = asyncio.create_task(hold())
     await locked.wait()
     with pytest.raises(Unavailable):
-        await (await log.current().open()).is_log_empty()
-    assert [row[-1] for row in (await stored())["hours"]] == [1]
+        await hot.is_log_empty()
+    reading = asyncio.create_task(stored())
+    await asyncio.sleep(0.5)
+    over.set()
+    assert [row[-1] for row in (await reading)["hours"]] == [1]
     await holding
 
 

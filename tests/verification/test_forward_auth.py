@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -32,7 +33,8 @@ async def test_a_valid_request_is_a_204_that_describes_the_key_by_any_method(ser
         ("x-api-key", str(created.secret)), query="?permission=pdf.read&environment=production", method=method
     )
     assert (response.status_code, response.content) == (204, b"")
-    assert dict(response.headers) == {
+    assert re.fullmatch("req_[a-z0-9]{20}", response.headers["x-request-id"])
+    assert {name: value for name, value in response.headers.items() if name != "x-request-id"} == {
         "cache-control": "no-store",
         "x-key-id": created.key.id,
         "x-workspace-id": team.workspace.id,

@@ -17,6 +17,7 @@ from app.keys import service as keys
 from app.keys.key import Reason
 from app.members import service as members
 from app.rotations import service as rotations
+from app.web.request_log import REFUSALS
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import Kind
@@ -24,6 +25,7 @@ from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
 from tests.support.forms import forms_of
 from tests.support.routes import filled, routes
+from tests.support.usage import logged
 from tests.web.conftest import Browser, signed_in
 from tests.web.test_parity import CALENDAR_LINK, SAME
 
@@ -98,5 +100,9 @@ async def furnished(team: Team) -> list[dict[str, str]]:
     people = [team.owner.id, team.editor.id, team.viewer.id] * 2
     made = await webhooks.create(team.owner, team.slug, WebhookInput("CI", Kind.STANDARD, "https://hooks.example.com"))
     await webhooks.send_test(team.owner, made.webhook.id)
+    requests = [await logged(key, outcome) for key, outcome in zip(about, REFUSALS, strict=True)]
     common = {"slug": team.slug, "name": "free", "webhook_id": made.webhook.id}
-    return [common | {"key_id": key, "user_id": person} for key, person in zip(about, people, strict=True)]
+    return [
+        common | {"key_id": key, "user_id": person, "request_id": request}
+        for key, person, request in zip(about, people, requests, strict=True)
+    ]

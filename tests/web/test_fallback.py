@@ -25,7 +25,14 @@ async def values(team: Team) -> dict[str, str]:
     webhook = (await webhooks.create(team.owner, team.slug, asked)).webhook.id
     named = {"slug": team.slug, "key_id": key, "user_id": team.viewer.id, "name": "free", "webhook_id": webhook}
     named["item"] = "keys-out-of-code"
-    return named | {"alert_id": "alr_x", "delivery_id": "whd_x", "token": "x", "session_id": "ses_x", "invitation_id": "inv_x"}
+    return named | {
+        "alert_id": "alr_x",
+        "delivery_id": "whd_x",
+        "token": "x",
+        "session_id": "ses_x",
+        "invitation_id": "inv_x",
+        "request_id": "req_x",
+    }
 
 
 @pytest.mark.parametrize("route", PAGES)

@@ -93,6 +93,7 @@ READINGS: Final = {
     "Workspace.managementKeys": STATEMENTS,
     "Workspace.webhooks": STATEMENTS,
     "Webhook.deliveries": STATEMENTS,
+    "ApiKey.requests": STATEMENTS,
     "Workspace.leakedApiKeys": STATEMENTS,
     # It reads all living keys, and which of their permissions were used.
     "Workspace.checklist": 20 * STATEMENTS,

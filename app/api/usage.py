@@ -47,7 +47,7 @@ class CallerUsage:
     first_seen_at: Instant
     last_seen_at: Instant
     total: BigInt = strawberry.field(
-        description="Requests since it was first seen, also before the span: callers are not counted by time."
+        description="All requests since it was first seen, also outside the span: callers are not counted by time."
     )
 
     @classmethod
@@ -126,7 +126,10 @@ class Usage:
     def by_outcome(self) -> list[OutcomeUsage]:
         return [OutcomeUsage(outcome=UsageOutcome(outcome), total=BigInt(total)) for outcome, total in self.usage.by_outcome]
 
-    @field(f"Callers seen in the span, the busiest first, at most {MOST_CALLERS}.")
+    @field(
+        "Callers first seen before the end of the span and last seen not before its beginning, by their `total`, the largest\n"
+        f"first; at most {MOST_CALLERS}."
+    )
     async def by_caller(self) -> list[CallerUsage] | None:
         return [CallerUsage.of(caller) for caller in (await self.callers())[:MOST_CALLERS]]
 

@@ -124,6 +124,7 @@ async def test_the_overview_splits_a_range_by_permission_outcome_and_caller(view
     await viewer.open(f"/w/{team.slug}?range=90d")
     assert "Requests, 90 days" in viewer.page and "100%" in viewer.page
     assert all(words in viewer.page for words in ("By permission, 90 days", "By outcome, 90 days", "By caller", "203.0.113.0/24"))
+    assert "all requests since the first, also outside this period" in viewer.page
     await viewer.open(f"/w/{team.slug}?range=custom&from=2026-11-01&to=2026-11-02")
     assert "No requests in this period." in viewer.page
 

@@ -41,6 +41,7 @@ class Action(StrEnum):
     DISMISS_CALLER = auto()
     RESOLVE_ALERT = auto()
     SET_AUTOMATIC_SUSPENSION = auto()
+    CHOOSE_ALERT_MAIL = auto()
     SHARE_CALENDAR = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
@@ -95,6 +96,8 @@ RULES: Final[dict[Action, Rule]] = {
     Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.RESOLVE_ALERT: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.SET_AUTOMATIC_SUSPENSION: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
+    # What a person gets by mail is not a program's to choose.
+    Action.CHOOSE_ALERT_MAIL: Rule(Role.VIEWER, None, while_suspended=True),
     Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),

@@ -1,9 +1,9 @@
-"""The email with all new alerts of a workspace."""
+"""The emails about alerts: new ones at once, a day's in a digest, and the daily limit of automatic suspensions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from app import clock
 from app.alerts import words
@@ -14,6 +14,10 @@ from app.keys.key import ApiKey
 from app.mail import EmailContent
 from app.tenancy.workspace import Workspace
 
+# The URL of a path.
+Link: TypeAlias = Callable[[str], str]
+# Paragraphs of a digest, so that no flood of alerts makes a mail that servers refuse.
+MOST_WRITTEN: Final = 200
 _TEXT_BEFORE: Final = {
     Kind.ROTATE_BY: "Rotate it by {at} ({left}). Both keys work while your callers move over.",
     Kind.EXPIRY: "It expires on {at} ({left}). From then on all its requests are refused. Extend or replace it before.",
@@ -27,16 +31,28 @@ _TEXT_WHEN_DUE: Final = {
 }
 
 
-def digest(workspace: Workspace, alerts: list[Alert], known: Catalogue, link: Callable[[str], str], now: int) -> EmailContent:
-    """The email about one workspace. Times are in its time zone; `link` is the URL of a path."""
+def new_alerts(workspace: Workspace, alerts: list[Alert], known: Catalogue, link: Link, now: int) -> EmailContent:
+    """The email about new alerts of one workspace. Times are in its time zone."""
     count = "One API key" if len(alerts) == 1 else f"{len(alerts)} notices about API keys"
     parts = [_paragraph(workspace, alert, known, link, now) for alert in alerts]
-    end = f"All that is open: {link(f'/w/{workspace.slug}/alerts')}\n"
     verb = " wants attention" if len(alerts) == 1 else ""
-    return EmailContent(f"{workspace.name}: {count}{verb}", "\n".join([*parts, end]))
+    return EmailContent(f"{workspace.name}: {count}{verb}", "\n".join([*parts, _end(workspace, link)]))
 
 
-def limit_reached(workspace: Workspace, key: ApiKey, kind: Kind, most_a_day: int, link: Callable[[str], str]) -> EmailContent:
+def daily_digest(workspace: Workspace, alerts: list[Alert], known: Catalogue, link: Link, now: int) -> EmailContent:
+    """The email about the alerts since the last digest of a member, as they are now; the first MOST_WRITTEN in full."""
+    count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
+    still_open = sum(alert.is_open for alert in alerts)
+    beginning = f"{count} since your last digest, {still_open} still open.\n"
+    parts = [_paragraph(workspace, alert, known, link, now, dated=True) for alert in alerts[:MOST_WRITTEN]]
+    if more := len(alerts) - len(parts):
+        parts.append(f"And {more} more.\n")
+    return EmailContent(
+        f"{workspace.name}: {count} about API keys, daily digest", "\n".join([beginning, *parts, _end(workspace, link)])
+    )
+
+
+def limit_reached(workspace: Workspace, key: ApiKey, kind: Kind, most_a_day: int, link: Link) -> EmailContent:
     """The email to owners about the first key that was not suspended because of the daily limit."""
     count = "1 key was" if most_a_day == 1 else f"{most_a_day} keys were"
     return EmailContent(
@@ -50,11 +66,21 @@ def limit_reached(workspace: Workspace, key: ApiKey, kind: Kind, most_a_day: int
     )
 
 
-def _paragraph(workspace: Workspace, alert: Alert, known: Catalogue, link: Callable[[str], str], now: int) -> str:
+def _end(workspace: Workspace, link: Link) -> str:
+    return (
+        f"All that is open: {link(f'/w/{workspace.slug}/alerts')}\n"
+        f"Which alerts you get by mail, and when: {link(f'/w/{workspace.slug}/settings/alert-mail')}\n"
+    )
+
+
+def _paragraph(workspace: Workspace, alert: Alert, known: Catalogue, link: Link, now: int, *, dated: bool = False) -> str:
+    """`dated`: with the time at which the alert was raised, and whether it was resolved since."""
     key = alert.key
     environment = known.environment(key.environment).title
     url = link(f"/w/{workspace.slug}/settings/api-keys/{key.id}")
-    return f"{key.name} ({key.prefix}…, {environment})\n{_sentence(workspace, alert, now)}\n{url}\n"
+    raised = f"{clock.in_zone(alert.at, workspace.timezone):%a %-d %b, %H:%M}: " if dated else ""
+    resolved = "" if alert.is_open or not dated else " Resolved since."
+    return f"{key.name} ({key.prefix}…, {environment})\n{raised}{_sentence(workspace, alert, now)}{resolved}\n{url}\n"
 
 
 def _sentence(workspace: Workspace, alert: Alert, now: int) -> str:

@@ -13,6 +13,7 @@ RESOLVED: Final = Event(
 TAUGHT: Final = Event("alert.taught", "Turned the rule {kind} off for the API key {name}")
 FORGOTTEN: Final = Event("alert.forgotten", "Turned the rule {kind} on for the API key {name}")
 AUTOMATIC_SUSPENSION_CHANGED: Final = Event("alert.automatic_suspension_changed", "Changed the {changed} of automatic suspension")
+MAIL_CHOSEN: Final = Event("alert.mail_chosen", "Changed which alerts {name} gets by mail: {changed}")
 
 EVENTS: Final = (
     RAISED,
@@ -20,4 +21,5 @@ EVENTS: Final = (
     TAUGHT,
     FORGOTTEN,
     AUTOMATIC_SUSPENSION_CHANGED,
+    MAIL_CHOSEN,
 )

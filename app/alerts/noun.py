@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.alerts import evaluation, service
+from app.alerts import digests, evaluation, service
 from app.alerts.alert import ALERT_ID
 from app.alerts.events import EVENTS
-from app.alerts.tables import AlertExpectationRow, AlertRow, AutomaticSuspensionRow, KeyBaselineRow, NoticeRow
+from app.alerts.tables import (
+    AlertDigestRow,
+    AlertExpectationRow,
+    AlertMailRow,
+    AlertRow,
+    AutomaticSuspensionRow,
+    KeyBaselineRow,
+    NoticeRow,
+)
 from app.noun import Job, Noun
 
 NOUN: Final = Noun(
     "alerts",
-    tables=(AlertRow, NoticeRow, KeyBaselineRow, AlertExpectationRow, AutomaticSuspensionRow),
-    unsaved=(KeyBaselineRow,),
+    tables=(AlertRow, NoticeRow, KeyBaselineRow, AlertExpectationRow, AutomaticSuspensionRow, AlertMailRow, AlertDigestRow),
+    # A restored backup must not mail again what was mailed before.
+    unsaved=(KeyBaselineRow, AlertDigestRow),
     events=EVENTS,
-    jobs=(Job("notices", 60, service.run), Job("alerts.use", 2, evaluation.run, evaluation.is_wanted)),
+    jobs=(
+        Job("notices", 60, service.run),
+        Job("alerts.use", 2, evaluation.run, evaluation.is_wanted),
+        Job("alerts.digests", 30, digests.run, digests.is_wanted),
+    ),
     id_prefixes=(ALERT_ID,),
 )

@@ -6,7 +6,7 @@ from piccolo.columns import BigInt, ForeignKey, Integer, OnDelete, SmallInt, Tex
 from piccolo.table import Table
 
 from app.keys.tables import ApiKeyRow
-from app.tenancy.tables import WorkspaceRow
+from app.tenancy.tables import MemberRow, WorkspaceRow
 
 
 class AlertRow(Table, tablename="alert"):
@@ -46,6 +46,23 @@ class AutomaticSuspensionRow(Table, tablename="automatic_suspension"):
     workspace = ForeignKey(WorkspaceRow, primary_key=True, null=False, on_delete=OnDelete.restrict)
     kinds = Text()
     most_a_day = SmallInt()
+
+
+class AlertMailRow(Table, tablename="alert_mail"):
+    """How a member gets which kinds of alerts by mail, as JSON, and at which hour their digest; both end with the membership."""
+
+    member = ForeignKey(MemberRow, primary_key=True, null=False, on_delete=OnDelete.cascade)
+    choices = Text()
+    digest_hour = SmallInt()
+    digested_at = BigInt(null=True, default=None)
+
+
+class AlertDigestRow(Table, tablename="alert_digest"):
+    """An alert that waits for the digest of a member, which is due at `due_at`. Primary key: member and alert."""
+
+    member = ForeignKey(MemberRow, primary_key=True, null=False, on_delete=OnDelete.cascade)
+    alert = ForeignKey(AlertRow, null=False, on_delete=OnDelete.cascade, index=True)
+    due_at = BigInt(index=True)
 
 
 class NoticeRow(Table, tablename="notice"):

@@ -16,6 +16,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from app.access.policy import Action
+from app.api.alert_mail import AlertMailMutation
 from app.api.alerts import AlertMutation
 from app.api.automatic_suspension import AutomaticSuspensionMutation
 from app.api.catalogue import CatalogueQuery
@@ -82,6 +83,7 @@ class Mutation(
     ApiKeyMutation,
     RotationMutation,
     AlertMutation,
+    AlertMailMutation,
     AutomaticSuspensionMutation,
     VerificationMutation,
     WorkspaceMutation,

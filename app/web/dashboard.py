@@ -32,6 +32,7 @@ from app.settings import Settings
 from app.tenancy import service as tenancy
 from app.web import (
     account,
+    alert_mail,
     alerts,
     audit,
     automatic_suspension,
@@ -70,6 +71,7 @@ CONTROLLERS: Final = (
     *account.HANDLERS,
     *home.HANDLERS,
     *alerts.HANDLERS,
+    *alert_mail.HANDLERS,
     *automatic_suspension.HANDLERS,
     *calendar.HANDLERS,
     *checklist.HANDLERS,

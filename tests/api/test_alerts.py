@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import database
+from app.access.actor import Scope
 from app.clock import DAY, MINUTE, rfc3339
 from app.keys.key import ApiKey
 from tests.alerts.history import HOME, STRANGE, evaluated, use, used, worked
@@ -82,6 +83,29 @@ async def test_only_owners_and_programs_with_their_scope_let_rules_suspend(
         given = {"workspace": team.slug, "kinds": ["DORMANT_KEY"]}
         assert (await client.change("alerts/update-automatic-suspension", **given))["code"] == code
     assert "code" not in await writer.change("alerts/update-automatic-suspension", maxPerDay=7)
+
+
+async def test_each_member_chooses_which_alerts_they_get_by_mail(viewer: Client, editor: Client, team: Team) -> None:
+    shown = (await viewer.run("alerts/mail"))["alertMail"]
+    assert {each["delivery"] for each in shown["choices"]} == {"NEVER"} and shown["dailyHour"] == 8
+    given = {"choices": [{"kind": "LEAKED", "delivery": "DAILY"}], "dailyHour": 17, "expectedRevision": shown["revision"]}
+    changed = (await viewer.change("alerts/update-mail", **given))["alertMail"]
+    assert [each["kind"] for each in changed["choices"] if each["delivery"] == "DAILY"] == ["LEAKED"]
+    assert changed["dailyHour"] == 17 and (await viewer.run("alerts/mail"))["alertMail"] == changed
+    assert (await viewer.change("alerts/update-mail", **given | {"dailyHour": 18}))["code"] == "CONFLICT"
+    assert {each["delivery"] for each in (await editor.run("alerts/mail"))["alertMail"]["choices"]} == {"AT_ONCE"}
+    twice = [{"kind": "LEAKED", "delivery": "DAILY"}, {"kind": "LEAKED", "delivery": "NEVER"}]
+    for wrong in ({"choices": twice}, {"choices": None}, {"dailyHour": 24}, {"dailyHour": None}):
+        assert (await viewer.change("alerts/update-mail", **wrong))["code"] == "VALIDATION_FAILED"
+
+
+async def test_what_a_person_gets_by_mail_is_not_a_programs_to_read_or_choose(stranger: Client, team: Team) -> None:
+    every = await program(team.owner, team.slug, *Scope)
+    for text in ("mutation{updateAlertMail(input:{dailyHour:3}){__typename}}", "{workspace{alertMail{dailyHour}}}"):
+        content = (await every.send(text, {})).json()
+        assert "NotAllowed" in str(content) or content["errors"][0]["extensions"]["code"] == "NOT_ALLOWED"
+    assert await database.fetch("SELECT * FROM alert_mail") == []
+    assert (await stranger.change("alerts/update-mail", workspace=team.slug, dailyHour=3))["code"] == "NOT_FOUND"
 
 
 async def test_only_those_who_may_change_keys_resolve(

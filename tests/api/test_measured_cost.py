@@ -66,6 +66,7 @@ PRICED = {
     "Webhook.deliveries": "{ workspace { webhooks { deliveries(first: 1) { totalCount } } } }",
     "Webhook.deliveries shown": "{ workspace { webhooks { deliveries(first: 100) { nodes { id body response } } } } }",
     "Workspace.automaticSuspension": PAGE % (KEYS, "workspace { automaticSuspension { kinds } }"),
+    "Workspace.alertMail": PAGE % (KEYS, "workspace { alertMail { choices { kind delivery } } }"),
     "AutomaticSuspension.preview": "{ workspace { automaticSuspension { preview(kind: DORMANT_KEY) { suspended } } } }",
     "AutomaticSuspension.preview shown": (
         "{ workspace { automaticSuspension { preview(kind: DORMANT_KEY) { alerts { outcome alert { id apiKey { name } } } } } } }"

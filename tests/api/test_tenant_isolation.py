@@ -167,6 +167,8 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "alerts/set-expected-use": [{"input": {"apiKey": each, "kind": "DORMANT_KEY", "expected": True}} for each in every],
         "alerts/automatic-suspension": [slug | {"kind": "UNEXPECTED_NETWORK"}],
         "alerts/update-automatic-suspension": [{"input": slug | {"kinds": ["DORMANT_KEY"]}}],
+        "alerts/mail": [slug],
+        "alerts/update-mail": [{"input": slug | {"dailyHour": 3}}],
         "audit/list": [slug, *({"target": each} for each in every)],
     }
 
@@ -174,7 +176,8 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
 async def everything() -> list[Any]:
     """Every row, without the time of use of the caller's management key."""
     tables = ("api_key", "member", "account", "audit_entry", "link", "usage_hour", "key_last_used", "rotation", "caller", "webhook",
-              "webhook_delivery", "checklist_attestation", "alert", "alert_expectation", "automatic_suspension")  # fmt: skip
+              "webhook_delivery", "checklist_attestation", "alert", "alert_expectation",
+              "automatic_suspension", "alert_mail")  # fmt: skip
     rows = [await database.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
     rows.append(await database.fetch("SELECT id, maker, scopes, expires_at, revoked_at FROM management_key ORDER BY 1"))
     return [*rows, await database.fetch("SELECT id, slug, name, plan, timezone FROM workspace ORDER BY 1")]

@@ -152,4 +152,4 @@ async def test_the_audit_log_says_why(owner: Browser, team: Team, key: ApiKey) -
     await note(key, NOW)
     await owner.open("/w/acme/settings/audit-log")
     assert "Suspended the API key “Billing” “By the alert Unexpected network”" in text(owner)
-    assert "Changed the rules of automatic suspension" in text(owner)
+    assert "Changed the rules of automatic suspension" in text(owner) and "Changed the daily limit of" not in text(owner)

@@ -6,7 +6,7 @@ import pytest
 
 from app import catalogue, database, mail
 from app.alerts.alert import Alert, Kind
-from app.alerts.emails import digest
+from app.alerts.emails import daily_digest, new_alerts
 from app.calendar import service as calendars
 from app.clock import DAY
 from app.keys import service as keys
@@ -62,7 +62,6 @@ async def test_a_mail_about_such_an_expiry_can_be_written(team: Team, zone: str)
     key, now = (await make_key(team)).key, await database.now()
     await workspaces.update(team.owner, team.slug, timezone=zone)
     workspace = (await tenancy.seen(team.owner, team.slug)).workspace
-    email = digest(
-        workspace, [Alert("alr_a", key, Kind.EXPIRY, 7, BEYOND, now, True)], catalogue.current(), mail.current().link, now
-    )
-    assert key.name in email.text
+    found = Alert("alr_a", key, Kind.EXPIRY, 7, BEYOND, now, True)
+    for write in (new_alerts, daily_digest):
+        assert key.name in write(workspace, [found], catalogue.current(), mail.current().link, now).text

@@ -35,6 +35,7 @@ SAME: Final = {
     "/w/{slug}/checklist/{item}/attestation": ["attestChecklistItem"],
     "/w/{slug}/alerts/{alert_id}/resolution": ["resolveAlert"],
     "/w/{slug}/alerts/suspension": ["updateAutomaticSuspension"],
+    "/w/{slug}/settings/alert-mail": ["updateAlertMail"],
     f"{_KEY}/expected-use": ["setExpectedUse"],
     "/w/{slug}/settings/plan/{name}": ["changePlan"],
     "/w/{slug}/settings/workspace": ["updateWorkspace"],

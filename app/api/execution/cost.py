@@ -36,6 +36,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from app import ids
+from app.alerts.rules import RULES
 from app.alerts.suspension_service import MOST_PREVIEWED
 from app.api.execution.limits import INTROSPECTION_ROOTS
 from app.clock import DAY
@@ -62,6 +63,7 @@ USUAL_LENGTHS: Final = {
     "Workspace.webhooks": MOST_WEBHOOKS,
     "Webhook.events": 1,
     "SuspensionPreview.alerts": MOST_PREVIEWED,
+    "AlertMail.choices": len(RULES),
     "Checklist.items": 8,
     "Rotation.callers": 200,
     "RotationNotReady.callers": 200,
@@ -104,6 +106,7 @@ READINGS: Final = {
     "ApiKey.alerts": 300,
     "ApiKey.expectedUse": 20,
     "Workspace.automaticSuspension": STATEMENTS,
+    "Workspace.alertMail": STATEMENTS,
     # Up to 200 alerts with their keys.
     "AutomaticSuspension.preview": 400,
     "ApiKey.revocationImpact": 300,

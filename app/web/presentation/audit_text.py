@@ -49,7 +49,9 @@ def sentence(entry: Entry) -> str:
     event = EVENTS.get(entry.action)
     if event is None:
         return action_name(entry.action)
-    names = dict.fromkeys(_NAMES.get(name, name) for name, value in entry.detail.items() if isinstance(value, dict))
+    names = dict.fromkeys(
+        _NAMES.get(name, name.replace("_", " ")) for name, value in entry.detail.items() if isinstance(value, dict)
+    )
     return event.sentence.format_map(_Detail(_worded(entry), changed=", ".join(names)))
 
 
@@ -61,7 +63,7 @@ def action_name(action: str) -> str:
 def changes(entry: Entry, zone: str = "UTC") -> list[tuple[str, str, str]]:
     """The changed attributes, each with its values before and after."""
     return [
-        (_NAMES.get(name, name), _value(value.get("before"), zone), _value(value.get("after"), zone))
+        (_NAMES.get(name, name.replace("_", " ")), _value(value.get("before"), zone), _value(value.get("after"), zone))
         for name, value in entry.detail.items()
         if isinstance(value, dict)
     ]

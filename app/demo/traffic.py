@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import random
 import zoneinfo
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from app import clock
+from app import clock, ids
 from app.clock import DAY, HOUR, MINUTE
 from app.demo.scenario import TIMEZONE, Traffic
 from app.keys.key import ApiKey
+from app.request_log.request import REQUEST_ID, Rule, encoded
 from app.usage.caller import family_of, network_of
 from app.usage.counters import CounterBatch
 from app.usage.usage import FAILED, SUCCEEDED
@@ -26,6 +27,10 @@ _ROWS: Final = 100
 # The fraction of failures that are due to a missing permission.
 _DENIED: Final = 0.3
 _SATURDAY: Final = 5
+# So many requests are logged one by one, and of these one in so many was refused.
+_LOGGED: Final = 40
+_LOGGED_EVERY: Final = 2 * MINUTE
+_DENIED_EVERY: Final = 9
 _ZONE: Final = zoneinfo.ZoneInfo(TIMEZONE)
 
 
@@ -34,13 +39,14 @@ def tallies(traffic: Traffic, key: ApiKey, offered: Collection[str], since: int,
 
     `offered`: the permissions of the catalogue.
     """
-    tally, last = CounterBatch(), None
+    tally, last, refused = CounterBatch(), None, None
     lacking = [name for name in offered if name not in key.permissions]
     for hour in range(max(clock.hour_of(since), clock.hour_of(now) - DAYS * DAY), now, HOUR):
         chance = random.Random(f"{key.name} {hour}")  # noqa: S311 - nothing here is a secret
         requests = _requests(traffic, hour, now, chance)
         if refusal := _refusal(key, hour):
             _add(tally, key, hour, (key.permissions[0], refusal), requests // 20)
+            refused = (min(hour + HOUR, now) - MINUTE, refusal) if requests // 20 else refused
         elif requests:
             _add_all(tally, key, hour, traffic, lacking, requests, chance)
             last = min(hour + HOUR - MINUTE, now - chance.randint(1, 6) * MINUTE)
@@ -50,6 +56,9 @@ def tallies(traffic: Traffic, key: ApiKey, offered: Collection[str], since: int,
     if last is not None:
         tally.touch(key.id, last, traffic.callers[0][0])
         _meet(tally, key, traffic, since, last)
+        _log(tally, key, traffic, last, lacking=lacking)
+    if refused is not None:
+        _log(tally, key, traffic, *refused)
     yield tally
 
 
@@ -61,6 +70,29 @@ def _meet(tally: CounterBatch, key: ApiKey, traffic: Traffic, since: int, last: 
             if name in key.permissions:
                 last_seen_at = last - rank * 7 * MINUTE
                 tally.add_caller(key.id, identity, name, since, last_seen_at, weight * (last_seen_at - since) // HOUR // (rank + 1))
+
+
+def _log(
+    tally: CounterBatch, key: ApiKey, traffic: Traffic, last: int, ended: Code | None = None, *, lacking: Sequence[str] = ()
+) -> None:
+    """Logs the latest requests one by one: refused ones of a key that has ended, else accepted ones, and now and then one for a
+    permission that the key does not have."""
+    chance = random.Random(f"{key.name} {last}")  # noqa: S311 - nothing here is a secret
+    asked = [name for name, _ in traffic.asks if name in key.permissions] or list(key.permissions)
+    revoked_at = key.revocation.at if key.revocation else None
+    since = {Code.EXPIRED: key.expires_at, Code.SUSPENDED: key.suspended_at, Code.REVOKED: revoked_at}
+    for number in range(_LOGGED):
+        is_denied = bool(lacking) and traffic.failing > 0 and number % _DENIED_EVERY == 2
+        outcome = ended or (Code.PERMISSION_DENIED if is_denied else Code.VALID)
+        rule = Rule(since=since[ended]) if ended else Rule.that_allowed(key.permissions) if is_denied else None
+        permission = lacking[0] if is_denied else chance.choice(asked)
+        address, program = traffic.callers[number % len(traffic.callers)]
+        at = last - number * _LOGGED_EVERY - chance.randrange(MINUTE)
+        if at < key.created_at or (ended and at <= (since[ended] or 0)):
+            break
+        request_id = f"{REQUEST_ID}_{''.join(chance.choices(ids.ALPHABET, k=20))}"
+        who = (network_of(address), family_of(program))
+        tally.logged.append((request_id, key.id, at, str(outcome), permission, *who, encoded(rule) if rule else None))
 
 
 def _requests(traffic: Traffic, hour: int, now: int, chance: random.Random) -> int:

@@ -24,6 +24,8 @@ from app.keys import service as keys
 from app.keys.key import ApiKey, Reason, RotationDue, Status
 from app.paging import Window
 from app.plans import service as plans
+from app.request_log import service as request_log
+from app.request_log.request import LoggedRequest
 from app.rotations import service as rotations
 from app.rotations.rotation import State
 from app.tenancy import store as workspace_store
@@ -135,11 +137,32 @@ async def test_its_password_works_and_later_a_link_sets_another(made: demo.Demo)
     assert await authentication.find_password_reset(token_of(again.link)) == made.owner
 
 
+async def requests_of(key: ApiKey) -> list[LoggedRequest]:
+    return list((await request_log.requests(await seen(OPERATOR, "acme"), key, Window(100))).items)
+
+
+async def test_its_latest_requests_are_logged_as_its_keys_were_then(made: demo.Demo) -> None:
+    found = {key.name: (key, await requests_of(key)) for key in (await all_keys()).values()}
+    assert {request.outcome for _, requests in found.values() for request in requests} >= {"VALID", "PERMISSION_DENIED", "REVOKED"}
+    for key, requests in found.values():
+        assert all(key.created_at <= request.at < NOW for request in requests)
+        end = key.revocation.at if key.revocation else key.suspended_at
+        assert all(
+            end is not None and request.rule.since == end < request.at for request in requests if request.outcome == "REVOKED"
+        )
+        over = ("REVOKED", "SUSPENDED")
+        assert all(end is None or (request.at > end) is (request.outcome in over) for request in requests)
+        for request in requests:
+            assert (request.permission in key.permissions) is (request.outcome != "PERMISSION_DENIED")
+
+
 async def test_repeating_it_duplicates_nothing(made: demo.Demo) -> None:
     before, counted = await all_keys(), await total()
+    logged = {key.id: await requests_of(key) for key in before.values()}
     again = await demo.make(OPERATOR)
     assert again.workspace == made.workspace
     assert (await all_keys(), await total()) == (before, counted)
+    assert {key.id: await requests_of(key) for key in before.values()} == logged
 
 
 async def test_repeating_it_keeps_changes_made_since(made: demo.Demo) -> None:

@@ -28,7 +28,7 @@ from tests.faults.conftest import Desk, StartNodes, make_desk
 from tests.support.alerts import raise_alert
 from tests.support.crawl import crawl
 from tests.support.routes import filled, parameters, routes
-from tests.support.usage import logged
+from tests.support.usage import logged_only
 from tests.support.users import PASSWORD, sign_in
 from tests.support.visitor import Visitor
 
@@ -77,7 +77,7 @@ class Things:
             signed_in.session.id,
             *await _webhook(desk),
             await raise_alert(made.key),
-            await logged(made.key.id),
+            await logged_only(made.key.id),
         )
         return cls(desk.slug, made.key.id, desk.team.owner.id, *others)
 

@@ -46,7 +46,7 @@ class AlertMail:
         return version_of([(str(kind), str(each)) for kind, each in self.deliveries.items()], self.hour)
 
     def delivery(self, alert: Alert) -> Delivery:
-        """How this alert is mailed: of a key that was suspended at once, also to who gets a digest."""
+        """How this alert is mailed: an alert that has suspended its key at once, to members with a digest too."""
         found = self.deliveries[alert.kind]
         return Delivery.AT_ONCE if found is Delivery.DAILY and alert.suspended_at is not None else found
 

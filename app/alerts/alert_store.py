@@ -108,11 +108,13 @@ async def resolve(alert_id: str, resolution: Resolution, by: ActorRef, now: int)
 
 
 async def mark(workspace_id: str) -> tuple[object, ...]:
-    """A cheap value that changes with every alert of a workspace; for live pages."""
+    """A cheap value that changes with every alert of a workspace, and when a key that an alert has suspended is resumed; for live
+    pages."""
     rows = await database.fetch(
-        "SELECT count(*) AS n, SUM(last_seen_at) AS seen, SUM(requests) AS requests, SUM(COALESCE(resolved_at, 0)) AS resolved"
-        " FROM alert WHERE workspace = {}",
-        workspace_id,
+        "SELECT count(*) AS n, SUM(last_seen_at) AS seen, SUM(requests) AS requests, SUM(COALESCE(resolved_at, 0)) AS resolved,"
+        " (SELECT count(*) FROM alert s JOIN api_key k ON k.id = s.key AND k.suspended_at = s.suspended_at"
+        " WHERE s.workspace = {} AND s.suspended_at IS NOT NULL) AS suspended FROM alert WHERE workspace = {}",
+        *(workspace_id, workspace_id),
     )
     return tuple(str(value) for value in rows[0].values())
 

@@ -22,7 +22,7 @@ from app.versions import require_same
 
 
 async def find(access: Access) -> AlertMail:
-    """What the actor gets by mail from this workspace. Raises NotFound for who is no member."""
+    """What the actor gets by mail from this workspace. Raises NotFound for an actor who is not a member."""
     access.require(Action.CHOOSE_ALERT_MAIL)
     return (await _own(access))[1]
 

@@ -71,7 +71,7 @@ def _deliveries(form: Form) -> dict[Kind, Delivery]:
 
 
 def _hour(text: str) -> int | None:
-    """None for a form without it; out of range for what is no number, so that the use case refuses it."""
+    """None for a form without it; out of range for text that is not a number, so that the use case refuses it."""
     if not text:
         return None
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 3 else -1

@@ -55,7 +55,7 @@ async def change(page: NamedDependency[Page]) -> Response[str]:
 
 
 async def _show(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
-    """`stale`: somebody else has changed the setting meanwhile; the form shows the user's input next to the current one."""
+    """`stale`: another person has changed the setting meanwhile; the form shows the user's input next to the current one."""
     found = await suspension.find(page.access)
     limit = _limit(page.query.get("limit", ""), found.most_a_day)
     context: dict[str, Any] = {
@@ -76,14 +76,14 @@ async def _show(page: Page, problem: Problem | None = None, *, stale: bool = Fal
 
 
 def _kinds(given: tuple[str, ...]) -> list[Kind]:
-    """Raises ValidationFailed for what is no rule."""
+    """Raises ValidationFailed for an unknown rule."""
     if unknown := [text for text in given if text not in RULES]:
         raise ValidationFailed(FieldProblem("kinds", "INVALID", "Choose from the offered rules.", given.index(unknown[0])))
     return [Kind(text) for text in given]
 
 
 def _number(text: str) -> int:
-    """Out of range for what is no number, so that the use case refuses it."""
+    """Out of range for text that is not a number, so that the use case refuses it."""
     given = text.strip()
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
 

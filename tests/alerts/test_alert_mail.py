@@ -30,6 +30,7 @@ from tests.alerts.test_automatic_suspension import newest, note, switch_on
 from tests.conftest import Team, make_key
 from tests.support.access import seen
 from tests.support.processes import answer, python
+from tests.support.server import Server
 
 # A Wednesday, 11:30 in Berlin.
 NOW = parse_rfc3339("2026-10-28T10:30:00Z")
@@ -267,6 +268,21 @@ async def test_two_nodes_write_a_digest_once(
     assert sorted(letter["To"] for letter in await mailbox(settings)) == [
         "editor@acme.example", "owner@acme.example", "viewer@acme.example",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+async def test_running_nodes_write_a_digest_by_themselves_and_once(
+    team: Team, key: ApiKey, environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    await choose(team.editor, team, Delivery.DAILY)
+    await choose(team.owner, team, Delivery.NEVER)
+    await note(key, NOW)
+    database.freeze(None)
+    with Server(environment, tmp_path, patient=True).running(), Server(environment, tmp_path, patient=True).running():
+        async with asyncio.timeout(60):
+            while not await mailbox(settings):
+                await asyncio.sleep(0.05)
+    assert [letter["To"] for letter in await mailbox(settings)] == ["editor@acme.example"] and await waiting() == []
 
 
 @pytest.mark.slow

@@ -119,6 +119,16 @@ async def test_an_alert_of_the_rule_suspends_its_key_as_a_person_would(team: Tea
     assert await suspension.suspender_of(access, key) == alert and await suspension.count_lately(access) == 1
 
 
+async def test_live_pages_notice_that_a_person_has_resumed_the_key(team: Team, worker: ApiKey) -> None:
+    await switch_on(team)
+    await strange(worker, NOW + MINUTE)
+    access = await seen(team.viewer, team.slug)
+    before = await alerts.version_mark(access)
+    assert await alerts.version_mark(access) == before
+    await keys.resume(team.editor, worker.id)
+    assert await alerts.version_mark(access) != before
+
+
 async def test_the_suspension_is_in_the_journal(team: Team, worker: ApiKey, settings: Settings) -> None:
     await switch_on(team)
     await strange(worker, NOW + MINUTE)

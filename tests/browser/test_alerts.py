@@ -43,3 +43,29 @@ def test_a_rule_is_turned_off_for_a_key_and_on_again(ada: Person, desk: Desk) ->
     expect(ada.page.get_by_role("button", name="Watch again: Outside business hours")).to_be_visible()
     ada.page.get_by_role("button", name="Watch again: Outside business hours").click()
     expect(ada.page.get_by_role("button", name="Works round the clock: Outside business hours")).to_be_visible()
+
+
+def test_a_rule_that_an_owner_has_switched_on_suspends_an_attacked_key_until_it_is_resumed(
+    ada: Person, desk: Desk, gateway: str
+) -> None:
+    secret = ada.create_key("Billing worker")
+    owner = Application(desk, gateway, "billing", "198.51.100.7", secret)
+    assert owner.calls() == "VALID"
+    ada.open("/w/acme-pdf/alerts")
+    ada.follow("Automatic suspension")
+    ada.page.get_by_role("checkbox", name="Failure spike").check()
+    ada.press("Save")
+    expect(ada.page.locator("main")).to_contain_text("Saved.")
+    expect(ada.page.get_by_role("checkbox", name="Failure spike")).to_be_checked()
+    ada.open("/w/acme-pdf/alerts")
+    for number in range(15):
+        Application(desk, gateway, "curl", f"{20 + number}.9.9.9", secret, permission="template.write").calls()
+    live = ada.page.locator("#live")
+    expect(live).to_contain_text("Suspended automatically by this alert")
+    assert owner.calls() == "SUSPENDED"
+    ada.page.get_by_role("link", name="Resume: Billing worker").click()
+    ada.press("Resume this key")
+    expect(ada.page.locator("main")).not_to_contain_text("Suspended automatically by this alert")
+    assert owner.calls() == "VALID"
+    ada.open("/w/acme-pdf/alerts")
+    expect(live).to_contain_text("This alert suspended it automatically; it was resumed.")

@@ -24,7 +24,7 @@ SETTING = f"{ALERTS}/suspension"
 
 
 @pytest.fixture(autouse=True)
-async def clock_stands(db: None) -> None:
+async def stopped_clock(db: None) -> None:
     database.freeze(NOW)
 
 
@@ -88,7 +88,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_the_input_stays(
     assert ('value="FAILURE_SPIKE" checked' in owner.page) is (given["kinds"] == ["FAILURE_SPIKE"])
 
 
-async def test_a_setting_that_somebody_else_has_changed_is_shown_and_not_overwritten(
+async def test_a_setting_that_another_owner_has_changed_is_shown_and_not_overwritten(
     owner: Browser, team: Team, key: ApiKey
 ) -> None:
     await owner.open(SETTING)

@@ -222,7 +222,7 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found.globals.update(static_url=static_url, chart=chart)
     for name in ("number", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
-    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome)
+    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict)
     return found
 
 

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from app import catalogue, ids
 from app.access.policy import Action
+from app.clock import rfc3339
 from app.keys import service as keys
 from app.keys.secret import mask_secrets
 from app.request_log import service as request_log
@@ -68,7 +69,14 @@ async def listing(page: NamedDependency[Page], key_id: FromPath[str]) -> Respons
 async def detail(page: NamedDependency[Page], request_id: FromPath[str]) -> Response[str]:
     request, key = await request_log.find(page.access, request_id)
     explanation = explain(request, key, page.now, page.zone)
-    return page.show("request_log/page.html", request=request, key=key, explanation=explanation, is_over=key.is_over(page.now))
+    return page.show(
+        "request_log/page.html",
+        request=request,
+        key=key,
+        explanation=explanation,
+        is_over=key.is_over(page.now),
+        moment=rfc3339(request.at),
+    )
 
 
 def filter_from(query: Mapping[str, str], zone: str) -> RequestFilter:

@@ -11,8 +11,20 @@ from app.audit.entry import Entry
 from app.keys.key import Reason
 from app.nouns import EVENTS
 from app.tenancy.workspace import DAYS
+from app.verification.verdict import Code
 from app.web.presentation.filters import REASONS, exact
 
+_VERDICTS: Final = {
+    Code.MALFORMED: "Not an API key",
+    Code.NOT_FOUND: "Unknown key",
+    Code.REVOKED: "Key revoked",
+    Code.EXPIRED: "Key expired",
+    Code.SUSPENDED: "Key suspended",
+    Code.IP_NOT_ALLOWED: "Address not allowed",
+    Code.ENVIRONMENT_NOT_ALLOWED: "Wrong environment",
+    Code.PERMISSION_DENIED: "Permission missing",
+    Code.VALID: "Accepted",
+}
 _OUTCOMES: Final = {
     "VALID": "accepted",
     "SUCCEEDED": "successful in the API itself",
@@ -72,6 +84,11 @@ def changes(entry: Entry, zone: str = "UTC") -> list[tuple[str, str, str]]:
 def outcome(code: str) -> str:
     """What became of requests, as text to follow their number."""
     return _OUTCOMES.get(code, code.lower().replace("_", " "))
+
+
+def verdict(code: str) -> str:
+    """The verdict on a single request, as a title."""
+    return _VERDICTS[Code(code)]
 
 
 def _worded(entry: Entry) -> dict[str, object]:

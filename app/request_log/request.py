@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
+from app import ids
 from app.clock import DAY
 
-REQUEST_ID: Final = "req"
+REQUEST_ID: Final = ids.REQUEST
 ACCEPTED: Final = "VALID"
 # Of each key: the latest accepted requests, and the latest refused ones of this time.
 MOST_ACCEPTED: Final = 100

@@ -1,4 +1,4 @@
-"""The settings of a workspace: its name and time zone. Business hours, which nothing uses yet, are left to GraphQL."""
+"""The settings of a workspace: its name, time zone, business hours, and whether requests are logged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from app.errors import Problem, ValidationFailed
+from app.tenancy.workspace import DAYS, BusinessHours
 from app.versions import Stale
+from app.web.framework.form import Form
 from app.web.framework.page import Page
 from app.web.user_forms import render_invalid
 from app.workspaces import service as workspaces
@@ -35,6 +37,7 @@ async def change(page: NamedDependency[Page]) -> Response[str]:
             page.slug,
             name=form.text("name"),
             timezone=form.text("timezone"),
+            business_hours=_hours(form),
             logs_requests=LOG_CHOICES.get(form.text("requests")),
             expected=form.text("seen") or None,
         )
@@ -54,10 +57,22 @@ def zones() -> Mapping[str, tuple[str, ...]]:
     return {region: tuple(names) for region, names in grouped.items()}
 
 
+def _hours(form: Form) -> BusinessHours | workspaces.Unset | None:
+    """What the form chooses; None: no business hours."""
+    match form.text("hours"):
+        case "none":
+            return None
+        case "set":
+            days, opens, closes = (f"businessHours.{name}" for name in ("days", "opens", "closes"))
+            return BusinessHours(form.texts(days), form.text(opens), form.text(closes))
+        case _:
+            return workspaces.UNSET
+
+
 def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
     """`stale`: somebody else has changed the settings meanwhile; the form shows the user's input next to the current values."""
     workspace = page.access.workspace
-    context: dict[str, Any] = {"workspace": workspace, "zones": zones(), "stale": stale}
+    context: dict[str, Any] = {"workspace": workspace, "zones": zones(), "days": DAYS, "stale": stale}
     if problem:
         return render_invalid(page, "workspace/settings.html", problem, **context)
     return page.show("workspace/settings.html", 409 if stale else 200, **context)

@@ -62,14 +62,31 @@ async def test_the_workspace_is_renamed_and_its_address_stays(owner: Browser, te
     assert (found.name, found.slug, found.timezone, found.business_hours) == ("Acme & Söhne", "acme", "Europe/Berlin", None)
 
 
-async def test_business_hours_are_not_in_the_form_and_stay_as_a_program_set_them(owner: Browser, team: Team) -> None:
+async def test_business_hours_are_set_kept_and_removed(owner: Browser, team: Team) -> None:
     hours = BusinessHours(("MONDAY", "SUNDAY"), "07:30", "19:00")
-    await workspaces.update(team.owner, team.slug, business_hours=hours)
+    given = {"businessHours.days": ["SUNDAY", "MONDAY"], "businessHours.opens": "07:30", "businessHours.closes": "19:00"}
     await owner.open(WORKSPACE)
-    assert "usiness hours" not in owner.page
+    await owner.send(WORKSPACE, hours="set", **given)
+    assert (await now_of(team)).business_hours == hours
+    await owner.open(WORKSPACE)
     await owner.send(WORKSPACE, name="Acme Two")
-    found = await now_of(team)
-    assert (found.name, found.business_hours) == ("Acme Two", hours)
+    assert ((await now_of(team)).name, (await now_of(team)).business_hours) == ("Acme Two", hours)
+    await owner.open(WORKSPACE)
+    await owner.send(WORKSPACE, hours="none")
+    assert (await now_of(team)).business_hours is None
+
+
+async def test_faults_of_business_hours_are_at_their_fields(owner: Browser, team: Team) -> None:
+    for given, field in (
+        ({"businessHours.days": []}, "businessHours.days"),
+        ({"businessHours.opens": "25:00"}, "businessHours.opens"),
+        ({"businessHours.opens": "18:00", "businessHours.closes": "18:00"}, "businessHours.closes"),
+    ):
+        await owner.open(WORKSPACE)
+        answer = await owner.send(WORKSPACE, hours="set", **given)
+        assert answer.status_code == 422 and f'id="{field}-fault"' in owner.page, field
+        assert re.search('name="hours" value="set" checked', owner.page)
+    assert (await now_of(team)).business_hours is None
 
 
 async def test_faults_are_reported_at_their_fields_and_no_input_is_lost(owner: Browser, team: Team) -> None:

@@ -46,11 +46,18 @@ async def page(workspace_id: str, now: int, filter: AlertFilter, window: Window)
     return window.page(await _select(now, f"WHERE {where}{bounds} {order}", *arguments, *more))
 
 
-async def newest(workspace_id: str, now: int, limit: int, filter: AlertFilter, known: Collection[ApiKey] = ()) -> list[Alert]:
-    """The newest first; those raised together by what they are about. Keys that are `known` are not read again."""
+async def newest(workspace_id: str, now: int, limit: int, filter: AlertFilter) -> list[Alert]:
+    """The newest first; those raised together by what they are about."""
     where, arguments = _where(workspace_id, catalogue.current(), now, filter)
     order = "ORDER BY n.at DESC, n.about, n.key, n.kind, n.days LIMIT {}"
-    return await _select(now, f"WHERE {where} {order}", *arguments, limit, known=known)
+    return await _select(now, f"WHERE {where} {order}", *arguments, limit)
+
+
+async def of_key(key: ApiKey, now: int, limit: int) -> list[Alert]:
+    """The newest open alerts of a key, and the alert that began its present suspension."""
+    is_open, given = conditions.is_open(catalogue.current(), now)
+    rest = f"WHERE n.key = {{}} AND ({is_open} OR n.suspended_at = {{}}) ORDER BY n.at DESC, n.about, n.kind, n.days LIMIT {{}}"
+    return await _select(now, rest, key.id, *given, key.suspended_at, limit, known=[key])
 
 
 async def of_keys(keys: Collection[ApiKey], now: int, most: int) -> dict[str, list[Alert]]:
@@ -83,12 +90,6 @@ async def of_kind(workspace_id: str, kind: Kind, since: int, now: int, limit: in
     )
 
 
-async def suspender_of(key: ApiKey, now: int) -> Alert | None:
-    """The alert that began the key's present suspension; None if a person did."""
-    found = await _select(now, "WHERE n.key = {} AND n.suspended_at = {} LIMIT 1", key.id, key.suspended_at, known=[key])
-    return found[0] if found else None
-
-
 async def raised(due: Collection[DueAlert], now: int) -> list[Alert]:
     """Alerts about dates that were just raised."""
     found = list[Alert]()
@@ -96,6 +97,11 @@ async def raised(due: Collection[DueAlert], now: int) -> list[Alert]:
         about = (each.key_id, str(each.kind), each.days, each.about)
         found += await _select(now, "WHERE n.key = {} AND n.kind = {} AND n.days = {} AND n.about = {}", *about)
     return found
+
+
+async def workspace_of(alert_id: str) -> str | None:
+    rows = await database.fetch("SELECT workspace FROM alert WHERE id = {}", alert_id)
+    return rows[0]["workspace"] if rows else None
 
 
 async def resolve(alert_id: str, resolution: Resolution, by: ActorRef, now: int) -> None:
@@ -134,6 +140,7 @@ def _where(workspace_id: str, known: Catalogue, now: int, filter: AlertFilter) -
 
 
 async def _select(now: int, rest: str, *arguments: Any, known: Collection[ApiKey] = ()) -> list[Alert]:
+    """Keys that are `known` are not read again."""
     is_open, given = conditions.is_open(catalogue.current(), now)
     rows = await database.fetch(f"SELECT {_COLUMNS}, COALESCE({is_open}, FALSE) AS is_open {_FROM} {rest}", *given, *arguments)
     keys = {key.id: key for key in known}

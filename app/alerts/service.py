@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from app import ids
@@ -59,11 +60,11 @@ async def open_alerts(access: Access) -> list[Alert]:
     return await newest(access, MOST_SHOWN, _OPEN)
 
 
-async def open_of_key(access: Access, key: ApiKey, limit: int) -> list[Alert]:
-    """Alerts about a key that still require action, newest first, in one statement."""
+async def of_key(access: Access, key: ApiKey, limit: int) -> list[Alert]:
+    """Alerts about a key that still require action, and the one that began its present suspension, newest first, in one
+    statement."""
     access.require(Action.READ_KEYS, key)
-    filter = AlertFilter(states=(State.OPEN,), key_id=key.id)
-    return await alert_store.newest(access.workspace.id, access.now, limit, filter, known=[key])
+    return await alert_store.of_key(key, access.now, limit)
 
 
 async def past_alerts(access: Access, limit: int) -> list[Alert]:
@@ -100,10 +101,7 @@ async def version_mark(access: Access) -> object:
 
 async def get(actor: Actor, alert_id: str) -> Alert:
     """Raises NotFound, also for an alert of another workspace; NotAllowed."""
-    alert = await alert_store.find(alert_id, 0) if ids.is_a(ALERT_ID, alert_id) else None
-    if alert is None:
-        raise NotFound(WHAT)
-    access = await _access(actor, alert.workspace_id)
+    access = await _access(actor, await _workspace_of(alert_id))
     return _found(await alert_store.find(alert_id, access.now))
 
 
@@ -112,17 +110,15 @@ async def resolve(actor: Actor, alert_id: str, resolution: Resolution, *, always
 
     Idempotent: repeated, the first resolution stays. Raises NotFound, NotAllowed, ValidationFailed.
     """
-    known = await get(actor, alert_id)
+    workspace_id = await _workspace_of(alert_id)
     try:
-        async with tenancy.changing(actor, slug, Action.RESOLVE_ALERT, workspace_id=None if slug else known.workspace_id) as change:
-            alert = _found(await alert_store.find(alert_id, change.now))
-            if alert.workspace_id != change.workspace.id:
+        async with tenancy.changing(actor, None, Action.RESOLVE_ALERT, workspace_id=workspace_id) as change:
+            if slug not in (None, change.workspace.slug):
                 raise NotFound(WHAT)
+            alert = _found(await alert_store.find(alert_id, change.now))
             if resolution is Resolution.OVER:
                 raise ValidationFailed(FieldProblem("resolution", "INVALID", "Choose EXPECTED or HANDLED."))
-            if alert.is_open:
-                await _resolve(change, alert, resolution, always=always)
-            return _found(await alert_store.find(alert_id, change.now))
+            return await _resolve(change, alert, resolution, always=always) if alert.is_open else alert
     except NotFound:
         raise NotFound(WHAT) from None
 
@@ -161,13 +157,14 @@ async def set_expected(actor: Actor, key_id: str, kind: Kind, *, expected: bool,
         return key
 
 
-async def _resolve(change: Change, alert: Alert, resolution: Resolution, *, always: bool) -> None:
+async def _resolve(change: Change, alert: Alert, resolution: Resolution, *, always: bool) -> Alert:
     await lifecycle.resolve(change, alert, resolution)
     if resolution is Resolution.EXPECTED and not alert.is_dated:
         values = (ALWAYS,) if always else await incident_store.subjects(alert.id)
         # A network is a place, such as an office: it is expected for all keys of the workspace.
         key_id = "" if alert.kind is Kind.UNEXPECTED_NETWORK and not always else alert.key.id
         await incident_store.expect(change.workspace.id, key_id, alert.kind, values, change.now)
+    return replace(alert, is_open=False, resolved_at=change.now, resolution=resolution, resolved_by=change.actor.ref)
 
 
 async def _raise_due(workspace_id: str, now: int) -> list[Alert]:
@@ -182,6 +179,13 @@ async def _raise_due(workspace_id: str, now: int) -> list[Alert]:
         raised += alerts
         if len(found) < _PIECE:
             return raised
+
+
+async def _workspace_of(alert_id: str) -> str:
+    workspace_id = await alert_store.workspace_of(alert_id) if ids.is_a(ALERT_ID, alert_id) else None
+    if workspace_id is None:
+        raise NotFound(WHAT)
+    return workspace_id
 
 
 async def _access(actor: Actor, workspace_id: str) -> Access:

@@ -12,7 +12,7 @@ from app.access.policy import Action
 from app.alerts import alert_store, emails, events
 from app.alerts import suspension as noun
 from app.alerts import suspension_store as store
-from app.alerts.alert import Alert, Kind, Withheld
+from app.alerts.alert import Kind, Withheld
 from app.alerts.incident_store import Stored
 from app.alerts.rules import RULES
 from app.alerts.situation import Finding
@@ -97,12 +97,6 @@ async def update(
             changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
             await audit.record(change, events.AUTOMATIC_SUSPENSION_CHANGED, change.workspace.id, **changed)
         return change.access, new
-
-
-async def suspender_of(access: Access, key: ApiKey) -> Alert | None:
-    """The alert that began the key's present suspension; None if a person did, or the key is not suspended."""
-    access.require(Action.READ_KEYS, key)
-    return None if key.suspended_at is None else await alert_store.suspender_of(key, access.now)
 
 
 async def act(change: Change, raised: Iterable[Raised]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from app import catalogue, database
@@ -30,6 +30,7 @@ from app.keys import living_store
 from app.keys import service as keys
 from app.keys.key import ApiKey
 from app.rotations import store as rotation_store
+from app.rotations.rotation import Rotation
 from app.tenancy import service as tenancy
 from app.tenancy.service import Access
 from app.usage import log as usage_log
@@ -40,11 +41,14 @@ from app.usage import store as usage_store
 VISIT_STORED_EVERY: Final = DAY
 
 
-async def of_workspace(access: Access) -> Checklist:
-    """The checklist of the workspace. Its number of statements does not depend on the number of keys."""
+async def of_workspace(access: Access, open_rotations: Sequence[Rotation] | None = None) -> Checklist:
+    """The checklist of the workspace, in a constant number of statements. `open_rotations`: those of the
+    workspace, if they were read already."""
     access.require(Action.READ_CHECKLIST)
     workspace_id, now = access.workspace.id, access.now
     living = await living_store.living(workspace_id, now)
+    if open_rotations is None:
+        open_rotations = await rotation_store.open_rotations(workspace_id, now)
     held = sorted({name for key in living for name in key.permissions})
     facts = Facts(
         keys=tuple(living),
@@ -52,7 +56,7 @@ async def of_workspace(access: Access) -> Checklist:
             workspace_id, held, since=_use_since(now), created_until=now - JUDGED_AFTER_DAYS * DAY, now=now
         ),
         misplaced=frozenset(await usage_store.keys_refused_elsewhere(workspace_id, since=now - MISPLACED_DAYS * DAY)),
-        rotations=tuple(await rotation_store.open_rotations(workspace_id, now)),
+        rotations=tuple(open_rotations),
         visits=tuple(await store.visits(workspace_id)),
         leaks=tuple(await living_store.leaked_since(workspace_id, now - max(ATTESTED_DAYS.values()) * DAY)),
         attestations=await store.attestations(workspace_id),

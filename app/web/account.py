@@ -75,8 +75,7 @@ def _confirmation(page: Page, onward: str) -> Response[str]:
 
 async def _account(page: Page, problem: Problem | None = None) -> Response[str]:
     """Shows the navigation of the last visited workspace, if there is one."""
-    last = await workspaces.last_of(page.actor)
-    page.url_access = next((access for access in page.memberships if last and access.workspace.id == last.id), None)
+    page.url_access = await workspaces.last_of(page.actor, page.memberships)
     context: dict[str, Any] = {"me": page.signed_in.session, "sessions": await sessions.own_sessions(page.actor), "device": device}
     if problem:
         return render_invalid(page, "account/account.html", problem, **context)

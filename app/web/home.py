@@ -10,6 +10,7 @@ from app.access.policy import Action
 from app.audit import service as audit
 from app.checklist import service as checklists
 from app.plans import service as plans
+from app.rotations import service as rotations
 from app.usage import service as usage
 from app.web.framework.page import Page, with_query
 from app.web.needs_attention import keys_needing_attention
@@ -41,14 +42,14 @@ async def settings(page: NamedDependency[Page]) -> Response[str]:
 async def overview(page: NamedDependency[Page]) -> Response[str]:
     here = page.access.workspace
     await workspaces.remember_last(page.signed_in.session.user.id, here.id)
-    shown = choice(page)
+    shown, open_rotations = choice(page), await rotations.open_rotations(page.access)
     return page.show(
         "home/overview.html",
         shown.status,
         **shown.context,
-        attention=await keys_needing_attention(page),
+        attention=await keys_needing_attention(page, open_rotations),
         expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
-        checklist=await checklists.of_workspace(page.access),
+        checklist=await checklists.of_workspace(page.access, [progress.rotation for progress in open_rotations]),
         meter=await plans.meter(page.access),
         usage=await usage.of_workspace(page.access, *shown.range.span),
         callers=await usage.callers_of_workspace(page.access, *shown.range.span),
@@ -57,10 +58,8 @@ async def overview(page: NamedDependency[Page]) -> Response[str]:
 
 
 async def _last_workspace_path(page: Page) -> str:
-    last = await workspaces.last_of(page.actor)
-    if last is None:
-        return "/account"
-    return f"/w/{last.slug}"
+    last = await workspaces.last_of(page.actor, page.memberships)
+    return "/account" if last is None else f"/w/{last.workspace.slug}"
 
 
 HANDLERS = (home, deep_link, settings, overview)

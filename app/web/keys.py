@@ -13,7 +13,6 @@ from litestar.params import FromPath
 from app import catalogue
 from app.access.policy import Action
 from app.alerts import service as alerts
-from app.alerts import suspension_service
 from app.alerts.alert import Alert
 from app.audit import service as audit
 from app.checklist import service as checklists
@@ -87,7 +86,8 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
 async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     """An open page polls with the mark of what it shows; the response is empty while the mark is still current."""
     key, shown = await keys.find(page.access, key_id), choice(page)
-    raised = await alerts.open_of_key(page.access, key, MOST_ALERTS)
+    found = await alerts.of_key(page.access, key, MOST_ALERTS)
+    raised = [alert for alert in found if alert.is_open]
     polled = page.query.get("poll")
     if polled and polled == _mark(page, key, await usage.counts(page.access, key, *shown.range.span), raised):
         return page.unchanged()
@@ -114,7 +114,7 @@ async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response
         environment=catalogue.current().environment(key.environment),
         permissions=[catalogue.current().permission(name) for name in key.permissions],
         alerts=raised,
-        suspender=await suspension_service.suspender_of(page.access, key),
+        suspender=next((alert for alert in found if alert.keeps_suspended), None),
         expected=await alerts.expectations(page.access, key),
         **alert_context(page),
         history=await audit.about(page.access, key.id, limit=20) if page.may(Action.READ_AUDIT) else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from app.keys import service as keys
 from app.keys.filters import KeyFilter, Order
 from app.keys.key import ApiKey, RotationDue, Status
 from app.paging import Window
-from app.rotations import service as rotations
+from app.rotations.rotation import Progress
 from app.web.framework.page import Page
 from app.web.presentation.key_status import KeyStatus, key_status, rotation_status
 
@@ -26,7 +27,7 @@ _LISTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class UrgentKey:
-    """A key that somebody should act on."""
+    """A key that a user should act on."""
 
     key: ApiKey
     key_status: KeyStatus
@@ -40,9 +41,8 @@ class UrgentKeys:
     more: bool
 
 
-async def keys_needing_attention(page: Page) -> UrgentKeys:
+async def keys_needing_attention(page: Page, open_rotations: Sequence[Progress]) -> UrgentKeys:
     """The keys of the page's workspace. A key under rotation appears once, with the rotation's progress."""
-    open_rotations = await rotations.open_rotations(page.access)
     found = {
         progress.predecessor.id: UrgentKey(
             progress.predecessor, rotation_status(progress) or key_status(progress.predecessor, page.now, page.zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -15,7 +16,7 @@ from app.audit import service as audit
 from app.errors import Unavailable
 from app.tenancy import service as tenancy
 from app.tenancy import store
-from app.tenancy.service import Change
+from app.tenancy.service import Access, Change
 from app.tenancy.workspace import BusinessHours, Workspace
 from app.users import store as user_store
 from app.versions import require_same
@@ -78,11 +79,10 @@ async def remember_last(user_id: str, workspace_id: str) -> None:
             await user_store.set_last_workspace(user_id, workspace_id)
 
 
-async def last_of(actor: Actor) -> Workspace | None:
-    """The workspace that the actor visited last, else the first one by name, else None."""
-    workspaces = [access.workspace for access in await tenancy.mine(actor)]
-    last = await user_store.find_last_workspace(actor.user_id) if actor.user_id else None
-    return next((workspace for workspace in workspaces if workspace.id == last), workspaces[0] if workspaces else None)
+async def last_of(actor: Actor, memberships: Sequence[Access]) -> Access | None:
+    """Of the actor's memberships that in the workspace visited last, else the first one, else None."""
+    last = await user_store.find_last_workspace(actor.user_id) if actor.user_id and memberships else None
+    return next((access for access in memberships if access.workspace.id == last), memberships[0] if memberships else None)
 
 
 async def _apply(change: Change, new: Workspace) -> Workspace:

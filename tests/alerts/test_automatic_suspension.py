@@ -116,7 +116,12 @@ async def test_an_alert_of_the_rule_suspends_its_key_as_a_person_would(team: Tea
     note = "By the alert Unexpected network"
     assert entry.detail == {"name": key.name, "alert": alert.id, "kind": "UNEXPECTED_NETWORK", "note": note}
     access = await seen(team.viewer, team.slug)
-    assert await suspension.suspender_of(access, key) == alert and await suspension.count_lately(access) == 1
+    assert await alerts.of_key(access, key, 5) == [alert] and await suspension.count_lately(access) == 1
+    resolved = await alerts.resolve(team.editor, alert.id, Resolution.HANDLED)
+    assert not resolved.is_open and resolved.keeps_suspended
+    assert await alerts.of_key(access, key, 5) == [resolved]
+    key = await keys.resume(team.editor, key.id)
+    assert await alerts.of_key(access, key, 5) == []
 
 
 async def test_live_pages_notice_that_a_person_has_resumed_the_key(team: Team, worker: ApiKey) -> None:
@@ -154,7 +159,8 @@ async def test_a_key_suspended_by_hand_stays_a_persons(team: Team, worker: ApiKe
     await keys.suspend(team.editor, worker.id)
     await note(worker, NOW + 2 * MINUTE)
     access, key = await at(team.viewer, worker.id)
-    assert key.suspended_at == NOW + MINUTE and await suspension.suspender_of(access, key) is None
+    assert key.suspended_at == NOW + MINUTE
+    assert [alert.keeps_suspended for alert in await alerts.of_key(access, key, 5)] == [False]
     assert (await newest(team, worker)).withheld is None
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from app import database
 from app.alerts import service as alerts
-from app.alerts.alert import Kind
+from app.alerts.alert import Kind, Resolution
+from app.keys import service as keys
 from app.rotations import service as rotations
 from app.rotations.rotation import Progress, State
 from tests.conftest import Team, make_key
@@ -67,6 +68,15 @@ async def test_the_page_of_a_key_with_everything_on_it(owner: Browser, busy: Pro
         assert len(seen) - others == most, seen
 
 
+async def test_the_page_of_a_suspended_key_needs_no_more(team: Team, owner: Browser, busy: Progress) -> None:
+    await keys.suspend(team.owner, busy.predecessor.id)
+    others = await around(owner)
+    with counted() as seen:
+        await owner.open(f"{KEYS}/{busy.predecessor.id}")
+    assert "1 open alert" in owner.page and "Suspended" in owner.page
+    assert len(seen) - others == KEY_PAGE, seen
+
+
 async def test_the_page_of_a_key_whose_only_rotation_was_cancelled(owner: Browser, team: Team) -> None:
     started = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress
     await use(started.predecessor.id)
@@ -115,6 +125,16 @@ async def test_what_to_do_about_a_leak_reads_the_callers_once(owner: Browser, bu
     assert "wget" in owner.page
     # The key, its line, the keys of that, their callers, those dismissed, and the sums.
     assert len(seen) - others == 6, seen
+
+
+async def test_resolving_an_alert_reads_it_once(team: Team) -> None:
+    key = (await make_key(team)).key
+    alert_id = await raise_alert(key)
+    with counted() as seen:
+        resolved = await alerts.resolve(team.owner, alert_id, Resolution.HANDLED)
+    assert resolved == await alerts.get(team.owner, alert_id)
+    # Its workspace, the lock, the role, the alert, its key; the alert, its entry, the head of the chain.
+    assert len(seen) == 8, seen
 
 
 async def test_completing_a_rotation(team: Team, busy: Progress) -> None:

@@ -46,7 +46,7 @@ class Heading:
 
 
 @dataclass(slots=True)
-class _Place:
+class _ReadState:
     """Where reading is: the last line, the last entry's position and MAC, the last seal, and how many entries were read."""
 
     line: int
@@ -83,12 +83,12 @@ def check(lines: Iterable[str], peppers: Sequence[bytes], ends: Mapping[str, End
     first = next(rest, "").rstrip("\n")
     heading = heading_of(first)
     key, seal = _key_of(heading, first, peppers)
-    place = _Place(1, seal)
+    state = _ReadState(1, seal)
     for line in rest:
-        place.line += 1
-        if (fault := _read(line.rstrip("\n"), place, heading, key, ends.get(heading.chain, {}))) is not None:
-            return heading, place.count, fault
-    return heading, place.count, _fault_at_end(place, heading)
+        state.line += 1
+        if (fault := _read(line.rstrip("\n"), state, heading, key, ends.get(heading.chain, {}))) is not None:
+            return heading, state.count, fault
+    return heading, state.count, _fault_at_end(state, heading)
 
 
 def _key_of(heading: Heading, first: str, peppers: Sequence[bytes]) -> tuple[bytes, bytes]:
@@ -103,50 +103,50 @@ def _key_of(heading: Heading, first: str, peppers: Sequence[bytes]) -> tuple[byt
     )
 
 
-def _read(line: str, place: _Place, heading: Heading, key: bytes, ends: Ends) -> ExportFault | None:
+def _read(line: str, state: _ReadState, heading: Heading, key: bytes, ends: Ends) -> ExportFault | None:
     """Moves on by a line, or returns what is wrong with it."""
-    parts, previous = unsealed(line), place.seal
+    parts, previous = unsealed(line), state.seal
     fields = _object(line)
     if parts is None or fields is None:
-        return place.fault("this line cannot be read", place.position + 1)
+        return state.fault("this line cannot be read", state.position + 1)
     sealed = is_seal_of(*parts, derived_key(key, PURPOSE), previous)
-    place.seal = parts[1]
-    if place.ended or "end" in fields:
-        return _end(fields, place, sealed)
+    state.seal = parts[1]
+    if state.ended or "end" in fields:
+        return _end(fields, state, sealed)
     linked = _entry(fields, heading.chain)
     if linked is None or linked.entry.mac != linked.entry.expected_mac(linked.previous, key):
-        position = place.position + 1 if linked is None else linked.entry.position
-        return place.fault(ALTERED, position)
+        position = state.position + 1 if linked is None else linked.entry.position
+        return state.fault(ALTERED, position)
     entry = linked.entry
-    if heading.complete and entry.position > place.position + 1:
-        return place.fault(MISSING, place.position + 1)
-    follows = entry.position > place.position and (entry.position > place.position + 1 or linked.previous == place.mac)
+    if heading.complete and entry.position > state.position + 1:
+        return state.fault(MISSING, state.position + 1)
+    follows = entry.position > state.position and (entry.position > state.position + 1 or linked.previous == state.mac)
     if not sealed or not follows:
-        return place.fault(OUT_OF_PLACE, entry.position)
+        return state.fault(OUT_OF_PLACE, entry.position)
     if ends.get(entry.position) not in (None, entry.mac):
-        return place.fault(NOT_AS_NOTED, entry.position)
-    place.position, place.mac, place.count = entry.position, entry.mac, place.count + 1
+        return state.fault(NOT_AS_NOTED, entry.position)
+    state.position, state.mac, state.count = entry.position, entry.mac, state.count + 1
     return None
 
 
-def _end(fields: dict[str, Any], place: _Place, sealed: bool) -> ExportFault | None:
-    if place.ended:
-        return place.fault("this line follows the last one")
-    place.ended = True
-    if sealed and fields.get("entries") == place.count:
+def _end(fields: dict[str, Any], state: _ReadState, sealed: bool) -> ExportFault | None:
+    if state.ended:
+        return state.fault("this line follows the last one")
+    state.ended = True
+    if sealed and fields.get("entries") == state.count:
         return None
-    return place.fault(
-        f"the last line was changed, or entries before it are missing, after entry {place.position}", place.position + 1
+    return state.fault(
+        f"the last line was changed, or entries before it are missing, after entry {state.position}", state.position + 1
     )
 
 
-def _fault_at_end(place: _Place, heading: Heading) -> ExportFault | None:
-    if not place.ended:
-        return place.fault(CUT, place.position)
-    if heading.complete and place.position < heading.length:
-        return place.fault(MISSING, place.position + 1)
-    if heading.complete and place.mac != heading.head:
-        return place.fault(NOT_THE_HEAD, place.position)
+def _fault_at_end(state: _ReadState, heading: Heading) -> ExportFault | None:
+    if not state.ended:
+        return state.fault(CUT, state.position)
+    if heading.complete and state.position < heading.length:
+        return state.fault(MISSING, state.position + 1)
+    if heading.complete and state.mac != heading.head:
+        return state.fault(NOT_THE_HEAD, state.position)
     return None
 
 

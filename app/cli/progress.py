@@ -28,10 +28,10 @@ class ProgressPrinter:
             self._once("Ready: nobody needs the old key any more.")
 
     def _caller(self, caller: dict[str, Any]) -> None:
-        standing = "Dismissed" if caller["dismissed"] else "Moved" if caller["moved"] else "Still on the old key"
-        if self._callers.get(caller["id"]) != standing:
-            self._callers[caller["id"]] = standing
-            self._tell(f"{standing}: {named(caller)}")
+        status = "Dismissed" if caller["dismissed"] else "Moved" if caller["moved"] else "Still on the old key"
+        if self._callers.get(caller["id"]) != status:
+            self._callers[caller["id"]] = status
+            self._tell(f"{status}: {named(caller)}")
 
     def _once(self, text: str) -> None:
         if text not in self._printed:

@@ -16,7 +16,7 @@ from app.cli import scan_files, scan_git, scan_report
 from app.cli.graphql_client import KEY, SERVER, GraphqlClient
 from app.cli.runner import error_line, with_json
 from app.cli.scan_files import STDIN, Advance, Finding, Tally
-from app.cli.scan_lookup import NOT_ASKED, ByDatabase, ByServer, Lookup, Standing
+from app.cli.scan_lookup import NOT_ASKED, ByDatabase, ByServer, Lookup, LookupResult
 from app.cli.scan_report import Report
 from app.errors import KeydeskError
 from app.keys.secret import mask_secrets, prefix_of
@@ -109,10 +109,10 @@ def _report(options: _Options) -> Report:
     tally = Tally()
     findings = tuple(_found(options, tally))
     lookup, secrets = _lookup(options), {finding.secret: None for finding in findings}
-    standings: Mapping[str, Standing] = dict.fromkeys(secrets, NOT_ASKED)
+    results: Mapping[str, LookupResult] = dict.fromkeys(secrets, NOT_ASKED)
     if lookup is not None and secrets:
-        standings = lookup.standings(secrets)
-    return Report(findings, standings, tally)
+        results = lookup.look_up(secrets)
+    return Report(findings, results, tally)
 
 
 def _found(options: _Options, tally: Tally) -> Iterator[Finding]:
@@ -168,7 +168,7 @@ def _revoked(report: Report, options: _Options) -> Report:
     names = ", ".join(f"{prefix_of(secret)}…" for secret in wanted)
     if not options.yes and not click.confirm(f"Revoke {len(wanted)} permanently ({names})?", err=True):
         return report
-    return replace(report, standings={**report.standings, **lookup.revoke(wanted, report.standings)})
+    return replace(report, results={**report.results, **lookup.revoke(wanted, report.results)})
 
 
 def _note(finding: Finding) -> str:

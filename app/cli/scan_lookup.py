@@ -29,7 +29,7 @@ class Unanswered(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LookupResult:
     """What a secret opens: the status of its key, and which one it is, if that is known."""
 
     status: Status | Unanswered
@@ -48,16 +48,16 @@ class Standing:
         return self.id is not None and not self.is_dead
 
 
-NOT_ASKED: Final = Standing(Unanswered.NOT_ASKED)
-_UNKNOWN: Final = Standing(Unanswered.UNKNOWN)
+NOT_ASKED: Final = LookupResult(Unanswered.NOT_ASKED)
+_UNKNOWN: Final = LookupResult(Unanswered.UNKNOWN)
 
 
 class Lookup(Protocol):
     """A place to ask. Both raise KeydeskError."""
 
-    def standings(self, secrets: Collection[str]) -> dict[str, Standing]: ...
+    def look_up(self, secrets: Collection[str]) -> dict[str, LookupResult]: ...
 
-    def revoke(self, notes: Mapping[str, str], known: Mapping[str, Standing]) -> dict[str, Standing]:
+    def revoke(self, notes: Mapping[str, str], known: Mapping[str, LookupResult]) -> dict[str, LookupResult]:
         """Revokes what these secrets open; each has a note that says where it was found. Returns what they open then."""
         ...
 
@@ -65,10 +65,10 @@ class Lookup(Protocol):
 class ByDatabase:
     """Every credential of the installation, found by its keyed digest, which is computed here."""
 
-    def standings(self, secrets: Collection[str]) -> dict[str, Standing]:
-        return _on_database(lambda: _standings(secrets))
+    def look_up(self, secrets: Collection[str]) -> dict[str, LookupResult]:
+        return _on_database(lambda: _look_up_all(secrets))
 
-    def revoke(self, notes: Mapping[str, str], known: Mapping[str, Standing]) -> dict[str, Standing]:
+    def revoke(self, notes: Mapping[str, str], known: Mapping[str, LookupResult]) -> dict[str, LookupResult]:
         return _on_database(lambda: _revoked(notes))
 
 
@@ -79,19 +79,19 @@ class ByServer:
     client: GraphqlClient
     workspace: str | None = None
 
-    def standings(self, secrets: Collection[str]) -> dict[str, Standing]:
-        asked, found = list(secrets), dict[str, Standing]()
+    def look_up(self, secrets: Collection[str]) -> dict[str, LookupResult]:
+        asked, found = list(secrets), dict[str, LookupResult]()
         for first in range(0, len(asked), MOST_DIGESTS):
             some = asked[first : first + MOST_DIGESTS]
             found |= zip(some, self._page(some), strict=True)
         return found
 
-    def revoke(self, notes: Mapping[str, str], known: Mapping[str, Standing]) -> dict[str, Standing]:
+    def revoke(self, notes: Mapping[str, str], known: Mapping[str, LookupResult]) -> dict[str, LookupResult]:
         for secret, note in notes.items():
             self.client.change("keys/revoke", id=known[secret].id, reason=str(REASON), note=note)
-        return self.standings(notes)
+        return self.look_up(notes)
 
-    def _page(self, secrets: list[str]) -> list[Standing]:
+    def _page(self, secrets: list[str]) -> list[LookupResult]:
         digests = [sha256_of(secret).hex() for secret in secrets]
         workspace = self.client.run("keys/leaked", {"workspace": self.workspace, "sha256": digests})
         if workspace is None or workspace["leakedApiKeys"] is None:
@@ -100,8 +100,8 @@ class ByServer:
         return [_of_server(known.get(digest), workspace["slug"]) for digest in digests]
 
 
-def _of_server(key: dict[str, Any] | None, workspace: str) -> Standing:
-    return Standing(Status(key["status"]), key["id"], "API_KEY", key["name"], workspace) if key else _UNKNOWN
+def _of_server(key: dict[str, Any] | None, workspace: str) -> LookupResult:
+    return LookupResult(Status(key["status"]), key["id"], "API_KEY", key["name"], workspace) if key else _UNKNOWN
 
 
 def _on_database(work: Callable[[], Awaitable[T]]) -> T:
@@ -112,18 +112,18 @@ def _on_database(work: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(opened())
 
 
-async def _standings(secrets: Collection[str]) -> dict[str, Standing]:
-    return {secret: await _standing(secret) for secret in secrets}
+async def _look_up_all(secrets: Collection[str]) -> dict[str, LookupResult]:
+    return {secret: await _look_up(secret) for secret in secrets}
 
 
-async def _standing(secret: str) -> Standing:
+async def _look_up(secret: str) -> LookupResult:
     if secret in settings().gateway_tokens:
-        return Standing(Status.ACTIVE, None, "GATEWAY_TOKEN", "KEYDESK_GATEWAY_TOKENS")
+        return LookupResult(Status.ACTIVE, None, "GATEWAY_TOKEN", "KEYDESK_GATEWAY_TOKENS")
     found = await credentials.opened_by(OPERATOR, secret)
     return _UNKNOWN if found is None else await _described(found)
 
 
-async def _revoked(notes: Mapping[str, str]) -> dict[str, Standing]:
+async def _revoked(notes: Mapping[str, str]) -> dict[str, LookupResult]:
     found = {secret: await credentials.opened_by(OPERATOR, secret) for secret in notes}
     return {
         secret: await _described(await credentials.revoke(OPERATOR, each, REASON, notes[secret]))
@@ -132,6 +132,6 @@ async def _revoked(notes: Mapping[str, str]) -> dict[str, Standing]:
     }
 
 
-async def _described(found: credentials.Credential) -> Standing:
+async def _described(found: credentials.Credential) -> LookupResult:
     data = await shown(found)
-    return Standing(Status(data["status"]), data["id"], data["kind"], data["name"], data["workspace"])
+    return LookupResult(Status(data["status"]), data["id"], data["kind"], data["name"], data["workspace"])

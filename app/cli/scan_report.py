@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from app.cli.scan_files import Finding, Tally
-from app.cli.scan_lookup import Standing, Unanswered
+from app.cli.scan_lookup import LookupResult, Unanswered
 from app.keys.secret import mask_secrets, prefix_of
 
 RULE: Final = "keydesk-secret"
@@ -24,11 +24,11 @@ class Report:
     """What was found, in a fixed order, and what each secret opens."""
 
     findings: tuple[Finding, ...]
-    standings: Mapping[str, Standing]
+    results: Mapping[str, LookupResult]
     tally: Tally
 
-    def of(self, finding: Finding) -> Standing:
-        return self.standings[finding.secret]
+    def of(self, finding: Finding) -> LookupResult:
+        return self.results[finding.secret]
 
 
 def as_text(report: Report) -> list[str]:
@@ -88,44 +88,44 @@ def _path(finding: Finding) -> str:
     return mask_secrets(finding.path)
 
 
-def _line(finding: Finding, standing: Standing) -> str:
+def _line(finding: Finding, result: LookupResult) -> str:
     commit = f" in commit {finding.commit[:_SHORT_COMMIT]}" if finding.commit else ""
-    return f"{_path(finding)}:{finding.line}: {prefix_of(finding.secret)}…{commit} {_described(standing)}"
+    return f"{_path(finding)}:{finding.line}: {prefix_of(finding.secret)}…{commit} {_described(result)}"
 
 
-def _described(standing: Standing) -> str:
-    match standing.status:
+def _described(result: LookupResult) -> str:
+    match result.status:
         case Unanswered.NOT_ASKED:
             return "(not asked whether it is live)"
         case Unanswered.UNKNOWN:
             return "UNKNOWN here"
         case status:
-            return " ".join(part for part in (str(status), standing.id, standing.name and f'"{standing.name}"') if part)
+            return " ".join(part for part in (str(status), result.id, result.name and f'"{result.name}"') if part)
 
 
-def _data(finding: Finding, standing: Standing) -> dict[str, Any]:
+def _data(finding: Finding, result: LookupResult) -> dict[str, Any]:
     return {
         "path": _path(finding),
         "line": finding.line,
         "commit": finding.commit,
         "prefix": prefix_of(finding.secret),
-        "status": str(standing.status),
-        "id": standing.id,
-        "kind": standing.kind,
-        "name": standing.name,
-        "workspace": standing.workspace,
+        "status": str(result.status),
+        "id": result.id,
+        "kind": result.kind,
+        "name": result.name,
+        "workspace": result.workspace,
     }
 
 
-def _result(finding: Finding, standing: Standing) -> dict[str, Any]:
+def _result(finding: Finding, result: LookupResult) -> dict[str, Any]:
     location = {"artifactLocation": {"uri": quote(_path(finding))}, "region": {"startLine": finding.line}}
     where = f" in commit {finding.commit}" if finding.commit else ""
     return {
         "ruleId": RULE,
         "ruleIndex": 0,
-        "level": "note" if standing.is_dead else "error",
-        "message": {"text": f"The secret {prefix_of(finding.secret)}… is in this file{where}: {_described(standing)}."},
+        "level": "note" if result.is_dead else "error",
+        "message": {"text": f"The secret {prefix_of(finding.secret)}… is in this file{where}: {_described(result)}."},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"secret/v1": hashlib.sha256(b"fingerprint " + finding.secret.encode()).hexdigest()[:32]},
-        "properties": {name: value for name, value in _data(finding, standing).items() if value is not None},
+        "properties": {name: value for name, value in _data(finding, result).items() if value is not None},
     }

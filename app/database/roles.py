@@ -30,13 +30,13 @@ async def as_owner(settings: Settings) -> AsyncIterator[str]:
         return
     if database.is_sqlite():
         raise StartRefused("KEYDESK_MIGRATION_DATABASE_URL is for PostgreSQL: SQLite has no roles.")
-    serving, place, name = runtime.current(Database), await _place(), await role()
+    serving, identity, name = runtime.current(Database), await _identity(), await role()
     owner = PooledPostgresEngine(settings.migration_database_url)
     await owner.start_connection_pool()
     try:
         runtime.put(Database(owner, serving.log))
         _forget_engines()
-        if await _place() != place:
+        if await _identity() != identity:
             raise StartRefused(_ELSEWHERE)
         yield name
     finally:
@@ -100,7 +100,7 @@ async def _owned(view: str, name: str, owner: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def _place() -> tuple[object, ...]:
+async def _identity() -> tuple[object, ...]:
     """Which database this is: its server's start and its number there."""
     query = "SELECT d.oid::bigint AS id, current_schema()::text AS name FROM pg_database d WHERE d.datname = current_database()"
     (row,) = await database.fetch(query)

@@ -14,7 +14,7 @@ from app.keys.secret import class_of, mask_secrets
 from app.leaks import credentials
 
 GITHUB: Final = Actor(ActorKind.SYSTEM, "github", "GitHub secret scanning")
-_LONGEST_PLACE: Final = 500
+_LONGEST_URL: Final = 500
 _log = logging.getLogger("keydesk.leaks")
 
 
@@ -52,4 +52,4 @@ async def _is_ended(match: Match, configured: tuple[str, ...]) -> bool:
 
 def _note(url: str) -> str:
     """The address comes from outside, and may itself contain a secret."""
-    return f"Found by GitHub: {mask_secrets(url)[:_LONGEST_PLACE]}"
+    return f"Found by GitHub: {mask_secrets(url)[:_LONGEST_URL]}"

@@ -114,9 +114,9 @@ async def live_keys_of(access: Access, user_id: str) -> list[ManagementKey]:
 
 
 async def hand_over_or_revoke(
-    change: Change, leaver_id: str, heir: Actor, take_over: Collection[str], expected: str | None = None
+    change: Change, leaver_id: str, new_owner: Actor, take_over: Collection[str], expected: str | None = None
 ) -> HandoverResult:
-    """Inside the change that removes a member: assigns the named keys to `heir`, and revokes the member's other keys.
+    """Inside the change that removes a member: assigns the named keys to `new_owner`, and revokes the member's other keys.
 
     Raises Stale if these are no longer the keys that were seen, or ValidationFailed when a named key is not a living one of
     that member here.
@@ -125,7 +125,7 @@ async def hand_over_or_revoke(
     require_same(expected, version_of_all(key.id for key in keys))
     if set(take_over) - {key.id for key in keys}:
         raise ValidationFailed(FieldProblem("takeOver", "UNKNOWN", "Name living management keys that this member made."))
-    kept = [await _hand_over(change, key, heir) for key in keys if key.id in take_over]
+    kept = [await _hand_over(change, key, new_owner) for key in keys if key.id in take_over]
     return HandoverResult(kept, [await _revoke(change, key) for key in keys if key.id not in take_over])
 
 
@@ -166,8 +166,8 @@ async def _revoke(change: Change, key: ManagementKey) -> ManagementKey:
     return replace(key, revoked_at=change.now)
 
 
-async def _hand_over(change: Change, key: ManagementKey, heir: Actor) -> ManagementKey:
-    maker = await _maker(heir)
+async def _hand_over(change: Change, key: ManagementKey, new_owner: Actor) -> ManagementKey:
+    maker = await _maker(new_owner)
     if maker is None:
         raise ValidationFailed(FieldProblem("takeOver", "INVALID", "Only a person can take a management key over."))
     await store.set_maker(key.id, maker.id)

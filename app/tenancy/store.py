@@ -12,7 +12,7 @@ from app.tenancy.workspace import BusinessHours, Member, Workspace
 from app.users.store import user_of
 
 _MEMBER: Final = (
-    "SELECT u.*, m.id AS member_id, m.workspace AS place, m.role AS member_role, m.created_at AS joined_at"
+    "SELECT u.*, m.id AS member_id, m.workspace AS workspace_id, m.role AS member_role, m.created_at AS joined_at"
     " FROM member m JOIN account u ON u.id = m.account "
 )
 
@@ -217,4 +217,4 @@ async def has_owner() -> bool:
 
 
 def _member(row: dict[str, Any]) -> Member:
-    return Member(row["member_id"], row["place"], user_of(row), Role(row["member_role"]), row["joined_at"])
+    return Member(row["member_id"], row["workspace_id"], user_of(row), Role(row["member_role"]), row["joined_at"])

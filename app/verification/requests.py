@@ -94,7 +94,7 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid("BAD_REQUEST", f"The body is not what was expected: {_told(error)}") from None
+        raise invalid("BAD_REQUEST", f"The body is not what was expected: {_decoder_message(error)}") from None
 
 
 def invalid(code: str, detail: str) -> Refused:
@@ -102,7 +102,7 @@ def invalid(code: str, detail: str) -> Refused:
     return Refused(400, code, detail, INVALID_REQUEST)
 
 
-def _told(error: Exception) -> str:
+def _decoder_message(error: Exception) -> str:
     """The message of a decoder, redacted: it repeats unknown names, and a name may be a secret or very long."""
     if isinstance(error, UnicodeDecodeError):
         return "The text is not UTF-8."
@@ -260,8 +260,8 @@ def _bare_address(entry: bytes) -> str:
 
 
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    place = ipaddress.ip_address(address)
-    return any(place in network for network in trusted)
+    client = ipaddress.ip_address(address)
+    return any(client in network for network in trusted)
 
 
 async def events_of(report: UsageRequest) -> list[Event | Fault]:
@@ -277,7 +277,7 @@ async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
         address = parse_address(given.ip) if given.ip is not None else None
         at = reports.parse_instant(given.at)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-        return Fault("INVALID_EVENT", _told(error))
+        return Fault("INVALID_EVENT", _decoder_message(error))
     if not 100 <= given.status <= 599:
         return Fault("INVALID_STATUS", "`status` is not an HTTP status.")
     if (permission := given.permission) is not None:

@@ -28,7 +28,7 @@ def as_json(verdict: Verdict, asked: AccessRequest, request_id: str) -> dict[str
             "environment": key.environment,
             "permissions": key.permissions,
             "expiresAt": _instant(key.expires_at),
-            "notice": None if verdict.notice is None else _told(verdict.notice),
+            "notice": None if verdict.notice is None else _notice(verdict.notice),
             "requestId": request_id,
         }
     return {
@@ -40,7 +40,7 @@ def as_json(verdict: Verdict, asked: AccessRequest, request_id: str) -> dict[str
     }
 
 
-def _told(notice: Notice) -> dict[str, Any]:
+def _notice(notice: Notice) -> dict[str, Any]:
     since, sunset = rfc3339(notice.since), _instant(notice.sunset)
     return {"kind": notice.kind, "message": notice.message, "since": since, "sunset": sunset}
 

@@ -119,8 +119,8 @@ def is_allowed(address: str | None, networks: tuple[str, ...]) -> bool:
     """Whether the address is in a network; an unknown one is in none."""
     if address is None:
         return False
-    place = ipaddress.ip_address(address)
-    return any(place in ipaddress.ip_network(network) for network in networks)
+    client = ipaddress.ip_address(address)
+    return any(client in ipaddress.ip_network(network) for network in networks)
 
 
 def parse_address(text: str) -> str:

@@ -64,7 +64,7 @@ _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set
 # A form that acts for the signed-in user, and is also shown without a session.
 _INVITATION: Final = re.compile(r"/invitations/[^/]+")
 # Not the router's `slug`: the page for an unknown path shows its workspace too.
-_PLACE: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
+_WORKSPACE_PATH: Final = re.compile(r"/w/([a-z0-9-]{1,60})(?:/|$)")
 _YEAR_SECONDS: Final = 31_536_000
 CONTROLLERS: Final = (
     *sign_in.HANDLERS,
@@ -253,7 +253,7 @@ async def _enter(page: Page) -> None:
     """Reads the time, and what every page shows of the visitor's workspaces, which are read with the time."""
     page.memberships = tuple(await tenancy.mine(page.actor)) if page.visitor else ()
     page.now = page.memberships[0].now if page.memberships else await database.now()
-    if match := _PLACE.match(page.path):
+    if match := _WORKSPACE_PATH.match(page.path):
         page.url_access = next((access for access in page.memberships if access.workspace.slug == match.group(1)), None)
     if page.url_access is not None and not page.is_fragment:
         page.open_alerts = await alert_service.count_open(page.url_access)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
-_PLACE: Final = re.compile(r"\{\w+:str\}")
+_PARAMETER: Final = re.compile(r"\{\w+:str\}")
 
 
 class Fallback:
@@ -15,7 +15,7 @@ class Fallback:
 
     def __init__(self, handlers: Iterable[Any]) -> None:
         paths = {path for handler in handlers if "GET" in handler.http_methods for path in handler.paths}
-        self._pages = [re.compile(_PLACE.sub("[^/]+", path)) for path in paths]
+        self._pages = [re.compile(_PARAMETER.sub("[^/]+", path)) for path in paths]
 
     def page_of(self, path: str) -> str:
         """The page of the form that is sent to this path: the path's own, or the nearest above."""

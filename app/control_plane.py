@@ -32,7 +32,7 @@ class ControlPlane:
         dashboard = Dashboard(settings, gate, stopping, pace, Downloads(urgent))
         self.compile_templates: Callable[[], None] = dashboard.compile_templates
         explorer = Explorer(core(), self._visitor, dashboard.static_url)
-        graphql = Endpoint(gate.describe, gate.session_actor, explorer, pace)
+        graphql = Endpoint(gate.describe, gate.session_actor, explorer, pace, trusted_only=settings.trusted_documents_only)
         self.graphql: App = metrics.with_request_metrics("graphql", gate.wrap(graphql, refuse_host))
         self.pages: App = metrics.with_request_metrics("dashboard", gate.wrap(dashboard))
 

@@ -159,6 +159,7 @@ class Settings:
     github_keys: str | None = _setting(_key_source, None)
     role: str = _setting(_role, "all")
     workers: int = _setting(parse_workers, 1)
+    trusted_documents_only: bool = _setting(_switch, False)
     log_level: str = _setting(_level, "INFO")
     drain_seconds: float = _setting(_seconds, 3.0)
     dev: bool = _setting(_switch, False)

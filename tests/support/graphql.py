@@ -44,9 +44,10 @@ class Client:
     actor: Actor | None = None
     token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    trusted_only: bool = False
 
     def __post_init__(self) -> None:
-        self.endpoint = Endpoint(describe, self._session, no_page, Pace())
+        self.endpoint = Endpoint(describe, self._session, no_page, Pace(), trusted_only=self.trusted_only)
 
     async def _session(self, scope: Scope) -> Actor:
         if self.actor is None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from app import bodies
+from app.api.execution.trusted import named_digest
 from app.asgi import NO_STORE, Header, Receive, Send, send_content
 from app.errors import KeydeskError
 
@@ -44,6 +45,7 @@ class Body(msgspec.Struct):
     operationName: str | None = None  # noqa: N815  # the name on the wire
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    documentId: str | None = None  # noqa: N815  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ async def read_body(receive: Receive, lengths: list[str]) -> bytes:
         raise Refused(400, "BAD_REQUEST", "The request ended early.") from None
 
 
-def decode(body: bytes) -> Body:
-    """The parameters in a JSON body. Raises Refused with the fault and its position."""
+def decode(body: bytes, published: Mapping[str, str]) -> Body:
+    """The parameters in a JSON body; a query that is named by its digest alone is taken from `published`. Raises Refused with the
+    fault and its position."""
     try:
         text = body.decode()
         decoded = msgspec.json.decode(text, type=Body)
@@ -113,9 +116,12 @@ def decode(body: bytes) -> Body:
         raise _nested_too_deeply() from None
     except (UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise Refused(400, "BAD_REQUEST", f"The body is not a GraphQL request in JSON: {error}.") from None
-    if not decoded.query and "persistedQuery" in (decoded.extensions or {}):
-        # The message and status that make Apollo's and urql's clients send the whole query instead.
-        raise Refused(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+    digest = named_digest(decoded.documentId, decoded.extensions)
+    if not decoded.query and digest is not None:
+        decoded.query = published.get(digest)
+        if decoded.query is None:
+            # The message and status that make Apollo's and urql's clients send the whole query instead.
+            raise Refused(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
     if decoded.query is None:
         raise Refused(400, "BAD_REQUEST", "The body is not a GraphQL request in JSON: it has no `query`.")
     # Some clients send an empty name for none.

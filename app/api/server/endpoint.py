@@ -13,7 +13,7 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from strawberry.execution import optimized_is_awaitable
 
 from app import database, ids
-from app.access.actor import Actor, Request
+from app.access.actor import Actor, ActorKind, Request
 from app.api.errors import formatted
 from app.api.execution import http
 from app.api.execution.cost import Cost
@@ -21,6 +21,7 @@ from app.api.execution.documents import ERRORS_TOLD, Document, Documents
 from app.api.execution.http import Body, Refused, Response
 from app.api.execution.rate import POINT_SECONDS, Rates, SpentPoints
 from app.api.execution.scheduling import Executor, ExpensiveSlots, executor
+from app.api.execution.trusted import digest_of, published
 from app.api.framework import authorization
 from app.api.framework.context import Context
 from app.api.schema import ACTIONS, core
@@ -34,6 +35,7 @@ _log = logging.getLogger("keydesk.api")
 READ_SECONDS: Final = 5.0
 # Slows down clients that ignore `Retry-After` or guess tokens and would otherwise be refused hundreds of times a second.
 REFUSAL_SECONDS: Final = 0.03
+_UNTRUSTED: Final = "With a session only the published operations run here, unchanged. Others need a management key."
 _NOBODY: Final = "Sign in, or send a valid management key as a Bearer token."
 
 Describe = Callable[[Scope], Request]
@@ -51,7 +53,8 @@ class _Unfit(Exception):
 
 class Endpoint:
     """`session_actor` authenticates the dashboard's cookie: it raises NotAuthenticated without a live session, NotAllowed
-    for a request that another site may have sent. `explorer` is the page for people, `pace` the process's scheduler."""
+    for a request that another site may have sent. `explorer` is the page for people, `pace` the process's scheduler.
+    `trusted_only`: sessions run published operations only."""
 
     def __init__(
         self,
@@ -59,11 +62,14 @@ class Endpoint:
         session_actor: SessionActor,
         explorer: App,
         pace: Pace,
+        *,
+        trusted_only: bool = False,
     ) -> None:
         self._describe, self._session_actor, self._explorer = describe, session_actor, explorer
         self._schema = core()
         self._pace, self._room, self._rates = pace, ExpensiveSlots(), Rates()
         self._documents = Documents(self._schema)
+        self._published, self._trusted_only = published(), trusted_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD") and _wants_page(scope):
@@ -99,7 +105,9 @@ class Endpoint:
         http.require_json(headers.get("content-type", []))
         http.require_plain(headers.get("content-encoding", []))
         actor = await self._who(scope, headers, request)
-        body = http.decode(await http.read_body(receive, headers.get("content-length", [])))
+        body = http.decode(await http.read_body(receive, headers.get("content-length", [])), self._published)
+        if self._trusted_only and actor.kind is ActorKind.USER and digest_of(body.query or "") not in self._published:
+            raise Refused(403, "UNTRUSTED_DOCUMENT", _UNTRUSTED)
         content, spent = await self.run(body, actor)
         kind = http.media_type(",".join(headers.get("accept", [])))
         status = 200 if "data" in content or kind == http.LEGACY else 400

@@ -1,7 +1,8 @@
-"""Measures `keydesk scan` on generated data: a git history of source code, and one large file of random Base64.
+"""Measures `keydesk scan` on generated data: a git history of mixed text files, and one large file of random Base64.
 
-The history has files of 50 kB, of which each commit changes a line in ten. Its size is what git stores before compression: the
-sum of all versions of all files. Some versions contain a key, so that the search for their commits is part of the time.
+Half of the history's files are source code; the others are locks full of digests, JSON, minified scripts in one line, and small
+settings. Each commit changes a tenth of one. Its size is what git stores before compression: the sum of all versions of all files.
+Some versions contain a key, so that the search for their commits is part of the time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from app.keys.secret import generate
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES, LINES, CHANGED, LEAK_EVERY = 50, 1_000, 10, 500
+FILES, CHANGED, LEAK_EVERY = 50, 10, 500
 WORDS = ("def", "return", "self", "for_each", "value_of", "if not None", "import", "class", "key_name", "request_id", "_private")
 
 
@@ -39,7 +40,8 @@ def main() -> None:
         return
     for name, each in found.items():
         print(f"{name}: {each['megabytes']:.0f} MB in {each['seconds']:.1f} s, {each['rate']:.0f} MB/s, {each['found']} found;")
-        print(f"  processor {each['cpu']:.1f} s, 1 GB would take {1_000 / each['rate']:.0f} s")
+        packed = f", {each['packed']:.0f} MB as git keeps it" if "packed" in each else ""
+        print(f"  processor {each['cpu']:.1f} s, at this rate 1 GB takes {1_000 / each['rate']:.0f} s{packed}")
 
 
 def history(folder: Path, megabytes: int) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def history(folder: Path, megabytes: int) -> dict[str, Any]:
         for piece in commits(megabytes * 1_000_000):
             importing.stdin.write(piece)
     assert importing.returncode == 0
-    return scanned("--git", str(repository))
+    packed = sum(path.stat().st_size for path in (repository / "objects").rglob("*") if path.is_file())
+    return {**scanned("--git", str(repository)), "packed": packed / 1_000_000}
 
 
 def base64_file(folder: Path, megabytes: int) -> dict[str, Any]:
@@ -75,22 +78,44 @@ def scanned(*arguments: str) -> dict[str, Any]:
 def commits(size: int) -> Iterator[bytes]:
     """A stream for `git fast-import`."""
     chance = random.Random(1)
-    files = [[line(chance) for _ in range(LINES)] for _ in range(FILES)]
+    kinds = [OF_TEN[number % len(OF_TEN)] for number in range(FILES)]
+    files = [[make(chance) for _ in range(lines)] for make, lines in kinds]
     written, number = 0, 0
     while written < size:
-        content = files[number % FILES]
-        for _ in range(LINES // CHANGED):
-            content[chance.randrange(LINES)] = line(chance)
-        text = "\n".join([*content, f"KEY = '{generate('fl', 'live')}'"] if number % LEAK_EVERY == 0 else content).encode()
+        content, (make, lines) = files[number % FILES], kinds[number % FILES]
+        for _ in range(lines // CHANGED):
+            content[chance.randrange(lines)] = make(chance)
+        text = "".join([*content, f"KEY = '{generate('fl', 'live')}'"] if number % LEAK_EVERY == 0 else content).encode()
         message = b"change %d" % number
         yield b"commit refs/heads/main\ncommitter Ann <ann@example.org> %d +0000\ndata %d\n%s\n" % (
             1_700_000_000 + number,
             len(message),
             message,
         )
-        yield b"M 100644 inline src/module_%d.py\ndata %d\n%s\n\n" % (number % FILES, len(text), text)
+        yield b"M 100644 inline src/file_%d\ndata %d\n%s\n\n" % (number % FILES, len(text), text)
         written, number = written + len(text), number + 1
 
 
-def line(chance: random.Random) -> str:
-    return "    " + " ".join(chance.choices(WORDS, k=6))
+def source(chance: random.Random) -> str:
+    return "    " + " ".join(chance.choices(WORDS, k=6)) + "\n"
+
+
+def digest(chance: random.Random) -> str:
+    return f"    --hash=sha256:{chance.randbytes(32).hex()} \\\n"
+
+
+def record(chance: random.Random) -> str:
+    return f'  {{"id": "usr_{chance.randrange(10**9)}", "key_id": "{chance.choice(WORDS)}", "total": {chance.random()}}},\n'
+
+
+def statement(chance: random.Random) -> str:
+    return f"function _{chance.randrange(999)}(e,t){{return e._{chance.choice(WORDS)}||t_live({chance.randrange(99)})}}"
+
+
+def setting(chance: random.Random) -> str:
+    return f"{chance.choice(WORDS).upper()}={base64.b64encode(chance.randbytes(12)).decode()}\n"
+
+
+# What makes a line of the kind, how many a file has, and how many of ten files are of it.
+KINDS = ((source, 1_000, 5), (digest, 1_500, 1), (record, 3_000, 1), (statement, 4_000, 1), (setting, 40, 2))
+OF_TEN = [(make, lines) for make, lines, share in KINDS for _ in range(share)]

@@ -14,7 +14,7 @@ from app.api.framework.cursors import ConnectionArgs
 from app.api.framework.decorators import mutation, object_type
 from app.api.framework.inputs import SLUG
 from app.api.framework.nodes import found_by_id
-from app.api.framework.scalars import Instant, ScopeName, instant, unset_to_none
+from app.api.framework.scalars import Instant, Network, ScopeName, instant, unset_to_none
 from app.api.members import User
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.management_keys import management_key as noun
@@ -32,6 +32,7 @@ class ManagementKey(Node):
     prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_mgmt_a1b2`.")
     status: noun.Status
     scopes: list[ScopeName]
+    allowed_ips: list[Network] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")
     maker: User | None = strawberry.field(
         description="The member whose present role bounds the key; null when it was made by the operator, with an owner's rights."
     )
@@ -50,6 +51,7 @@ class ManagementKey(Node):
             prefix=key.prefix,
             status=key.status(now),
             scopes=[ScopeName(scope) for scope in key.scopes],
+            allowed_ips=[Network(text) for text in key.allowed_ips],
             maker=User.of(key.maker) if key.maker else None,
             created_at=Instant(key.created_at),
             expires_at=Instant(key.expires_at),
@@ -82,6 +84,9 @@ class CreateManagementKeyInput:
     name: str
     scopes: list[ScopeName] = strawberry.field(description="At least one.")
     expires_at: Instant = strawberry.field(description="At most a year from now.")
+    allowed_ips: list[Network] | None = strawberry.field(
+        default=strawberry.UNSET, description="IPv4 and IPv6 addresses and networks; left out or empty: any."
+    )
 
 
 @object_type(requires=ANYONE)
@@ -116,7 +121,8 @@ class ManagementKeyMutation:
         requires=Action.CREATE_MANAGEMENT_KEY,
     )
     async def create_management_key(self, info: Info, input: CreateManagementKeyInput) -> CreateManagementKeyResult | None:
-        wanted = noun.ManagementKeyInput(input.name, tuple(input.scopes), input.expires_at)
+        networks = tuple(unset_to_none(input.allowed_ips) or ())
+        wanted = noun.ManagementKeyInput(input.name, tuple(input.scopes), input.expires_at, networks)
         key, secret = await service.create(info.context.actor, unset_to_none(input.workspace), wanted)
         return CreateManagementKeyPayload(management_key=ManagementKey.of(key, await info.context.now()), secret=secret)
 

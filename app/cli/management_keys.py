@@ -15,17 +15,20 @@ from app.management_keys.management_key import MOST_LIVING, ManagementKey, Manag
 from app.paging import Window
 from app.tenancy import service as tenancy
 
-_COLUMNS: Final = ("id", "name", "prefix", "scopes", "madeBy", "status", "expiresAt", "lastUsedAt")
+_COLUMNS: Final = ("id", "name", "prefix", "scopes", "allowedIps", "madeBy", "status", "expiresAt", "lastUsedAt")
 
 
 @command("create")
 @click.option("--workspace", required=True, metavar="SLUG", help="The workspace it works in.")
 @click.option("--scopes", required=True, type=CommaSeparated(), metavar="A,B", help="What it may do, e.g. keys.read,keys.write.")
 @click.option("--expires", required=True, type=Duration(), help="How long it lives, e.g. 30d or 12h; a year at most.")
+@click.option(
+    "--allow-ip", "allowed_ips", multiple=True, metavar="NETWORK", help="An address or network that may use it; repeatable."
+)
 @click.option("--name", default="Command line", show_default=True, metavar="N", help="What it is for.")
-async def create(workspace: str, scopes: tuple[str, ...], expires: int, name: str) -> Result:
+async def create(workspace: str, scopes: tuple[str, ...], expires: int, allowed_ips: tuple[str, ...], name: str) -> Result:
     """Make a key with an owner's rights within its scopes, and print it, once."""
-    input = ManagementKeyInput(name, scopes, await database.now() + expires)
+    input = ManagementKeyInput(name, scopes, await database.now() + expires, allowed_ips)
     key, secret = await management_keys.create(OPERATOR, workspace, input)
     note = f"{key.id}, called {key.name}, until {output.instant(key.expires_at)}. The key, shown this once:"
     return Result({**await _shown(key), "secret": secret}, (secret,), (note,))

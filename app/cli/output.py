@@ -51,6 +51,7 @@ def of_management_key(key: ManagementKey, workspace: Workspace, now: int) -> dic
         "name": key.name,
         "prefix": key.prefix,
         "scopes": [*key.scopes],
+        "allowedIps": [*key.allowed_ips],
         "madeBy": key.maker.email if key.maker else "operator",
         "status": str(key.status(now)),
         "createdAt": instant(key.created_at),
@@ -85,4 +86,4 @@ def rows(data: dict[str, Any]) -> list[tuple[str, str]]:
 
 def plain(value: Any) -> str:
     """A list with commas; an empty value as a dash."""
-    return "-" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
+    return "-" if value in (None, []) else ", ".join(value) if isinstance(value, list) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, get_origin, get_type_hints
@@ -174,13 +173,3 @@ def _as_json(name: str, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return rfc3339(value) if name.endswith("_at") and value is not None else value
-
-
-def normalised_network(text: str) -> str:
-    """`203.0.113.9` → `203.0.113.9/32`; an IPv4 address written as IPv6 counts as IPv4. Raises ValueError for anything else."""
-    if "%" in text:
-        raise ValueError("an address with a zone means nothing elsewhere")
-    network = ipaddress.ip_network(text.strip())
-    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
-        network = ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
-    return str(network)

@@ -10,11 +10,11 @@ from app import names
 from app.catalogue import Catalogue, Environment
 from app.clock import DAY, YEAR
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.key import ApiKey, KeySettings, normalised_network
+from app.keys import networks
+from app.keys.key import ApiKey, KeySettings
 from app.keys.secret import mask_secrets
 
 LONGEST_NOTE: Final = 1_000
-MOST_NETWORKS: Final = 50
 LONGEST_YEARS: Final = 100
 
 
@@ -34,7 +34,7 @@ def checked(asked: KeySettings, catalogue: Catalogue, now: int, *, of: ApiKey | 
         environment=environment.name,
         permissions=_permissions(asked.permissions, catalogue, frozenset(of.permissions if of else ()), faults),
         expires_at=_expiry(asked.expires_at, environment, of, now, faults),
-        allowed_ips=_networks(asked.allowed_ips, faults),
+        allowed_ips=networks.checked(asked.allowed_ips, faults),
     )
     if faults:
         raise ValidationFailed(*faults)
@@ -89,17 +89,3 @@ def _expiry(
     elif expires_at > now + LONGEST_YEARS * YEAR:
         faults.append(FieldProblem("expiresAt", "TOO_LATE", f"Choose a time within {LONGEST_YEARS} years, or none."))
     return expires_at
-
-
-def _networks(texts: tuple[str, ...], faults: list[FieldProblem]) -> tuple[str, ...]:
-    if len(texts) > MOST_NETWORKS:
-        faults.append(FieldProblem("allowedIps", "TOO_MANY", f"At most {MOST_NETWORKS} addresses or networks, please."))
-        return ()
-    networks: list[str] = []
-    for index, text in enumerate(texts):
-        try:
-            networks.append(normalised_network(text))
-        except ValueError:
-            message = f"{mask_secrets(text)[:60]!r} is not an address or network, like 203.0.113.9 or 2001:db8::/48."
-            faults.append(FieldProblem("allowedIps", "INVALID", message, index))
-    return tuple(dict.fromkeys(networks))

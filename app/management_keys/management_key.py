@@ -9,6 +9,7 @@ from typing import Final
 from app.access.actor import Actor, ActorKind, Request, Scope
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
+from app.keys import networks
 from app.keys.secret import mask_secrets
 from app.keys.validation import name_fault
 from app.names import plain_name
@@ -30,13 +31,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ManagementKey:
-    """Instants in microseconds; `maker` is None for a key created by the operator, which acts with an owner's rights."""
+    """Instants in microseconds; `maker` is None for a key created by the operator, which acts with an owner's rights.
+
+    `allowed_ips` are networks; empty: any address.
+    """
 
     id: str
     workspace_id: str
     name: str
     prefix: str
     scopes: tuple[Scope, ...]
+    allowed_ips: tuple[str, ...]
     maker: User | None
     created_at: int
     expires_at: int
@@ -47,6 +52,10 @@ class ManagementKey:
         if self.revoked_at is not None:
             return Status.REVOKED
         return Status.EXPIRED if now >= self.expires_at else Status.ACTIVE
+
+    def admits(self, address: str) -> bool:
+        """Whether the key may be used from this address, which is empty if unknown."""
+        return not self.allowed_ips or networks.is_allowed(address, self.allowed_ips)
 
     def actor(self, request: Request) -> Actor:
         """The actor of this key: its maker's rights, limited to its scopes and its workspace."""
@@ -62,15 +71,25 @@ class ManagementKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """Validated input: the scopes in the table's order, the networks in their stored form, both without duplicates."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    allowed_ips: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ManagementKeyInput:
     """Input for a management key that was not validated yet; `expires_at` in microseconds."""
 
     name: str
     scopes: tuple[str, ...]
     expires_at: int
+    allowed_ips: tuple[str, ...] = ()
 
-    def checked(self, now: int) -> tuple[str, tuple[Scope, ...]]:
-        """The validated name, and the scopes in the table's order without duplicates. Raises ValidationFailed with every fault."""
+    def checked(self, now: int) -> Checked:
+        """The validated input. Raises ValidationFailed with every fault."""
         faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now)) if fault]
         faults += [
             FieldProblem(
@@ -84,9 +103,10 @@ class ManagementKeyInput:
         ]
         if not self.scopes:
             faults.append(FieldProblem("scopes", "REQUIRED", "Choose at least one scope."))
+        allowed_ips = networks.checked(self.allowed_ips, faults)
         if faults:
             raise ValidationFailed(*faults)
-        return plain_name(self.name), tuple(scope for scope in Scope if scope in self.scopes)
+        return Checked(plain_name(self.name), tuple(scope for scope in Scope if scope in self.scopes), allowed_ips)
 
     def _expiry_fault(self, now: int) -> FieldProblem | None:
         if self.expires_at <= now:

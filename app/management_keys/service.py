@@ -39,11 +39,11 @@ class HandoverResult:
 
 
 async def authenticate(secret: str, request: Request) -> Actor:
-    """The actor of a living management key. Raises the same NotAuthenticated for any other text."""
+    """The actor of a living management key that is used from an allowed address. Otherwise raises the same NotAuthenticated."""
     if class_of(secret, catalogue.current().prefixes) is not KeyClass.MANAGEMENT:
         raise NotAuthenticated("This is not a valid management key.")
     found = await store.find_by_digest(peppers.current().digests(secret))
-    if found is None or found.key.status(found.now) is not Status.ACTIVE:
+    if found is None or found.key.status(found.now) is not Status.ACTIVE or not found.key.admits(request.address):
         raise NotAuthenticated("This is not a valid management key.")
     await _touch(found, secret)
     return found.key.actor(request)
@@ -52,16 +52,17 @@ async def authenticate(secret: str, request: Request) -> Actor:
 async def create(actor: Actor, slug: str | None, input: ManagementKeyInput) -> tuple[ManagementKey, str]:
     """Creates a key; its secret is not stored. A key made by the operator acts as an owner, others as their maker."""
     async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
-        name, scopes = input.checked(change.now)
+        checked = input.checked(change.now)
         if await store.count_living(change.workspace.id, change.now) >= MOST_LIVING:
             raise Conflict(f"There are {MOST_LIVING} management keys already. Revoke one first.")
         secret = generate(catalogue.current().key_prefix, KeyClass.MANAGEMENT)
         key = ManagementKey(
             id=ids.new(MANAGEMENT_KEY_ID),
             workspace_id=change.workspace.id,
-            name=name,
+            name=checked.name,
             prefix=prefix_of(secret),
-            scopes=scopes,
+            scopes=checked.scopes,
+            allowed_ips=checked.allowed_ips,
             maker=await _maker(actor),
             created_at=change.now,
             expires_at=input.expires_at,
@@ -70,7 +71,8 @@ async def create(actor: Actor, slug: str | None, input: ManagementKeyInput) -> t
         )
         pepper = peppers.current().current
         await store.add(key, pepper.digest(secret), pepper.version)
-        await audit.record(change, events.CREATED, key.id, name=name, scopes=[*scopes], expires_at=key.expires_at)
+        shape = {"scopes": [*key.scopes], "allowed_ips": [*key.allowed_ips], "expires_at": key.expires_at}
+        await audit.record(change, events.CREATED, key.id, name=key.name, **shape)
     return key, secret
 
 

@@ -16,6 +16,7 @@ class ManagementKeyRow(Table, tablename="management_key"):
     digest = Bytea(unique=True)
     pepper_version = Integer()
     scopes = Text()
+    allowed_ips = Text()
     maker = Varchar(length=24)
     created_at = BigInt()
     expires_at = BigInt()

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from app.keys.networks import is_allowed
 from app.verification.deprecation import Notice, Rotating, notice
 
 
@@ -113,14 +114,6 @@ def _code(asked: AccessRequest, key: KeyRecord, gateway: Gateway, now: int) -> C
     if asked.permission is not None and asked.permission not in key.permissions:
         return Code.PERMISSION_DENIED
     return Code.VALID
-
-
-def is_allowed(address: str | None, networks: tuple[str, ...]) -> bool:
-    """Whether the address is in a network; an unknown one is in none."""
-    if address is None:
-        return False
-    client = ipaddress.ip_address(address)
-    return any(client in ipaddress.ip_network(network) for network in networks)
 
 
 def parse_address(text: str) -> str:

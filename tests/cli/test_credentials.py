@@ -54,21 +54,25 @@ async def test_a_token_is_accepted_by_a_running_node_until_it_is_revoked(keydesk
 
 
 def test_a_management_key_is_accepted_by_graphql_until_it_is_revoked(keydesk: Keydesk, team: Team, node: Server) -> None:
-    made = keydesk.json(*CREATE["management-key"], "--name", "Terraform")
+    allowed = ("--allow-ip", "127.0.0.0/8", "--allow-ip", "::1")
+    made = keydesk.json(*CREATE["management-key"], "--name", "Terraform", *allowed)
     assert made | {"secret": "", "createdAt": "", "expiresAt": ""} == {
         "id": made["id"], "kind": "MANAGEMENT_KEY", "workspace": "acme", "name": "Terraform", "prefix": made["secret"][:12],
-        "scopes": ["keys.read", "keys.write"], "madeBy": "operator", "status": "ACTIVE", "createdAt": "", "expiresAt": "",
-        "lastUsedAt": None, "revokedAt": None, "secret": "",
+        "scopes": ["keys.read", "keys.write"], "allowedIps": ["127.0.0.0/8", "::1/128"], "madeBy": "operator", "status": "ACTIVE",
+        "createdAt": "", "expiresAt": "", "lastUsedAt": None, "revokedAt": None, "secret": "",
     }  # fmt: skip
 
-    def ask() -> httpx.Response:
-        bearer = {"authorization": f"Bearer {made['secret']}"}
+    def ask(secret: str = made["secret"]) -> httpx.Response:
+        bearer = {"authorization": f"Bearer {secret}"}
         return httpx.post(f"{node.url}/graphql", json={"query": "{ viewer { kind scopes } }"}, headers=bearer)
 
     assert ask().json()["data"]["viewer"]["kind"] == "MANAGEMENT_KEY"
+    assert ask(keydesk(*CREATE["management-key"], "--allow-ip", "203.0.113.9").strip()).status_code == 401
     keydesk("management-key", "revoke", made["id"])
     assert ask().status_code == 401
-    (listed,) = keydesk.json("management-key", "list", "--workspace", "acme")
+    unused, listed = keydesk.json("management-key", "list", "--workspace", "acme")
+    assert (unused["allowedIps"], unused["lastUsedAt"]) == (["203.0.113.9/32"], None)
+    assert "203.0.113.9/32" in keydesk("management-key", "list", "--workspace", "acme")
     assert (listed["id"], listed["status"]) == (made["id"], "REVOKED")
     assert listed["lastUsedAt"] is not None
 
@@ -77,6 +81,8 @@ def test_wrong_input_is_reported_and_creates_nothing(keydesk: Keydesk, team: Tea
     create = ("management-key", "create", "--workspace", "acme", "--scopes")
     assert "There is no scope 'keys.wirte'" in keydesk.refused(*create, "keys.wirte", "--expires", "30d")
     assert keydesk.refused(*create, "keys.read", "--expires", "400d") == "A management key lives 365 days at most."
+    networks = keydesk.refused(*create, "keys.read", "--expires", "30d", "--allow-ip", "moon")
+    assert networks == "'moon' is not an address or network, like 203.0.113.9 or 2001:db8::/48."
     assert "'soon' is not a number of days or hours" in keydesk.refused(*create, "keys.read", "--expires", "soon", code=2)
     assert keydesk.refused("management-key", "list", "--workspace", "none") == "There is no such workspace."
     assert keydesk.refused("management-key", "revoke", "mgk_aaaaaaaaaaaaaaaaaaaa") == "There is no such management key."

@@ -96,6 +96,9 @@ async def test_a_key_ends_when_it_expires_and_when_it_is_revoked(team: Team) -> 
         ({"scopes": ("keys.read", "keys.reed")}, "scopes", "UNKNOWN"),
         ({"expires_at": 0}, "expiresAt", "IN_THE_PAST"),
         ({"expires_at": 2**60}, "expiresAt", "TOO_LATE"),
+        ({"allowed_ips": ("203.0.113.0/33",)}, "allowedIps", "INVALID"),
+        ({"allowed_ips": ("fe80::1%eth0",)}, "allowedIps", "INVALID"),
+        ({"allowed_ips": ("203.0.113.9",) * 51}, "allowedIps", "TOO_MANY"),
     ],
 )
 async def test_invalid_settings_of_a_key_are_reported_at_their_field(

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import ids
+from app.keys.networks import is_allowed
 from app.peppers.pepper import Pepper, Peppers
 from app.verification.digest import digesters
 from app.verification.http import new_request_id
 from app.verification.requests import query_of
-from app.verification.verdict import is_allowed, parse_address
+from app.verification.verdict import parse_address
 
 addresses = st.ip_addresses().map(str) | st.from_regex(r"[0-9a-fA-F:.%/ ]{0,20}", fullmatch=True) | st.text(max_size=12)
 

@@ -67,10 +67,12 @@ async def fill(count: int, watched: int = 0) -> Sample:
 
 @dataclass(frozen=True)
 class LargeWorkspace:
-    """A workspace with long usage: the path of its list of keys, the path of a key's page, and a session's token."""
+    """A workspace with long usage: the paths of its list of keys, of a key's page and of the overview of a year, and a session's
+    token."""
 
     keys_path: str
     key_path: str
+    overview_path: str
     session: str
 
 
@@ -90,7 +92,7 @@ async def fill_large(count: int, days: int) -> LargeWorkspace:
         await keys.resume(Actor.operator(), rows[0]["id"])
     signed_in = await authentication.sign_in(_request(), "large@keydesk.example", _PASSWORD)
     path = f"/w/{workspace.slug}/settings/api-keys"
-    return LargeWorkspace(path, f"{path}/{rows[0]['id']}", signed_in.token)
+    return LargeWorkspace(path, f"{path}/{rows[0]['id']}", f"/w/{workspace.slug}?range=1y", signed_in.token)
 
 
 def _request() -> Request:

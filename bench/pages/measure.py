@@ -1,5 +1,6 @@
-"""What the list of 25 keys and the page of one key cost the server in a workspace of 500 keys with a year of usage: medians of CPU
-time and of elapsed time, in this process through the whole ASGI application, without a socket."""
+"""What the list of 25 keys, the page of one key and the overview of a year cost the server in a workspace of 500 keys, each with a
+year of usage and 200 callers: medians of CPU time and of elapsed time, in this process through the whole ASGI application, without
+a socket. Days are closed first, as a job does."""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ from typing import Any, Final
 from app import database
 from app.main import create_app
 from app.settings import Settings
+from app.usage import folding
 from bench import sample
 from bench.launch import DATABASES, installed
 from bench.load import HOST
 
 KEYS: Final = 500
 ROUNDS: Final = 40
-TARGET_MILLISECONDS: Final = 25
+# Wanted elapsed milliseconds.
+TARGETS: Final = {"the list of 25 keys": 25, "the page of a key": 25, "the overview of a year": 200}
 _PREPARE: Final = 5
 
 
@@ -41,10 +44,11 @@ async def _measure(name: str, settings: Settings, given: argparse.Namespace) -> 
     async with app.running():
         await app.compile_templates()
         large = await sample.fill_large(KEYS, given.days)
+        await folding.close_days(await database.now())
         if name == "postgres":
             await database.fetch("ANALYZE")
         headers = [(b"host", HOST.encode()), (b"cookie", f"keydesk-session={large.session}".encode())]
-        pages = {"the list of 25 keys": large.keys_path, "the page of a key": large.key_path}
+        pages = dict(zip(TARGETS, (large.keys_path, large.key_path, large.overview_path), strict=True))
         for path in pages.values():
             for _ in range(_PREPARE):
                 await _fetch(app, path, headers)
@@ -62,14 +66,15 @@ async def _measure(name: str, settings: Settings, given: argparse.Namespace) -> 
 
 
 def _show(name: str, found: Mapping[str, list[tuple[float, float]]]) -> None:
-    print(f"\n{name}\n{'':24}{'cpu ms':>8}{'elapsed ms':>12}  under {TARGET_MILLISECONDS} wanted")
+    print(f"\n{name}\n{'':24}{'cpu ms':>8}{'elapsed ms':>12}{'wanted':>9}")
     for page, figures in found.items():
         cpu, elapsed = (statistics.median(each) for each in zip(*figures, strict=True))
-        print(f"{page:24}{cpu:>8.1f}{elapsed:>12.1f}")
+        print(f"{page:24}{cpu:>8.1f}{elapsed:>12.1f}{'< ' + str(TARGETS[page]):>9}")
 
 
-async def _fetch(app: Any, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[float, float]:
+async def _fetch(app: Any, address: str, headers: list[tuple[bytes, bytes]]) -> tuple[float, float]:
     """CPU time and elapsed time of one request, in milliseconds; CPU time includes the threads of SQLite, but not PostgreSQL."""
+    path, _, query = address.partition("?")
     scope: Mapping[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -78,7 +83,7 @@ async def _fetch(app: Any, path: str, headers: list[tuple[bytes, bytes]]) -> tup
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": headers,
         "client": ("127.0.0.1", 40_000),
@@ -96,5 +101,5 @@ async def _fetch(app: Any, path: str, headers: list[tuple[bytes, bytes]]) -> tup
     await app(scope, receive, send)
     figures = (time.process_time() - cpu) * 1000, (time.perf_counter() - began) * 1000
     if sent[0]["status"] != 200:
-        raise SystemExit(f"{path} was answered with {sent[0]['status']}.")
+        raise SystemExit(f"{address} was answered with {sent[0]['status']}.")
     return figures

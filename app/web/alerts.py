@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.enums import MediaType
 from litestar.params import FromPath
 
 from app.access.policy import Action
@@ -63,6 +64,16 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         sent_text=sent_text,
         key_status=lambda key: rotation_status(progress_by_key.get(key.id)) or key_status(key, page.now, page.zone),
     )
+
+
+@get(f"{ALERTS}/open")
+async def badge(page: NamedDependency[Page]) -> Response[str]:
+    """The number beside "Alerts", for pages that are open."""
+    if not page.is_fragment:
+        return page.go(page.to("alerts"))
+    page.require(Action.READ_KEYS)
+    text = await page.part("alerts/badge.html", "badge", open=await alerts.count_open(page.access), is_event=False)
+    return Response(text, media_type=MediaType.HTML, headers={"vary": "HX-Request"})
 
 
 @get(f"{ALERTS}/events")
@@ -176,4 +187,4 @@ def _kind(page: Page) -> Kind | None:
     return Kind(given) if given in RULES else None
 
 
-HANDLERS = (listing, events, resolve, expect_use)
+HANDLERS = (listing, badge, events, resolve, expect_use)

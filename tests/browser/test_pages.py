@@ -17,7 +17,7 @@ PLACES = (
     "/settings/members", "/settings/webhooks", "/settings/webhooks/new", "/settings/audit-log", "/settings/workspace",
     "/alerts", "/alerts/suspension", "/settings/alert-mail", "/checklist", "/settings/calendar", "/settings/api-keys?sort=rotate",
 )  # fmt: skip
-OF_A_KEY = ("", "/edit", "/suspension", "/revocation", "/unused-permissions")
+OF_A_KEY = ("", "/requests", "/edit", "/suspension", "/revocation", "/unused-permissions")
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -70,12 +70,12 @@ def test_the_list_is_searched_while_typing_and_a_complete_key_is_cut_to_its_pref
     asked: list[str] = []
     ada.page.on("request", lambda request: asked.append(request.url))
     ada.open("/w/acme-pdf/settings/api-keys")
-    ada.page.get_by_label("Search by name or prefix").press_sequentially("stag")
+    ada.page.get_by_label("Search by name, prefix or request id").press_sequentially("stag")
     expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
     # Slow typing is searched for more than once, and the first letters find the same row.
     expect(ada.page).to_have_url(re.compile(r"[?]q=stag&environment=&status=&permission=&rotation=&sort=newest$"))
     expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
-    ada.page.get_by_label("Search by name or prefix").fill(secret)
+    ada.page.get_by_label("Search by name, prefix or request id").fill(secret)
     expect(ada.page.locator("#keys tbody tr")).to_have_text([re.compile("Production server")])
     assert [url for url in asked if secret[12:] in url] == []
 

@@ -16,6 +16,7 @@ from app.keys.key import ApiKey, Reason
 from app.rotations import service as rotations
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
+from tests.support.alerts import raise_alert
 from tests.support.statements import counted
 from tests.web.conftest import Browser, rows, signed_in
 from tests.web.test_keys import names
@@ -270,3 +271,19 @@ async def test_the_day_of_a_rotation_is_the_one_on_the_key_page(editor: Browser,
     by = clock.to_datetime(key.rotate_by(90) or 0)
     assert f"DTSTART;VALUE=DATE:{by:%Y%m%d}\r\n" in answer.text
     assert f"{by:%-d %b %Y}" in (await editor.open(f"{LIST}/{key.id}")).text
+
+
+async def test_the_badge_of_an_open_page_follows_without_keeping_the_session_alive(viewer: Browser, team: Team) -> None:
+    await viewer.open("/w/acme")
+    (address,) = re.findall(r'id="open-alerts" hx-get="([^"]+)"', viewer.page)
+    assert address == f"{ALERTS}/open?poll"
+    seen = await rows("session")
+    database.freeze(NOW + 10 * MINUTE)
+    quiet = await viewer.open(address, **{"hx-request": "true"})
+    assert 'aria-label="0 open" hidden' in quiet.text and "<html" not in quiet.text
+    await raise_alert((await make_key(team)).key)
+    raised = await viewer.open(address, **{"hx-request": "true"})
+    assert 'aria-label="1 open">1</span>' in raised.text and f'hx-get="{address}"' in raised.text
+    assert await rows("session") == seen
+    # A reader who opens its address sees the list.
+    assert (await viewer.open(f"{ALERTS}/open")).headers["location"] == ALERTS

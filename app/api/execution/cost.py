@@ -48,7 +48,7 @@ from app.usage.service import DEFAULT_DAYS, MOST_CALLERS
 from app.usage.usage import Granularity
 from app.webhooks.webhook import MOST_WEBHOOKS
 
-# 150 to 300 ms of one core, up to four times that at worst, in slices (see `scheduling`).
+# 150 to 350 ms of one core, up to four times that at worst, in slices (see `scheduling`).
 BUDGET: Final = 25_000
 DEFAULT_PAGE: Final = 20
 MAXIMUM_PAGE: Final = 100

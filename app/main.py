@@ -15,10 +15,11 @@ from app.asgi import App, Receive, Scope, Send, send_text
 from app.health import PATHS as HEALTH_PATHS
 from app.health import Health
 from app.housekeeping import housekeeping
+from app.leaks.revocation_routes import SelfRevocation
 from app.pace import Pace, RecentActivity, Share
 from app.settings import Settings
 from app.usage import log as usage_log
-from app.verification.routes import Verification
+from app.verification.routes import SELF, Verification
 from app.web.framework.session_auth import SessionAuth
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ _PATIENCE_SECONDS: Final = 1
 # The share of the event loop while keys are being verified; together with live pages a fifth.
 PAGES_SHARE: Final = 0.1
 HEALTH_SHARE: Final = 0.05
+SELF_SHARE: Final = 0.05
 # Litestar imports modules that may be missing whenever an application is made, which two threads must not do at once.
 _ONE_BUILD: Final = threading.Lock()
 _VERIFYING: Final = ("/v1/", "/V1/")
 LEAKS: Final = "/v1/leaks"
+SELF_REVOCATION: Final = "/v1/self/revocation"
 
 
 class Keydesk:
@@ -54,6 +57,9 @@ class Keydesk:
         self._pages = self._within(pages, self._serve_pages)
         self._metrics = self._within(pages, self.health)
         self._leaks = self._within(pages, _leak_reports(settings, self._gate)) if settings.github_keys else None
+        # Their callers have no gateway token.
+        own = Share(SELF_SHARE, self._verifying.lasts)
+        self._self, self._self_revocation = self._within(own, self._verification), self._within(own, SelfRevocation(settings))
         # In a separate queue, so that health checks do not wait behind pages.
         self._health = self._within(health, self.health)
         self._under_way = 0
@@ -134,6 +140,10 @@ class Keydesk:
             return self._metrics if path == "/metrics" else self._health
         if path == LEAKS and self._leaks is not None and self.settings.role != "verify":
             return self._leaks
+        if path == SELF_REVOCATION and self.settings.role != "verify":
+            return self._self_revocation
+        if path == SELF and self.settings.role != "control":
+            return self._self
         # Includes misspelled paths below it: a program then gets an error in its own format, not a page.
         if path.startswith(_VERIFYING) or path in ("/v1", "/V1"):
             if self.settings.role == "control":

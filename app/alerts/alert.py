@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
     The first four are about dates: the rotation date of the schedule, the expiry of the key, a rotation whose deadline has
     passed while both its keys still work (the alert is about the predecessor), or a key that was revoked because a code host
-    found its secret (open for a week). The others are about unusual use.
+    or a holder of its secret reported it (open for a week). The others are about unusual use.
     """
 
     ROTATE_BY = "ROTATE_BY"

@@ -23,7 +23,9 @@ _RUN: Final = (
 PREFILTERS: Final = {
     Kind.ROTATE_BY: "k.revoked_at IS NULL",
     Kind.EXPIRY: "k.revoked_at IS NULL AND k.expires_at IS NOT NULL",
-    Kind.LEAKED: "k.revoked_by_kind = 'SYSTEM' AND k.revoked_by_id = 'github'",
+    # By a code host, or by a holder of the secret, unless they have ended a key of their own that they no longer need.
+    Kind.LEAKED: "k.revoked_by_kind = 'SYSTEM' AND (k.revoked_by_id = 'github'"
+    " OR (k.revoked_by_id = 'holder' AND k.revocation_reason <> 'NO_LONGER_NEEDED'))",
     Kind.DEADLINE: "k.id IN (SELECT predecessor FROM rotation WHERE ended_at IS NULL)",
 }
 

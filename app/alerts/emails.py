@@ -25,7 +25,7 @@ _TEXT_BEFORE: Final = {
 _TEXT_WHEN_DUE: Final = {
     Kind.ROTATE_BY: "It should have been rotated by {at}. It works on; rotate it when you can.",
     Kind.EXPIRY: "It expired on {at}. Its requests are refused, and an expired key cannot come back: create a new one.",
-    Kind.LEAKED: "Its secret was found in a public place, so it was revoked on {at}. Give its users a new key, and look"
+    Kind.LEAKED: "Its secret was reported as leaked, so it was revoked on {at}. Give its users a new key, and look"
     " at what it was used for.",
     Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys work on and count on your plan: finish or cancel it.",
 }

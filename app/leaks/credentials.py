@@ -14,12 +14,15 @@ Credential = ApiKey | ManagementKey | GatewayToken
 
 
 async def opened_by(actor: Actor, secret: str) -> Credential | None:
-    """What this secret belongs to."""
-    for look in (keys.find_by_secret, management_keys.find_by_secret, gateway_tokens.find_by_secret):
-        found: Credential | None = await look(actor, secret)
-        if found is not None:
-            return found
-    return None
+    """What this secret belongs to. It always takes the same look-ups, so their time does not say what was found."""
+    looks = (keys.find_by_secret, management_keys.find_by_secret, gateway_tokens.find_by_secret)
+    found: list[Credential | None] = [await look(actor, secret) for look in looks]
+    return next((each for each in found if each is not None), None)
+
+
+def is_revoked(found: Credential) -> bool:
+    """Whether it is revoked already."""
+    return (found.revocation if isinstance(found, ApiKey) else found.revoked_at) is not None
 
 
 async def revoke(actor: Actor, found: Credential, reason: Reason, note: str | None) -> Credential:

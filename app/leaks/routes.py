@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from app.asgi import Receive, Scope, Send
-from app.bodies import ClientGone
-from app.errors import Unavailable
 from app.leaks import service, signature
 from app.leaks.key_set import KeySet
-from app.verification.http import Refused, new_request_id, read_body, send_json
+from app.verification.failures import send_failure, wrong_method
+from app.verification.http import Refused, read_body, send_json
+from app.verification.network_limit import NetworkLimit
 
 BODY_LIMIT: Final = 2 * 1024 * 1024
 # GitHub reports in batches. Each network has its own limit, so that nobody can use up GitHub's.
 LIMIT: Final = 120
-WINDOW_SECONDS: Final = 60.0
-_MOST_NETWORKS: Final = 10_000
 _IDENTIFIER: Final = b"github-public-key-identifier"
 _SIGNATURE: Final = b"github-public-key-signature"
-_log = logging.getLogger("keydesk.leaks")
 
 
 class ReportedMatch(msgspec.Struct):
@@ -44,32 +39,22 @@ class LeakReports:
 
     def __init__(self, source: str, configured: tuple[str, ...], network: Callable[[Mapping[str, Any]], str]) -> None:
         self._keys, self._configured, self._network = KeySet(source), configured, network
-        self._requests: dict[str, int] = {}
-        self._window_started_at = float("-inf")
+        self._limit = NetworkLimit(LIMIT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._take(scope, receive, send)
-        except Refused as refusal:
-            await refusal.send(send)
-        except ClientGone:
-            return
-        except Unavailable as failure:
-            retry = (b"retry-after", b"%d" % failure.retry_after_seconds)
-            await Refused(503, "UNAVAILABLE", failure.message, retry).send(send)
-        except Exception:
-            request_id = new_request_id()
-            _log.exception("request %s failed", request_id)
-            detail = f"Something went wrong here. Mention {request_id}."
-            await Refused(500, "INTERNAL", detail, request_id=request_id).send(send)
+        except Exception as failure:
+            await send_failure(send, failure)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            raise Refused(405, "METHOD_NOT_ALLOWED", "Use POST.", (b"allow", b"POST"))
+            raise wrong_method("POST")
         headers = dict(scope["headers"])
         if _IDENTIFIER not in headers or _SIGNATURE not in headers:
             raise Refused(404, "NOT_FOUND", "There is nothing here.")
-        self._count(scope)
+        # Before the body is read.
+        self._limit.count(self._network(scope))
         body = await read_body(receive, headers, BODY_LIMIT)
         key = await self._keys.find(headers[_IDENTIFIER].decode("latin-1"))
         # The same answer for an unknown key as for a wrong signature: who cannot sign learns nothing.
@@ -78,16 +63,6 @@ class LeakReports:
         matches = _matches(body)
         ours = await service.report([service.Match(each.token, each.url) for each in matches], self._configured)
         await send_json(send, 200, [_label(each, ours) for each in matches], [])
-
-    def _count(self, scope: Scope) -> None:
-        """Raises Refused (429) for a network with too many requests in a minute, before its body is read."""
-        now = time.monotonic()
-        if now - self._window_started_at > WINDOW_SECONDS or len(self._requests) > _MOST_NETWORKS:
-            self._window_started_at, self._requests = now, {}
-        network = self._network(scope)
-        self._requests[network] = self._requests.get(network, 0) + 1
-        if self._requests[network] > LIMIT:
-            raise Refused(429, "TOO_MANY_REQUESTS", "Too many reports. Try again in a minute.", (b"retry-after", b"60"))
 
 
 def _matches(body: bytes) -> list[ReportedMatch]:

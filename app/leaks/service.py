@@ -1,4 +1,4 @@
-"""What happens when a code host reports leaked secrets: what they open is revoked."""
+"""What happens when a code host, or anyone who holds a secret, reports it: what it opens is revoked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app import catalogue
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor, ActorKind, Request
+from app.errors import NotAllowed
 from app.keys.key import Reason
 from app.keys.secret import class_of, mask_secrets
 from app.leaks import credentials
 
+# The alert about a leaked key knows it by this id (alerts/conditions.py).
+HOLDER_ID: Final = "holder"
 GITHUB: Final = Actor(ActorKind.SYSTEM, "github", "GitHub secret scanning")
 _LONGEST_URL: Final = 500
 _log = logging.getLogger("keydesk.leaks")
@@ -24,6 +27,26 @@ class Match:
 
     secret: str = field(repr=False)
     url: str
+
+
+def holder(request: Request) -> Actor:
+    """Whoever presents a whole secret: its owner's program, or the person who found it."""
+    return Actor(ActorKind.SYSTEM, HOLDER_ID, "Holder of the key", request=request)
+
+
+async def end(actor: Actor, secret: str, reason: Reason, note: str | None, configured: tuple[str, ...]) -> None:
+    """Revokes what this secret opens: afterwards it opens nothing here. Raises NotAllowed for a gateway token of the settings.
+
+    An unknown secret and one that was revoked before return alike, after the same look-ups. `note` may contain secrets.
+    """
+    if secret in configured:
+        _log_configured()
+        raise NotAllowed("This token is part of the server's settings. Its operator has to replace it; the server's log says so.")
+    found = await credentials.opened_by(actor, secret)
+    if found is None or credentials.is_revoked(found):
+        return
+    ended = await credentials.revoke(actor, found, reason, mask_secrets(note) if note else None)
+    _log.warning("%s is revoked: it was presented to be revoked, from %s", ended.id, actor.request.address or "an unknown address")
 
 
 async def report(matches: Sequence[Match], configured: tuple[str, ...]) -> set[str]:
@@ -38,7 +61,7 @@ async def report(matches: Sequence[Match], configured: tuple[str, ...]) -> set[s
 
 async def _is_ended(match: Match, configured: tuple[str, ...]) -> bool:
     if match.secret in configured:
-        _log.error("a gateway token of KEYDESK_GATEWAY_TOKENS has leaked: replace it and restart every node")
+        _log_configured()
         return True
     if class_of(match.secret, catalogue.current().prefixes) is None:
         return False
@@ -48,6 +71,10 @@ async def _is_ended(match: Match, configured: tuple[str, ...]) -> bool:
     ended = await credentials.revoke(GITHUB, found, Reason.COMMITTED_TO_REPOSITORY, _note(match.url))
     _log.warning("%s is revoked: GitHub found its secret", ended.id)
     return True
+
+
+def _log_configured() -> None:
+    _log.error("a gateway token of KEYDESK_GATEWAY_TOKENS has leaked: replace it and restart every node")
 
 
 def _note(url: str) -> str:

@@ -14,7 +14,7 @@ import contextlib
 import contextvars
 import hmac
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -39,14 +39,17 @@ PATIENCE_SECONDS: Final = 0.4
 PROBE_SECONDS: Final = 5.0
 FORGIVEN_SECONDS: Final = 10.0
 _TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
+# A key that asks about itself: nothing is withheld from it.
+ITSELF: Final = Gateway("self")
 _NO_GATEWAY: Final = "The gateway token is unknown or revoked."
 _log = logging.getLogger("keydesk.verification")
 
 
 class PendingVerification(msgspec.Struct, eq=False):
-    """One verification: `secret` is None for text that is not a well-formed key, which is never looked up."""
+    """One verification: `token` is None for a key that asks about itself; `secret` is None for text that is not a well-formed key,
+    which is never looked up."""
 
-    token: str
+    token: str | None
     secret: str | None
     asked: AccessRequest
     follows: bool
@@ -79,10 +82,10 @@ class Batches:
         self._probe_fault: str | None = None
 
     def ask(
-        self, token: str, secret: str | None, asked: AccessRequest, *, follows: bool, request_id: str
+        self, token: str | None, secret: str | None, asked: AccessRequest, *, follows: bool, request_id: str
     ) -> asyncio.Future[Verdict]:
-        """A future of the verdict. Raises Unavailable, now or in the future, if the database cannot answer, and in the future
-        NotAuthenticated for an unknown or revoked gateway token."""
+        """A future of the verdict; `token` None: a key asks about itself. Raises Unavailable, now or in the future, if the
+        database cannot answer, and in the future NotAuthenticated for an unknown or revoked gateway token."""
         if len(self._waiting) >= MOST_WAITING:
             metrics.UNANSWERED.inc()
             raise Unavailable(internal="too many verifications are waiting")
@@ -150,10 +153,11 @@ class Batches:
         return late
 
     async def _decide(self, batch: list[PendingVerification]) -> list[tuple[PendingVerification, Verdict | KeydeskError]]:
-        tokens = {token: self._digests(token) for token in {question.token for question in batch}}
+        tokens = {token: self._digests(token) for token in {question.token for question in batch} if token is not None}
         found = await self._read(batch, tokens)
-        gateways = {token: self._gateway(digests, found) for token, digests in tokens.items()}
-        self._renew_gateways(gateways, tokens)
+        known = {token: self._gateway(digests, found) for token, digests in tokens.items()}
+        self._renew_gateways(known, tokens)
+        gateways: Mapping[str | None, Gateway | None] = known | {None: ITSELF}
         now, uses, verdicts = found.now or 0, [], []
         for question in batch:
             verdict = _evaluate(question, gateways[question.token], found.keys, now)

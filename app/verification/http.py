@@ -25,6 +25,8 @@ TITLES: Final = {
     503: "Service unavailable",
 }
 JSON: Final[Header] = (b"content-type", b"application/json")
+# The challenge of RFC 6750 section 3.
+CHALLENGE: Final = b'Bearer realm="keydesk"'
 PROBLEM: Final[Header] = (b"content-type", b"application/problem+json")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -16,22 +15,18 @@ from app import catalogue
 from app.catalogue import Catalogue
 from app.keys import store as key_store
 from app.keys.secret import PATTERN, class_of, mask_secrets
-from app.settings import Network
 from app.usage import reports
 from app.usage.reports import Event, Fault
-from app.verification import unreadable
-from app.verification.http import Refused
+from app.verification.http import CHALLENGE, Refused
 from app.verification.verdict import AccessRequest, parse_address
 
 T = TypeVar("T")
-CHALLENGE: Final = b'Bearer realm="keydesk"'
 INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _WHITE_SPACE: Final = b" \t"  # optional white space of HTTP, which is not part of a value (RFC 9110 section 5.6.3)
 _LONGEST_REASON: Final = 200
 _LONGEST_KNOWN_QUERY: Final = 200
-_LONGEST_KNOWN_ENTRY: Final = 60
 _QUERY: Final = frozenset({"permission", "environment"})
 
 
@@ -71,25 +66,26 @@ _usage_event: Final = msgspec.json.Decoder(UsageEvent)
 
 def verify_request(body: bytes) -> VerifyRequest:
     """Raises Refused (400), also for a duplicate name: it would be ambiguous which of the two is meant."""
-    given = _decoded(body, _verify_request)
+    given = decoded(body, _verify_request)
     # A name has two quotes and a text two more: without further quotes no name can occur twice (0.4 µs).
     texts = 5 - (given.permission, given.environment, given.ip, given.user_agent).count(None)
     if body.count(b'"') != 4 * texts + 2 * given.outcome_follows:
-        json.loads(body, object_pairs_hook=_require_once)
+        json.loads(body, object_pairs_hook=require_once)
     return given
 
 
-def _require_once(pairs: list[tuple[str, Any]]) -> None:
+def require_once(pairs: list[tuple[str, Any]]) -> None:
+    """For the `object_pairs_hook` of `json.loads`. Raises Refused (400) for a repeated name."""
     names = [name for name, _ in pairs]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise invalid("REPEATED_NAME", f"The name {repeated[0]} is given twice.")
 
 
 def usage_request(body: bytes) -> UsageRequest:
-    return _decoded(body, _usage_request)
+    return decoded(body, _usage_request)
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Raises Refused (400) with the path and the reason; never with the value, which may be a secret."""
     try:
         return decoder.decode(body)
@@ -97,9 +93,9 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise invalid("BAD_REQUEST", f"The body is not what was expected: {_decoder_message(error)}") from None
 
 
-def invalid(code: str, detail: str) -> Refused:
+def invalid(code: str, detail: str, **more: Any) -> Refused:
     """A 400 with the error code of RFC 6750 §3.1."""
-    return Refused(400, code, detail, INVALID_REQUEST)
+    return Refused(400, code, detail, INVALID_REQUEST, **more)
 
 
 def _decoder_message(error: Exception) -> str:
@@ -225,43 +221,6 @@ def address_of(text: str | None) -> str | None:
         return parse_address(text) if text is not None else None
     except ValueError as error:
         raise invalid("BAD_REQUEST", str(error)) from None
-
-
-def forwarded_address(lines: bytes | None, trusted: tuple[Network, ...]) -> str | None:
-    """The rightmost entry of `X-Forwarded-For` that is not one of our proxies; None if missing, malformed or all are proxies.
-
-    Only entries appended by our own proxies can be trusted, so the list is read from its end. Malformed entries are logged.
-    """
-    for entry in reversed(lines.split(b",")) if lines is not None else ():
-        if not entry.strip():  # empty elements of a list are ignored (RFC 9110 section 5.6.1.2)
-            continue
-        try:
-            address = _bare_address(entry) if len(entry) <= _LONGEST_KNOWN_ENTRY else _bare_address.__wrapped__(entry)
-        except ValueError:
-            unreadable.note(entry)
-            return None
-        if not trusted or not _is_trusted(address, trusted):
-            return address
-    return None
-
-
-# As balancers write it: in quotes, with a port, in brackets, with a zone (RFC 7239 section 6; Azure, AWS).
-_WRITTEN: Final = re.compile(
-    r'\s*"?(?:\[([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)(?:%[^\]"]{1,40})?)"?\s*'
-)
-
-
-@lru_cache(maxsize=4_096)
-def _bare_address(entry: bytes) -> str:
-    """The address of an entry without its decoration. Raises ValueError for anything else. Pure, so it is cached."""
-    text = entry.decode("ascii")
-    written = _WRITTEN.fullmatch(text)
-    return parse_address(next(filter(None, written.groups())) if written else text)
-
-
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    client = ipaddress.ip_address(address)
-    return any(client in network for network in trusted)
 
 
 async def events_of(report: UsageRequest) -> list[Event | Fault]:

@@ -7,8 +7,7 @@ from typing import Any, Final
 from app.asgi import Header
 from app.clock import rfc3339
 from app.verification.deprecation import Notice
-from app.verification.http import Refused
-from app.verification.requests import CHALLENGE
+from app.verification.http import CHALLENGE, Refused
 from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
 
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
@@ -36,6 +35,22 @@ def as_json(verdict: Verdict, asked: AccessRequest, request_id: str) -> dict[str
         "code": verdict.code,
         "message": MESSAGES[verdict.code],
         **explanation(verdict, asked),
+        "requestId": request_id,
+    }
+
+
+def as_self(key: KeyRecord, notice: Notice | None, request_id: str) -> dict[str, Any]:
+    """The body of `/v1/self`'s 200: what a valid key may do, for its holder."""
+    return {
+        "keyId": key.id,
+        "workspaceId": key.workspace_id,
+        "workspace": key.workspace,
+        "name": key.name,
+        "environment": key.environment,
+        "permissions": key.permissions,
+        "allowedIps": key.allowed_ips,
+        "expiresAt": _instant(key.expires_at),
+        "notice": None if notice is None else _notice(notice),
         "requestId": request_id,
     }
 

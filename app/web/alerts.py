@@ -129,7 +129,7 @@ def alert_status(alert: Alert, now: int, zone: str) -> KeyStatus:
     if alert.kind is Kind.DEADLINE:
         return KeyStatus("Deadline passed", "bad", f"on {at}; both keys work on and count on the plan")
     if alert.kind is Kind.LEAKED:
-        return KeyStatus("Leaked", "bad", f"found in public and revoked on {at}")
+        return KeyStatus("Leaked", "bad", f"reported as leaked and revoked on {at}")
     if alert.kind is Kind.EXPIRY:
         urgent = alert.about - now <= DAY
         return KeyStatus(f"Expires {relative(alert.about, now)}", "bad" if urgent else "warn", f"{at}, then always refused")

@@ -279,12 +279,17 @@ async def test_no_request_makes_verification_fail(desk: Desk, nodes: StartNodes)
                 b'{"key": "a", "key": "b"}',
             ):
                 _assert_clear_answer(await _decided(partial(gateway.post, path, raw, token=gateway.token)))
+        secret = (await make_key(desk.team, "Found")).secret
+        for raw in (b"{", b"null", b"\xff", b"[" * 9_000, b"x" * 70_000, *(b'{"note": %s}' % value.encode() for value in VALUES)):
+            _assert_clear_answer(await _decided(partial(gateway.post, "/v1/self/revocation", raw, token=secret)))
         for name in ("x-api-key", "x-forwarded-for", "authorization", "x-gateway-token", "content-length"):
             for text in ("\udcff", "x" * 5_000, ",,,", "::1%eth0", "Bearer", "999.1.1.1", '"'):
                 headers = {"x-gateway-token": gateway.token, "x-api-key": made.secret or ""} | {name: text}
                 try:
                     asked = partial(gateway.send, "GET", "/v1/forward-auth?permission=pdf.read", b"", headers)
                     _assert_clear_answer(await _decided(asked))
+                    own = partial(gateway.send, "GET", "/v1/self", b"", headers)
+                    _assert_clear_answer(await _decided(own))
                 except Unanswered:
                     await gateway.close()  # not HTTP: the server closes the connection
     await _assert_lives(node.port)

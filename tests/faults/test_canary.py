@@ -179,8 +179,11 @@ async def _use(trail: Trail, node: Server) -> None:
                     "GET", "/v1/forward-auth?permission=pdf.read", b"", {"x-gateway-token": token} | headers
                 )
                 trail.note("forward", answer)
+                trail.note("self", await gateway.send("GET", "/v1/self", b"", headers))
             for path in (f"/v1/forward-auth?api_key={key}", f"/v1/forward-auth?{key}=1", f"/v1/{key}", f"/v1/verify?key={key}"):
                 trail.note("forward badly", await gateway.send("GET", path, b"", {"x-gateway-token": token}))
+            for body in ({"reason": key}, {"note": key, "why": key}, {key: key}):
+                trail.note("end badly", await gateway.post("/v1/self/revocation", body, token=key))
             trail.note("stranger", await gateway.send("POST", "/v1/verify", key.encode(), {"authorization": f"Bearer {key}"}))
 
 

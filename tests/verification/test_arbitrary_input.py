@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import json
 from typing import Any
 
@@ -23,6 +25,8 @@ anything = st.recursive(
 FIELDS = ["key", "permission", "environment", "ip", "userAgent", "outcomeFollows"]
 # Bytes allowed in a header value (RFC 9110 section 5.5); servers refuse all others before the application sees them.
 values = st.binary(max_size=200).map(lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F))
+
+networks = itertools.count(int(ipaddress.IPv4Address("10.0.0.0")))
 
 
 async def raw(service: Service, scope: dict[str, Any], *parts: dict[str, Any]) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -100,6 +104,20 @@ async def test_any_bytes_in_headers_and_query(
     headers += [(b"authorization", authorization)] if authorization is not None else []
     is_proper(*await raw(service, {"path": "/v1/forward-auth", "query_string": query, "headers": headers}))
     is_proper(*await raw(service, {"path": "/v1/forward-auth", "query_string": b"", "headers": headers}))
+
+
+@hostile
+@given(query=st.binary(max_size=60), key=values, forwarded=st.lists(values, max_size=3), authorization=st.none() | values)
+async def test_any_bytes_from_someone_without_a_gateway_token(
+    service: Service, query: bytes, key: bytes, forwarded: list[bytes], authorization: bytes | None
+) -> None:
+    headers = [(b"x-api-key", key), *((b"x-forwarded-for", line) for line in forwarded)]
+    headers += [(b"authorization", authorization)] if authorization is not None else []
+    for own in (query, b""):
+        peer = (str(ipaddress.IPv4Address(next(networks))), 50_000)  # no network asks too often
+        status, answer, body = await raw(service, {"path": "/v1/self", "query_string": own, "headers": headers, "client": peer})
+        assert status in (400, 401)
+        is_proper(status, answer, body)
 
 
 @hostile

@@ -109,7 +109,7 @@ async def test_the_alert_about_a_reported_key_leads_there(editor: Browser, team:
     assert (await keys.get(Actor.operator(), made.key.id)).status(await database.now()) is Status.REVOKED
     await alerts.run(await database.now())
     await editor.open("/w/acme/alerts")
-    assert f'href="{LIST}/{made.key.id}/leak"' in editor.page and "found in public" in editor.page
+    assert f'href="{LIST}/{made.key.id}/leak"' in editor.page and "reported as leaked" in editor.page
 
 
 async def test_another_workspaces_key_answers_like_one_that_does_not_exist(owner: Browser, other_team: Team) -> None:

@@ -1,4 +1,4 @@
-"""LEAKED: a code host found the key's secret, and the key was revoked."""
+"""LEAKED: the key's secret was reported, by a code host or by anyone who holds it, and the key was revoked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from app.alerts.rules.rule import Remedy, Rule
 RULE: Final = Rule(
     Kind.LEAKED,
     "Leaked key revoked",
-    "A code host found its secret, and it was revoked.",
+    "Its secret was reported as leaked, and it was revoked.",
     (Remedy("See what to do", "leak", Action.READ_KEYS),),
 )

@@ -8,7 +8,7 @@ DESCRIPTIONS: Final = {
     "AlertKind.ROTATE_BY": "The schedule of the key's environment wants it replaced.",
     "AlertKind.EXPIRY": "The key expires, or has expired.",
     "AlertKind.DEADLINE": "A rotation is past its deadline, and both keys still work.",
-    "AlertKind.LEAKED": "A code host found its secret, and it was revoked; open for a week.",
+    "AlertKind.LEAKED": "A code host or a holder of its secret reported it, and it was revoked; open for a week.",
     "AlertKind.UNEXPECTED_NETWORK": "It was used from a network that it was not used from before.",
     "AlertKind.FAILURE_SPIKE": "Its requests fail more often than its past explains.",
     "AlertKind.OUTSIDE_BUSINESS_HOURS": "It was used at a time when it is not used otherwise.",

@@ -7,7 +7,6 @@ say) and, once a user is signed in, carry the token that is bound to this very s
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from app.sessions.session import Session, csrf_token
 from app.settings import Settings
 from app.throttling.service import network_of
 from app.users.user import USER_ID
-from app.verification.requests import forwarded_address
+from app.verification.client_address import client_address
 from app.web.framework import headers
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -154,15 +153,7 @@ class SessionAuth:
         return [token for token in dict.fromkeys(found) if _TOKEN.fullmatch(token)][:MOST_TOKENS]
 
     def _address(self, scope: Mapping[str, Any]) -> str:
-        peer = scope.get("client")
-        try:
-            address = ipaddress.ip_address(peer[0]) if peer else None
-        except ValueError:
-            return ""
-        if address is not None and not any(address in network for network in self._settings.trusted_proxies):
-            return str(address)
-        forwarded = forwarded_address(header(scope, b"x-forwarded-for").encode("latin-1"), self._settings.trusted_proxies)
-        return str(forwarded) if forwarded else ""
+        return client_address(scope, self._settings.trusted_proxies) or ""
 
 
 def _is_by_itself(scope: Mapping[str, Any]) -> bool:

@@ -1,0 +1,69 @@
+"""Node programs that judge the API, installed into the virtual environment from a lock that has hashes and no addresses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import commands
+from tests.support.processes import ROOT, without_settings
+from tests.support.server import Server
+
+SOURCES = ROOT / "tests" / "conformance" / "node"
+INSTALLED = Path(sys.prefix) / "conformance"
+INSTALL_SECONDS = 300
+NO_NODE = "these tests need Node 18 or newer with npm. On Debian: apt-get install nodejs npm"
+
+
+@pytest.fixture(scope="session")
+def node_programs() -> Path:
+    """The folder with the programs and their `node_modules`."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        if os.environ.get("CI"):
+            pytest.fail(NO_NODE)
+        pytest.skip(NO_NODE)
+    # One worker installs, the others wait.
+    with INSTALLED.with_suffix(".lock").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        _install()
+    return INSTALLED
+
+
+def _install() -> None:
+    lock = SOURCES / "package-lock.json"
+    if not (INSTALLED / "node_modules").is_dir() or (INSTALLED / lock.name).read_bytes() != lock.read_bytes():
+        shutil.rmtree(INSTALLED, ignore_errors=True)
+        INSTALLED.mkdir()
+        shutil.copy(SOURCES / "package.json", INSTALLED)
+        shutil.copy(lock, INSTALLED)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=INSTALLED, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        if done.returncode:
+            shutil.rmtree(INSTALLED)
+            pytest.fail(f"npm could not install the programs of {SOURCES}: {done.stderr[-2_000:]}")
+    for program in SOURCES.glob("*.mjs"):
+        shutil.copy(program, INSTALLED)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The URL of a running Keydesk with the demo's workspace, and a management key of it."""
+    folder = tmp_path_factory.mktemp("served")
+    environment = {"KEYDESK_DATABASE_URL": f"sqlite:///{folder}/keydesk.db", "KEYDESK_DEV": "1"}
+    with Server(environment, folder, patient=True).running() as server:
+        _run(environment, "demo")
+        key = _run(environment, "management-key", "create", "--workspace", "acme", "--scopes", "keys.read", "--expires", "1d")
+        yield server.url, key
+
+
+def _run(environment: dict[str, str], *arguments: str) -> str:
+    done = commands.run(arguments, without_settings() | environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

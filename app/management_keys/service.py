@@ -14,6 +14,7 @@ from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.clock import MINUTE
 from app.errors import Conflict, FieldProblem, NotAuthenticated, NotFound, Unavailable, ValidationFailed
+from app.keys.idempotency import only_once
 from app.keys.secret import KeyClass, class_of, generate, prefix_of
 from app.management_keys import events, store
 from app.management_keys.management_key import MANAGEMENT_KEY_ID, MOST_LIVING, ManagementKey, ManagementKeyInput, Status
@@ -49,10 +50,18 @@ async def authenticate(secret: str, request: Request) -> Actor:
     return found.key.actor(request)
 
 
-async def create(actor: Actor, slug: str | None, input: ManagementKeyInput) -> tuple[ManagementKey, str]:
-    """Creates a key; its secret is not stored. A key made by the operator acts as an owner, others as their maker."""
+async def create(
+    actor: Actor, slug: str | None, input: ManagementKeyInput, *, idempotency_key: str | None = None
+) -> tuple[ManagementKey, str]:
+    """Creates a key; its secret is not stored. A key made by the operator acts as an owner, others as their maker.
+
+    Raises ValidationFailed, Conflict if there are too many, or RepeatedRequest if the idempotency key already created one.
+    """
     async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
         checked = input.checked(change.now)
+        # Without the expiry: a form that says "in 30 days" means another instant each time it is sent.
+        asked = [checked.name, [*checked.scopes], [*checked.allowed_ips]]
+        await only_once(change, "createManagementKey", idempotency_key, asked)
         if await store.count_living(change.workspace.id, change.now) >= MOST_LIVING:
             raise Conflict(f"There are {MOST_LIVING} management keys already. Revoke one first.")
         secret = generate(catalogue.current().key_prefix, KeyClass.MANAGEMENT)
@@ -83,11 +92,11 @@ async def find_by_secret(actor: Actor, secret: str) -> ManagementKey | None:
     return found.key if found else None
 
 
-async def revoke(actor: Actor, key_id: str) -> ManagementKey:
-    """Revokes the key permanently. Idempotent. Raises NotFound for a key of another workspace."""
+async def revoke(actor: Actor, key_id: str, *, slug: str | None = None) -> ManagementKey:
+    """Revokes the key permanently. Idempotent. Raises NotFound for a key of another workspace, or, with a slug, of any but that."""
     home = await _workspace_id_of(actor, key_id, Action.REVOKE_MANAGEMENT_KEY)
-    async with tenancy.changing(actor, None, Action.REVOKE_MANAGEMENT_KEY, workspace_id=home) as change:
-        key = _found(await store.find(home, key_id))
+    async with tenancy.changing(actor, slug, Action.REVOKE_MANAGEMENT_KEY, workspace_id=None if slug else home) as change:
+        key = _found(await store.find(change.workspace.id, key_id))
         return key if key.revoked_at is not None else await _revoke(change, key)
 
 
@@ -96,6 +105,12 @@ async def get(actor: Actor, key_id: str) -> ManagementKey:
     if actor.id == key_id and actor.workspace_id and (own := await store.find(actor.workspace_id, key_id)):
         return own
     return _found(await store.find(await _workspace_id_of(actor, key_id, Action.READ_MANAGEMENT_KEYS), key_id))
+
+
+async def find(access: Access, key_id: str) -> ManagementKey:
+    """A key of the workspace. Raises NotFound for any other."""
+    access.require(Action.READ_MANAGEMENT_KEYS)
+    return _found(await store.find(access.workspace.id, key_id) if ids.is_a(MANAGEMENT_KEY_ID, key_id) else None)
 
 
 async def page(access: Access, window: Window) -> Page[ManagementKey]:

@@ -40,6 +40,7 @@ from app.web import (
     checklist,
     home,
     keys,
+    management_keys,
     members,
     plans,
     request_log,
@@ -84,6 +85,7 @@ CONTROLLERS: Final = (
     *workspace.HANDLERS,
     *audit.HANDLERS,
     *webhooks.HANDLERS,
+    *management_keys.HANDLERS,
 )
 FALLBACK: Final = Fallback(CONTROLLERS)
 

@@ -82,5 +82,13 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     ada.open(f"/w/acme-pdf/settings/webhooks/{webhook}")
     ada.press("Send a test")
     ada.page.locator("tr[id^=whd_]").wait_for()
-    common = {"slug": "acme-pdf", "name": "growth", "user_id": user, "webhook_id": webhook}
+    ada.open("/w/acme-pdf/settings/management-keys/new")
+    ada.fill(name=UNBROKEN, allowedIps="\n".join(f"2001:db8:ffff:ffff:ffff:ffff:{group:x}:0/112" for group in range(1, 6)))
+    for box in ada.page.locator("[name=scopes]").all():
+        box.check()
+    ada.press("Create management key")
+    ada.page.locator("#secret").wait_for()
+    ada.open("/w/acme-pdf/settings/management-keys")
+    management_key = str(ada.page.locator("tr[id^=mgk_]").first.get_attribute("id"))
+    common = {"slug": "acme-pdf", "name": "growth", "user_id": user, "webhook_id": webhook, "management_key_id": management_key}
     return [common | {"key_id": key, "request_id": request} for key, request in zip(keys, requests, strict=True)]

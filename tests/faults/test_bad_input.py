@@ -27,6 +27,9 @@ from graphql import (
 
 from app import database
 from app.audit import service as audit
+from app.clock import DAY
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.paths import OPERATIONS
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
@@ -55,7 +58,7 @@ TEXTS = [
 ]
 FIELDS = ["name", "environment", "permissions", "expiresAt", "allowedIps", "once", "confirmed", "state", "reason", "note"]
 FIELDS += ["role", "newRole", "email", "password", "newPassword", "confirmPassword", "workspace", "timezone", "next"]
-FIELDS += ["deadline", "onDeadline", "days", "opens", "closes"]
+FIELDS += ["deadline", "onDeadline", "days", "opens", "closes", "scopes", "lifetime"]
 # Raw JSON.
 VALUES = ["null", "true", "0", "-1", "1e999", "123456789012345678901234567890", '""', '"x"', '"\\ud800"', '"\\u0000"']
 VALUES += ['"\\u202e\\n"', "[]", "[[[]]]", "{}", '{"a": 1}', json.dumps("x" * 30_000), "[" * 31 + "]" * 31]
@@ -103,6 +106,8 @@ async def _values(desk: Desk) -> dict[str, str]:
     asked = WebhookInput("CI", Kind.STANDARD, "https://hooks.example.com")
     webhook = (await webhooks.create(desk.team.owner, desk.slug, asked)).webhook.id
     known = {"slug": desk.slug, "key_id": key, "user_id": desk.team.owner.id, "webhook_id": webhook}
+    managing = ManagementKeyInput("CI", ("keys.read",), await database.now() + DAY)
+    known["management_key_id"] = (await management_keys.create(desk.team.owner, desk.slug, managing))[0].id
     return (
         dict.fromkeys(
             ("item", "alert_id", "delivery_id", "token", "name", "invitation_id", "session_id", "rotation_id", "request_id"),

@@ -14,7 +14,10 @@ import pytest
 from app import database, ids
 from app.access.actor import Role
 from app.alerts.alert import ALERT_ID
+from app.clock import DAY
 from app.keys.key import API_KEY_ID
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import MANAGEMENT_KEY_ID, ManagementKeyInput
 from app.members import service as members
 from app.members.invitation import INVITATION_ID
 from app.request_log.request import REQUEST_ID
@@ -46,6 +49,8 @@ FORM = KEY | {
     "timezone": "UTC",
     "resolution": "HANDLED",
     "kind": "DORMANT_KEY",
+    "scopes": "keys.read",
+    "lifetime": "30",
 }
 
 
@@ -62,15 +67,17 @@ class Things:
     delivery: str
     alert: str
     request: str
+    management_key: str
 
     @classmethod
     def nowhere(cls) -> Things:
-        kinds = (API_KEY_ID, USER_ID, INVITATION_ID, SESSION_ID, WEBHOOK_ID, DELIVERY_ID, ALERT_ID, REQUEST_ID)
+        kinds = (API_KEY_ID, USER_ID, INVITATION_ID, SESSION_ID, WEBHOOK_ID, DELIVERY_ID, ALERT_ID, REQUEST_ID, MANAGEMENT_KEY_ID)
         return cls(unique("nowhere"), *(ids.new(kind) for kind in kinds))
 
     @classmethod
     async def of(cls, desk: Desk, signed_in: SignedIn) -> Things:
         made = await make_key(desk.team)
+        managing = ManagementKeyInput("CI", ("keys.read",), await database.now() + DAY)
         invitation, _ = await members.invite(desk.team.owner, desk.slug, "guest@example.org", Role.VIEWER)
         others = (
             invitation.id,
@@ -78,6 +85,7 @@ class Things:
             *await _webhook(desk),
             await raise_alert(made.key),
             await logged_only(made.key.id),
+            (await management_keys.create(desk.team.owner, desk.slug, managing))[0].id,
         )
         return cls(desk.slug, made.key.id, desk.team.owner.id, *others)
 
@@ -86,6 +94,7 @@ class Things:
         named = {"slug": self.slug, "key_id": self.key, "user_id": self.user}
         named |= {"invitation_id": self.invitation, "session_id": self.session}
         named |= {"webhook_id": self.webhook, "delivery_id": self.delivery, "alert_id": self.alert, "request_id": self.request}
+        named["management_key_id"] = self.management_key
         return named | dict.fromkeys(SECRETS, "growth")
 
 

@@ -15,6 +15,8 @@ from app.api.schema import ACTIONS
 from app.calendar import service as calendar
 from app.keys import service as keys
 from app.keys.key import Reason
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.members import service as members
 from app.rotations import service as rotations
 from app.web.request_log import REFUSALS
@@ -101,7 +103,9 @@ async def furnished(team: Team) -> list[dict[str, str]]:
     made = await webhooks.create(team.owner, team.slug, WebhookInput("CI", Kind.STANDARD, "https://hooks.example.com"))
     await webhooks.send_test(team.owner, made.webhook.id)
     requests = [await logged(key, outcome) for key, outcome in zip(about, REFUSALS, strict=True)]
-    common = {"slug": team.slug, "name": "free", "webhook_id": made.webhook.id}
+    managing = ManagementKeyInput("CI", ("keys.read",), now + clock.DAY)
+    management_key = (await management_keys.create(team.owner, team.slug, managing))[0].id
+    common = {"slug": team.slug, "name": "free", "webhook_id": made.webhook.id, "management_key_id": management_key}
     return [
         common | {"key_id": key, "user_id": person, "request_id": request}
         for key, person, request in zip(about, people, requests, strict=True)

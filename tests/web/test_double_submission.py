@@ -11,10 +11,11 @@ from typing import Final
 import pytest
 
 from app import database
-from app.access.actor import Actor
+from app.access.actor import Actor, Request
 from app.calendar import service as calendars
 from app.keys import service as keys
 from app.keys.key import Status
+from app.management_keys import service as management_keys
 from app.members import service as members
 from app.rotations import service as rotations
 from app.rotations.start import ANSWER_ON_ITS_WAY
@@ -67,6 +68,16 @@ async def _calendar(owner: Browser, team: Team) -> Sent:
     return path, owner.form(path).filled()
 
 
+async def _management_key(owner: Browser, team: Team) -> Sent:
+    path = "/w/acme/settings/management-keys/new"
+    await owner.open(path)
+    return path, owner.form(path).filled(name="CI", scopes=["keys.read"])
+
+
+async def _management_key_lives(secret: str) -> bool:
+    return (await management_keys.authenticate(secret, Request())).name == "CI"
+
+
 async def _key_lives(secret: str) -> bool:
     key = await keys.find_by_secret(Actor.operator(), secret)
     return key is not None and key.status(await database.now()) is Status.ACTIVE
@@ -87,6 +98,7 @@ WAYS: Final[dict[str, tuple[Callable[[Browser, Team], Awaitable[Sent]], str, int
     "a rotation": (_rotation, "api_key", 1, _key_lives),
     "another successor": (_another_successor, "api_key", 1, _key_lives),
     "an invitation": (_invitation, "link", 1, _invitation_lives),
+    "a management key": (_management_key, "management_key", 1, _management_key_lives),
     "a calendar": (_calendar, "calendar_link", 0, _calendar_lives),
 }
 

@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from app import database
+from app.clock import DAY
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
 from app.web.dashboard import FALLBACK
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
@@ -25,6 +29,8 @@ async def values(team: Team) -> dict[str, str]:
     webhook = (await webhooks.create(team.owner, team.slug, asked)).webhook.id
     named = {"slug": team.slug, "key_id": key, "user_id": team.viewer.id, "name": "free", "webhook_id": webhook}
     named["item"] = "keys-out-of-code"
+    managing = ManagementKeyInput("CI", ("keys.read",), await database.now() + DAY)
+    named["management_key_id"] = (await management_keys.create(team.owner, team.slug, managing))[0].id
     return named | {
         "alert_id": "alr_x",
         "delivery_id": "whd_x",

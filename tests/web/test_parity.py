@@ -13,6 +13,7 @@ _KEY: Final = "/w/{slug}/settings/api-keys/{key_id}"
 _ROTATION: Final = f"{_KEY}/rotation"
 _MEMBERS: Final = "/w/{slug}/settings/members"
 _WEBHOOKS: Final = "/w/{slug}/settings/webhooks"
+_MANAGEMENT_KEYS: Final = "/w/{slug}/settings/management-keys"
 _WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
 # Each form, with the mutations that do the same.
 SAME: Final = {
@@ -46,6 +47,8 @@ SAME: Final = {
     f"{_WEBHOOK}/tests": ["testWebhook"],
     f"{_WEBHOOK}/deliveries/{{delivery_id}}/repetition": ["redeliverWebhook"],
     f"{_WEBHOOK}/deletion": ["deleteWebhook"],
+    f"{_MANAGEMENT_KEYS}/new": ["createManagementKey"],
+    f"{_MANAGEMENT_KEYS}/{{management_key_id}}/revocation": ["revokeManagementKey"],
 }
 SIGNING_IN: Final = {
     "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}", "/invitations/{token}",
@@ -69,5 +72,5 @@ def test_the_mutations_of_this_table_exist(route: str) -> None:
 def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
-    for_programs = {"verifyApiKey", "revokeApiKeys", "createManagementKey", "revokeManagementKey"}
+    for_programs = {"verifyApiKey", "revokeApiKeys"}
     assert mutation and set(mutation.fields) - done == for_programs

@@ -8,6 +8,8 @@ from typing import Final
 from app import catalogue
 from app.clock import DAY
 from app.keys.key import ApiKey, RotationDue, Status
+from app.management_keys.management_key import ManagementKey
+from app.management_keys.management_key import Status as ManagementStatus
 from app.rotations.rotation import Progress, State
 from app.web.presentation.filters import day, reason, relative
 
@@ -39,6 +41,17 @@ def key_status(key: ApiKey, now: int, zone: str = "UTC") -> KeyStatus:
     if status is Status.SUSPENDED:
         return KeyStatus("Suspended", "warn", "refused until it is resumed", rank=3)
     return _ending(key, now, zone) or _due(key, now, zone) or _idle(key, now) or KeyStatus("Active", "good")
+
+
+def management_key_status(key: ManagementKey, now: int, zone: str = "UTC") -> KeyStatus:
+    """The status of a management key: ended first, then expiring soon."""
+    if key.revoked_at is not None:
+        return KeyStatus("Revoked", "off", day(key.revoked_at, zone))
+    if key.status(now) is ManagementStatus.EXPIRED:
+        return KeyStatus("Expired", "off", day(key.expires_at, zone))
+    if key.expires_at - now <= EXPIRES_SOON_DAYS * DAY:
+        return KeyStatus("Expires soon", "warn", day(key.expires_at, zone))
+    return KeyStatus("Active", "good")
 
 
 def rotation_status(progress: Progress | None) -> KeyStatus | None:

@@ -24,7 +24,7 @@ from app.request_log.request import REQUEST_ID
 strawberry.enum(Remedy, name="RequestRemedy", description="What mends the cause of a refusal.")
 
 
-@object_type("Why a request was answered as it was.", requires=Action.READ_USAGE)
+@object_type("Why a request was answered as it was.", requires=Action.READ_KEYS)
 class RequestExplanation:
     cause: str = strawberry.field(description="What decided it, with the rule as it was then, in a sentence.")
     fix: str = strawberry.field(description="What to do if the caller is meant to have access, or what has changed since.")
@@ -65,7 +65,8 @@ class Request(Node):
             of_key=key,
         )
 
-    @field("Why it was answered so, and what mends it. Times in it are UTC.")
+    # It names permissions and addresses of the key.
+    @field("Why it was answered so, and what mends it. Times in it are UTC.", requires=Action.READ_KEYS)
     async def explanation(self, info: Info) -> RequestExplanation:
         found = explain(self.found, self.of_key, await info.context.now(), "UTC")
         return RequestExplanation(cause=found.cause, fix=found.fix, remedy=found.remedy)

@@ -53,7 +53,7 @@ def postgres_select(lookup: Lookup) -> str:
     return f"SELECT found.*, truth.only_reads FROM {truth} LEFT JOIN ({found}) found ON true"
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def postgres_upserts(upserts: tuple[Upsert, ...]) -> str:
     parts, argument = [], 1
     for number, upsert in enumerate(upserts):

@@ -38,7 +38,7 @@ async def count(access: Access, key: ApiKey, wanted: RequestFilter = RequestFilt
 async def get(actor: Actor, request_id: str) -> tuple[LoggedRequest, ApiKey]:
     """A request and its key, in any workspace of the actor. Raises NotFound, NotAllowed."""
     found = await _find(request_id)
-    key = await _key(keys.get(actor, found.key_id))
+    key = await _key(keys.get(actor, found.key_id, action=Action.READ_USAGE))
     return _kept(await tenancy.reading(actor, None, Action.READ_USAGE, workspace_id=key.workspace_id), found), key
 
 
@@ -46,7 +46,7 @@ async def find(access: Access, request_id: str) -> tuple[LoggedRequest, ApiKey]:
     """A request and its key in one workspace. Raises NotFound, NotAllowed."""
     access.require(Action.READ_USAGE)
     found = await _find(request_id)
-    return _kept(access, found), await _key(keys.find(access, found.key_id))
+    return _kept(access, found), await _key(keys.find(access, found.key_id, action=Action.READ_USAGE))
 
 
 def _checked(wanted: RequestFilter) -> RequestFilter:

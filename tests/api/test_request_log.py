@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.keys import service as keys
 from app.keys.key import Reason
+from tests.api.conftest import program
 from tests.conftest import Team, make_key
 from tests.support.graphql import Client, operation
 from tests.support.usage import logged
@@ -55,3 +56,14 @@ async def test_a_workspace_switches_its_log_off_and_on(owner: Client, team: Team
     assert changed["logsRequests"] is False
     assert (await owner.run("requests/list", id=key.id))["requests"]["totalCount"] == 0
     assert (await owner.run("requests/show", id=made)) is None
+
+
+async def test_usage_alone_reads_requests_but_nothing_of_the_key(team: Team) -> None:
+    key = (await make_key(team)).key
+    made = await logged(key.id, "IP_NOT_ALLOWED", rule='{"allowed":["192.0.2.0/24"]}')
+    watcher = await program(team.owner, team.slug, "usage.read")
+    found = (await watcher.ask("query($id: ID!) { node(id: $id) { ... on Request { outcome network } } }", id=made))["node"]
+    assert found == {"outcome": "IP_NOT_ALLOWED", "network": "203.0.113.0/24"}
+    for field in ("explanation { cause }", "apiKey { name }"):
+        refused = await watcher.refused(f"query($id: ID!) {{ node(id: $id) {{ ... on Request {{ {field} }} }} }}", id=made)
+        assert refused[0]["extensions"]["code"] == "NOT_ALLOWED"

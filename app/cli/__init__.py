@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "backup": ("backups", "backup"),
     "restore": ("backups", "restore"),
     "schema": ("database", "schema"),
+    "openapi": ("openapi", "openapi"),
 }
 
 

@@ -11,6 +11,7 @@ from app.errors import MOST_FAULTS, FieldProblem
 from app.keys.key import Reason
 from app.keys.secret import mask_secrets
 from app.verification import requests
+from app.verification.answers import FieldFault
 
 # Only members know the other reasons.
 REASONS: Final = tuple(each for each in Reason if each not in (Reason.MEMBER_LEFT, Reason.ROTATED))
@@ -37,7 +38,9 @@ def revocation_request(body: bytes) -> RevocationRequest:
         faults.append(FieldProblem("reason", "UNKNOWN", f"Choose one of: {', '.join(REASONS)}."))
     if faults:
         detail = " ".join(fault.message for fault in faults[:MOST_FAULTS])
-        raise requests.invalid("VALIDATION_FAILED", detail, errors=[_as_json(fault) for fault in faults[:MOST_FAULTS]])
+        raise requests.invalid(
+            "VALIDATION_FAILED", detail, errors=[FieldFault(each.field, each.code, each.message) for each in faults[:MOST_FAULTS]]
+        )
     json.loads(body, object_pairs_hook=requests.require_once)
     return RevocationRequest(Reason(reason), texts.get("note"))
 
@@ -52,7 +55,3 @@ def _text_of(name: str, raw: msgspec.Raw, faults: list[FieldProblem]) -> str | N
     except (msgspec.DecodeError, UnicodeDecodeError):
         faults.append(FieldProblem(name, "INVALID", f"`{name}` is a text, or left out."))
         return None
-
-
-def _as_json(fault: FieldProblem) -> dict[str, str]:
-    return {"field": fault.field, "code": fault.code, "message": fault.message}

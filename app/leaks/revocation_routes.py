@@ -13,6 +13,7 @@ from app.leaks.revocation_request import revocation_request
 from app.settings import Settings
 from app.throttling.service import network_of
 from app.verification import requests, responses
+from app.verification.answers import Ended
 from app.verification.client_address import client_address
 from app.verification.failures import send_failure, unauthorised, wrong_method
 from app.verification.http import Refused, new_request_id, read_body, send_json
@@ -60,4 +61,4 @@ class SelfRevocation:
             await service.end(holder, secret, given.reason, given.note, self._configured)
         except NotAllowed as refusal:
             raise Refused(403, "NOT_ALLOWED", refusal.message, request_id=request_id) from None
-        await send_json(send, 200, {"message": ENDED, "requestId": request_id}, [])
+        await send_json(send, 200, Ended(ENDED, request_id), [])

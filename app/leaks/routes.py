@@ -11,6 +11,7 @@ import msgspec
 from app.asgi import Receive, Scope, Send
 from app.leaks import service, signature
 from app.leaks.key_set import KeySet
+from app.verification.answers import LeakLabel
 from app.verification.failures import send_failure, wrong_method
 from app.verification.http import Refused, read_body, send_json
 from app.verification.network_limit import NetworkLimit
@@ -73,8 +74,8 @@ def _matches(body: bytes) -> list[ReportedMatch]:
         raise Refused(400, "BAD_REQUEST", "The body is not a list of matches.") from None
 
 
-def _label(match: ReportedMatch, ours: set[str]) -> dict[str, str]:
+def _label(match: ReportedMatch, ours: set[str]) -> LeakLabel:
     """GitHub's feedback. The token is named by its digest, so that no log of answers contains it."""
     label = "true_positive" if match.token in ours else "false_positive"
     digest = hashlib.sha256(match.token.encode("utf-8", "surrogatepass")).hexdigest()
-    return {"token_hash": digest, "token_type": match.type, "label": label}
+    return LeakLabel(digest, match.type, label)

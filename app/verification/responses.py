@@ -6,58 +6,35 @@ from typing import Any, Final
 
 from app.asgi import Header
 from app.clock import rfc3339
+from app.verification.answers import Accepted, Denied, KeyItself, KeyNotice
 from app.verification.deprecation import Notice
 from app.verification.http import CHALLENGE, Refused
 from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
 
+_NAMES: Final = dict(zip(Denied.__struct_fields__, Denied.__struct_encode_fields__, strict=True))
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
 
 
-def as_json(verdict: Verdict, asked: AccessRequest, request_id: str) -> dict[str, Any]:
+def as_answer(verdict: Verdict, asked: AccessRequest, request_id: str) -> Accepted | Denied:
     """The body of `/v1/verify`'s 200."""
-    if verdict.valid and verdict.key is not None:
-        key = verdict.key
-        return {
-            "valid": True,
-            "code": verdict.code,
-            "keyId": key.id,
-            "workspaceId": key.workspace_id,
-            "workspace": key.workspace,
-            "name": key.name,
-            "environment": key.environment,
-            "permissions": key.permissions,
-            "expiresAt": _instant(key.expires_at),
-            "notice": None if verdict.notice is None else _notice(verdict.notice),
-            "requestId": request_id,
-        }
-    return {
-        "valid": False,
-        "code": verdict.code,
-        "message": MESSAGES[verdict.code],
-        **explanation(verdict, asked),
-        "requestId": request_id,
-    }
+    key, code = verdict.key, verdict.code
+    if verdict.valid and key is not None:
+        whose = (key.id, key.workspace_id, key.workspace, key.name, key.environment, key.permissions)
+        return Accepted(True, code, *whose, _instant(key.expires_at), _notice(verdict.notice), request_id)
+    reasons = explanation(verdict, asked)
+    return Denied(valid=False, code=code, message=MESSAGES[code], **reasons, request_id=request_id)
 
 
-def as_self(key: KeyRecord, notice: Notice | None, request_id: str) -> dict[str, Any]:
+def as_self(key: KeyRecord, notice: Notice | None, request_id: str) -> KeyItself:
     """The body of `/v1/self`'s 200: what a valid key may do, for its holder."""
-    return {
-        "keyId": key.id,
-        "workspaceId": key.workspace_id,
-        "workspace": key.workspace,
-        "name": key.name,
-        "environment": key.environment,
-        "permissions": key.permissions,
-        "allowedIps": key.allowed_ips,
-        "expiresAt": _instant(key.expires_at),
-        "notice": None if notice is None else _notice(notice),
-        "requestId": request_id,
-    }
+    whose = (key.id, key.workspace_id, key.workspace, key.name, key.environment, key.permissions, key.allowed_ips)
+    return KeyItself(*whose, _instant(key.expires_at), _notice(notice), request_id)
 
 
-def _notice(notice: Notice) -> dict[str, Any]:
-    since, sunset = rfc3339(notice.since), _instant(notice.sunset)
-    return {"kind": notice.kind, "message": notice.message, "since": since, "sunset": sunset}
+def _notice(notice: Notice | None) -> KeyNotice | None:
+    if notice is None:
+        return None
+    return KeyNotice(notice.kind, notice.message, rfc3339(notice.since), _instant(notice.sunset))
 
 
 def notice_headers(verdict: Verdict) -> list[Header]:
@@ -66,23 +43,23 @@ def notice_headers(verdict: Verdict) -> list[Header]:
 
 
 def explanation(verdict: Verdict, asked: AccessRequest) -> dict[str, Any]:
-    """The owner of the key and the reason for the denial; empty for an unknown key."""
+    """The owner of the key and the reason for the denial, as fields of Denied; empty for an unknown key."""
     key = verdict.key
     if key is None:
         return {}
-    return {"keyId": key.id, "workspaceId": key.workspace_id, **_reason(verdict.code, key, asked)}
+    return {"key_id": key.id, "workspace_id": key.workspace_id, **_reason(verdict.code, key, asked)}
 
 
 def _reason(code: Code, key: KeyRecord, asked: AccessRequest) -> dict[str, Any]:
     match code:
         case Code.REVOKED:
-            return {"revokedAt": _instant(key.revoked_at)}
+            return {"revoked_at": _instant(key.revoked_at)}
         case Code.EXPIRED:
-            return {"expiresAt": _instant(key.expires_at)}
+            return {"expires_at": _instant(key.expires_at)}
         case Code.SUSPENDED:
-            return {"suspendedAt": _instant(key.suspended_at)}
+            return {"suspended_at": _instant(key.suspended_at)}
         case Code.PERMISSION_DENIED:
-            return {"missingPermission": asked.permission}
+            return {"missing_permission": asked.permission}
         case _:
             return {}
 
@@ -106,7 +83,8 @@ def as_refusal(verdict: Verdict, asked: AccessRequest, request_id: str) -> Refus
         challenge += b', scope="' + asked.permission.encode() + b'"'
     header = (b"www-authenticate", challenge)
     status, message = 403 if forbidden else 401, MESSAGES[verdict.code]
-    return Refused(status, verdict.code, message, header, request_id=request_id, **explanation(verdict, asked))
+    more = {_NAMES[field]: value for field, value in explanation(verdict, asked).items()}
+    return Refused(status, verdict.code, message, header, request_id=request_id, **more)
 
 
 def _instant(instant: int | None) -> str | None:

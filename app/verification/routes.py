@@ -82,7 +82,7 @@ class Verification:
             raise
         secret, request_id = requests.secret_of(given.key, offered), new_request_id()
         verdict = await self._batches.ask(token, secret, asked, follows=given.outcome_follows, request_id=request_id)
-        await send_json(send, 200, responses.as_json(verdict, asked, request_id), responses.notice_headers(verdict))
+        await send_json(send, 200, responses.as_answer(verdict, asked, request_id), responses.notice_headers(verdict))
 
     async def _forward_auth(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-gateway-token")

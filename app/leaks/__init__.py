@@ -1,1 +1,1 @@
-"""Leaked secrets: what they open, and the reports of GitHub's secret scanning, on which keys are revoked."""
+"""Leaked secrets: what they open, and the reports of GitHub's secret scanning and of holders, on which they are revoked."""

@@ -69,7 +69,7 @@ def _role(text: str) -> str:
 
 
 def _key_source(text: str) -> str:
-    """A URL or a file. Plain HTTP only from this machine: whoever can change the keys can revoke every key they know."""
+    """A URL or a file. Plain HTTP only from this machine: anyone who can change the keys can revoke every key they know."""
     if "://" not in text:
         try:
             exists = Path(text).is_file()

@@ -76,7 +76,7 @@ RULES: Final[dict[Action, Rule]] = {
     Action.READ_KEYS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),
     Action.READ_USAGE: Rule(Role.VIEWER, Scope.USAGE_READ, _READ),
     Action.READ_AUDIT: Rule(Role.VIEWER, Scope.AUDIT_READ, _READ),
-    # A file with everybody's addresses leaves. A program reads the same entries page by page, with a scope of its own.
+    # A file with everyone's addresses leaves. A program reads the same entries page by page, with a scope of its own.
     Action.EXPORT_AUDIT: Rule(Role.VIEWER, None, _READ, recent=True),
     Action.READ_MANAGEMENT_KEYS: Rule(Role.OWNER, None, _READ),
     Action.VERIFY_API_KEY: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),

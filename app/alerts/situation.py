@@ -47,7 +47,7 @@ class KeyFacts:
 class Situation:
     """A key now. `hours`: this hour and the one before; `refusals`: of LOOK_BACK; `visits`: callers last seen within LOOK_BACK.
 
-    `familiar`: networks that other keys or the members of the workspace have used for some time. `expected`: what somebody has
+    `familiar`: networks that other keys or the members of the workspace have used for some time. `expected`: what someone has
     called expected, by kind. `usual`: the workspace's failures, for a young key.
     """
 

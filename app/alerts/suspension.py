@@ -93,13 +93,13 @@ def preview(kind: Kind, alerts: Iterable[Alert], most_a_day: int) -> Preview:
     return Preview(kind, most_a_day, tuple(reversed(found)))
 
 
-def withheld(*, resumed: bool, other_suspended: bool, lately: int, most_a_day: int) -> Withheld | None:
-    """Why a key is not suspended; None: it is. `lately`: how many keys were suspended automatically within 24 hours."""
+def withheld(*, resumed: bool, other_suspended: bool, recently: int, most_a_day: int) -> Withheld | None:
+    """Why a key is not suspended; None: it is. `recently`: how many keys were suspended automatically within 24 hours."""
     if resumed:
         return Withheld.RESUMED
     if other_suspended:
         return Withheld.ROTATION
-    return Withheld.DAILY_LIMIT if lately >= most_a_day else None
+    return Withheld.DAILY_LIMIT if recently >= most_a_day else None
 
 
 def is_known(finding: Finding, latest: Stored | None, resumes: Sequence[int]) -> bool:
@@ -112,8 +112,8 @@ def is_known(finding: Finding, latest: Stored | None, resumes: Sequence[int]) ->
     return (suspended_before or finding.first_at <= resumes[-1]) and finding.last_at < dealt_with + SETTLED
 
 
-def _outcome(alert: Alert, lately: int, most_a_day: int) -> Outcome:
+def _outcome(alert: Alert, recently: int, most_a_day: int) -> Outcome:
     key = alert.key
     if key.is_over(alert.at) or (key.suspended_at is not None and key.suspended_at < alert.at):
         return Outcome.NOTHING
-    return Outcome.DAILY_LIMIT if lately >= most_a_day else Outcome.SUSPENDED
+    return Outcome.DAILY_LIMIT if recently >= most_a_day else Outcome.SUSPENDED

@@ -115,7 +115,7 @@ async def _act(change: Change, raised: Raised, setting: AutomaticSuspension) -> 
     why = noun.withheld(
         resumed=noun.is_known(raised.finding, raised.latest, await _resumes(change, key)),
         other_suspended=await _is_other_suspended(change, key),
-        lately=await store.count_since(change.workspace.id, change.now - WITHIN),
+        recently=await store.count_since(change.workspace.id, change.now - WITHIN),
         most_a_day=setting.most_a_day,
     )
     if why is None:

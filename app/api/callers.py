@@ -51,7 +51,7 @@ class Caller(Node):
             "never taken for moved."
         )
     )
-    dismissed: bool = strawberry.field(description="Whether somebody said that it need not move.")
+    dismissed: bool = strawberry.field(description="Whether someone said that it need not move.")
     on_successor_at: Instant | None = strawberry.field(description="When it, or its family, was last seen on the successor.")
 
     @classmethod
@@ -80,7 +80,7 @@ def caller_in_rotation(progress: Progress | None) -> Callable[[noun.Caller], Cal
     return lambda caller: Caller.of(counted.get(caller.id) or CallerStatus(caller, False, False, None))
 
 
-@object_type("What a key was used for lately: is it safe to revoke?", requires=Action.READ_USAGE)
+@object_type("What a key was used for recently: is it safe to revoke?", requires=Action.READ_USAGE)
 class RevocationImpact:
     verdict: impact_noun.Verdict
     last_hour: BigInt = strawberry.field(description="Requests of this hour and the one before.")

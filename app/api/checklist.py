@@ -83,7 +83,7 @@ class ChecklistItem:
         return page(name, found, node=ChecklistBreach.of, position=_position, count=count_of(self.result.breaches))
 
     @field(
-        "With USAGE_REVIEWED, who opened the alerts or the usage of a key lately; otherwise nobody.", requires=Action.READ_MEMBERS
+        "With USAGE_REVIEWED, who opened the alerts or the usage of a key recently; otherwise nobody.", requires=Action.READ_MEMBERS
     )
     def visits(self) -> list[UsageVisit]:
         return [UsageVisit(name=each.name, user_id=strawberry.ID(each.user_id), at=Instant(each.at)) for each in self.result.visits]

@@ -176,7 +176,7 @@ class ApiKey(Node):
     async def callers(self, info: Info, args: ConnectionArgs) -> Connection[Caller] | None:
         return await caller_page(info.context, self.key, args)
 
-    @field("What the key was used for lately: is it safe to revoke?", requires=Action.READ_USAGE)
+    @field("What the key was used for recently: is it safe to revoke?", requires=Action.READ_USAGE)
     async def revocation_impact(self, info: Info) -> RevocationImpact | None:
         beside = info.context.keys
         return RevocationImpact.of(*await asyncio.gather(beside.impact(self.key), beside.rotation(self.key)))

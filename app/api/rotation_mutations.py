@@ -65,7 +65,7 @@ class RotateApiKeyPayload:
 @strawberry.input
 class CompleteRotationInput:
     id: strawberry.ID
-    force: bool = strawberry.field(default=False, description="Also before it is READY: whoever has not moved is cut off.")
+    force: bool = strawberry.field(default=False, description="Also before it is READY: callers that have not moved are cut off.")
 
 
 @object_type(requires=ANYONE)
@@ -76,7 +76,7 @@ class CompleteRotationPayload:
 @strawberry.input
 class CancelRotationInput:
     id: strawberry.ID
-    force: bool = strawberry.field(default=False, description="Also when the successor has been used: whoever uses it is cut off.")
+    force: bool = strawberry.field(default=False, description="Also when the successor has been used: its callers are cut off.")
 
 
 @object_type(requires=ANYONE)

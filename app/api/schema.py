@@ -68,7 +68,7 @@ class RootQuery:
         return await nodes.find(info.context, id)
 
 
-@strawberry.type(description="Reads. An id that belongs to somebody else answers exactly as one that does not exist.")
+@strawberry.type(description="Reads. An id that belongs to someone else answers exactly as one that does not exist.")
 class Query(RootQuery, CatalogueQuery, WebhookQuery):
     pass
 

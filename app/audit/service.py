@@ -120,7 +120,7 @@ async def get(actor: Actor, entry_id: str) -> Entry:
 
 
 async def actors(access: Access) -> list[ActorRef]:
-    """Everybody who has changed something in a workspace, by name."""
+    """Everyone who has changed something in a workspace, by name."""
     access.require(Action.READ_AUDIT)
     return sorted(await store.actors(access.workspace.id), key=lambda actor: (actor.name.casefold(), actor.id))
 

@@ -143,7 +143,7 @@ async def linked(chain: str, filter: EntryFilter, *, after: int, until: int, lim
 
 
 async def actors(chain: str) -> list[ActorRef]:
-    """Everybody who appears in a chain, under their newest name there."""
+    """Everyone who appears in a chain, under their newest name there."""
     newest = "WHERE chain = {} AND actor_id = found.value ORDER BY position DESC LIMIT 1"
     rows = await database.fetch(
         f"{distinct('actor_id')} SELECT found.value AS id,"

@@ -23,7 +23,7 @@ class ProgressPrinter:
         for caller in run["callers"]:
             self._caller(caller)
         if run["readyAt"] is not None and run["state"] != "READY":
-            self._once("Everybody has moved. What is left is the old key's quiet period.")
+            self._once("Everyone has moved. What is left is the old key's quiet period.")
         if run["state"] == "READY":
             self._once("Ready: nobody needs the old key any more.")
 

@@ -33,7 +33,7 @@ _TAKEN_OVER: Final = (
 
 
 class Outcome(StrEnum):
-    """How a run ended. LEFT_OPEN: both keys work, and somebody has to complete or cancel the rotation."""
+    """How a run ended. LEFT_OPEN: both keys work, and someone has to complete or cancel the rotation."""
 
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
@@ -179,7 +179,7 @@ class RotationRunner:
         try:
             return run | {"state": (await self._change("complete", id=run["id"], force=force))["rotation"]["state"]}
         except Declined as error:
-            # Somebody used the old key meanwhile, or ended the rotation; the next poll shows which.
+            # Someone used the old key meanwhile, or ended the rotation; the next poll shows which.
             if error.code not in ("ROTATION_NOT_READY", _CONFLICT):
                 raise
             return run
@@ -242,7 +242,7 @@ def _result_of(run: Run, reason: str | None, resumed: bool) -> RotationResult:
     if outcome is Outcome.COMPLETED:
         reason = None
     elif reason is None:
-        reason = "Somebody else cancelled it, or its new key is over."
+        reason = "Someone else cancelled it, or its new key is over."
     return RotationResult(outcome, run, reason, resumed)
 
 

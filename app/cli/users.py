@@ -10,12 +10,12 @@ from app.cli.runner import OPERATOR, Result, command, secret
 
 @command("create-owner", make=True)
 @click.option("--email", required=True, metavar="E", help="The owner's e-mail address.")
-@click.option("--name", required=True, metavar="N", help="The owner's name; somebody who has an account keeps theirs.")
+@click.option("--name", required=True, metavar="N", help="The owner's name; someone who has an account keeps theirs.")
 @click.option("--workspace", required=True, metavar="W", help="The name of the new workspace.")
 async def create_owner(email: str, name: str, workspace: str) -> Result:
     """Make a workspace with an owner; prints its slug.
 
-    The password is read from stdin or asked for, only if there is no account with this address yet. Somebody who has one
+    The password is read from stdin or asked for, only if there is no account with this address yet. Someone who has one
     gets one more workspace; their name and password stay.
     """
     password = None if await authentication.user_exists(OPERATOR, email) else secret("Password", confirm=True)

@@ -1,4 +1,4 @@
-"""`POST /v1/self/revocation`: whoever holds a whole secret may end it. A bare ASGI application, apart from verification."""
+"""`POST /v1/self/revocation`: anyone who holds a whole secret may end it. A bare ASGI application, apart from verification."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Match:
 
 
 def holder(request: Request) -> Actor:
-    """Whoever presents a whole secret: its owner's program, or the person who found it."""
+    """Anyone who presents a whole secret: its owner's program, or the person who found it."""
     return Actor(ActorKind.SYSTEM, HOLDER_ID, "Holder of the key", request=request)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.noun import Event
 
-INVITED: Final = Event("member.invited", "Invited {email} as {role}", published="Somebody was invited to the workspace.")
+INVITED: Final = Event("member.invited", "Invited {email} as {role}", published="Someone was invited to the workspace.")
 JOINED: Final = Event("member.joined", "Joined as {role}", published="An invitation was accepted.")
 ROLE_CHANGED: Final = Event(
     "member.role_changed", "Changed the role of {name} from {before} to {after}", published="A member got another role."

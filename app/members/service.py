@@ -128,4 +128,4 @@ async def _get(change: Change, user_id: str) -> Member:
 
 async def _leave_an_owner(change: Change, member: Member) -> None:
     if member.role is Role.OWNER and await workspace_store.count_owners(change.workspace.id) == 1:
-        raise Conflict("This is the last owner of the workspace. Make somebody else an owner first.")
+        raise Conflict("This is the last owner of the workspace. Make someone else an owner first.")

@@ -41,7 +41,7 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
         if key.status(change.now) is not Status.ACTIVE:
             raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key is replaced.")
         if await usage_log.lock_use(key.id) is not None:
-            raise Conflict("This key has been used, so somebody has its secret. Rotate or revoke it instead.")
+            raise Conflict("This key has been used, so someone has its secret. Rotate or revoke it instead.")
         progress = await open_run(change, key)
         if progress is not None and progress.predecessor.id == key.id:
             raise Conflict("This key is being rotated. Finish or cancel that first.")

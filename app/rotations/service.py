@@ -169,9 +169,7 @@ def _why_not_ready(progress: Progress) -> str:
         return f"{callers} not moved to the new key and would be cut off. Complete with `force` to do it all the same."
     if progress.ready_at is None:
         return "The new key has not been used, or is suspended. Complete with `force` to revoke the old one all the same."
-    return (
-        f"The old key was used until lately: it counts as silent from {clock.rfc3339(progress.ready_at)} on. `force` does not wait."
-    )
+    return f"The old key was used recently: it counts as silent from {clock.rfc3339(progress.ready_at)} on. `force` does not wait."
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ LIMIT_OF_USER_WHEN_CROWDED: Final = 5
 class Bucket:
     """Allows `limit` attempts within `window` microseconds of the first one.
 
-    An `overall` bucket counts everybody's attempts and refuses none. While it is full, the buckets after it allow
+    An `overall` bucket counts everyone's attempts and refuses none. While it is full, the buckets after it allow
     `limit_when_crowded`.
     """
 

@@ -89,7 +89,7 @@ async def first_day(workspace_id: str) -> int | None:
 
 
 async def close_day(workspace_id: str, day: int) -> None:
-    """Adds up a day of all keys of a workspace; call inside a transaction. Whoever counts it later adds to both."""
+    """Adds up a day of all keys of a workspace; call inside a transaction. What is counted later is added to both."""
     if not database.is_sqlite():  # there nobody counts during a transaction
         await database.fetch("SELECT set_config('lock_timeout', {}, true)", f"{_LOCK_MILLISECONDS}ms")
         await database.fetch("LOCK TABLE usage_day IN SHARE MODE")

@@ -92,7 +92,7 @@ class KeyRefusalRow(Table, tablename="key_refusal"):
 
 
 class KeyWatchRow(Table, tablename="key_watch"):
-    """Keys that were used lately. `fresh`: 1 if it was used since it was last evaluated, 2 while it is evaluated, else 0."""
+    """Keys that were used recently. `fresh`: 1 if it was used since it was last evaluated, 2 while it is evaluated, else 0."""
 
     key = Varchar(length=24, primary_key=True)
     fresh = SmallInt()

@@ -1,4 +1,4 @@
-"""Automatic suspension of a workspace: which rules suspend keys, beside what each would have suspended lately."""
+"""Automatic suspension of a workspace: which rules suspend keys, beside what each would have suspended recently."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def _show(page: Page, problem: Problem | None = None, *, stale: bool = Fal
     context: dict[str, Any] = {
         "setting": found,
         "limit": limit,
-        "lately": await suspension.count_lately(page.access),
+        "recently": await suspension.count_lately(page.access),
         "previews": [await suspension.preview(page.access, kind, limit) for kind in SUSPENDING],
         "rules": RULES,
         "outcomes": OUTCOMES,

@@ -54,7 +54,7 @@ STATEMENTS: Final[Mapping[ItemName, str]] = {
     ItemName.KEYS_OUT_OF_CODE: "Our programs read every key from an environment variable or a secret store. No key is in code, in a"
     " repository, in an image or in a chat.",
     ItemName.COMPROMISE_PROCESS: "We have written down who revokes a leaked key, how it is replaced, and how to find out what was"
-    " done with it. Everybody who may need this page can open it.",
+    " done with it. Everyone who may need this page can open it.",
 }
 
 

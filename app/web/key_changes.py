@@ -95,7 +95,7 @@ def _address(page: Page, key: ApiKey) -> str:
 
 
 def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
-    """`stale`: somebody else has changed the key meanwhile; the form shows the user's input next to the current values."""
+    """`stale`: someone else has changed the key meanwhile; the form shows the user's input next to the current values."""
     if key.is_over(page.now):
         raise Conflict(f"This key is {key.status(page.now).lower()}, which is final. Create a new one.")
     known = catalogue.current()

@@ -25,7 +25,7 @@ MOST_CALLERS: Final = 50
 
 @get("/w/{slug:str}/settings/api-keys/{key_id:str}/leak")
 async def show(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
-    """Its forms lead to the key's revocation and rotation. `suspected`: since when somebody else may have had the key."""
+    """Its forms lead to the key's revocation and rotation. `suspected`: since when someone else may have had the key."""
     key = await keys.find(page.access, key_id)
     succession, suspected = await rotations.succession(page.access, key), _suspected(page)
     callers, progress = succession.callers, succession.progress

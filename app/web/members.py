@@ -94,15 +94,15 @@ async def _list(page: Page, problem: Problem | None = None, *, at: str = WHOLE) 
 
 async def _leaving(page: Page, user_id: str) -> dict[str, Any]:
     """The member, and the management keys that end with the membership, as far as the reader may see them. Raises NotFound."""
-    everybody = await members.members(page.access)
-    member = next((each for each in everybody if each.user.id == user_id), None)
+    everyone = await members.members(page.access)
+    member = next((each for each in everyone if each.user.id == user_id), None)
     if member is None:
         raise NotFound("member")
     keys = await management_keys.live_keys_of(page.access, user_id) if page.may(Action.READ_MANAGEMENT_KEYS) else []
     return {
         "member": member,
         "leaving": user_id == page.actor.id,
-        "is_last_owner": [each for each in everybody if each.role is Role.OWNER] == [member],
+        "is_last_owner": [each for each in everyone if each.role is Role.OWNER] == [member],
         "keys": keys,
         "seen": version_of_all(key.id for key in keys),
     }

@@ -161,9 +161,9 @@ def _deadline(page: Page) -> int:
     return _since(page.form.text("since"), page.now, _MADE_LATELY) + int(text) * clock.MINUTE
 
 
-def _since(text: str, now: int, lately: int) -> int:
+def _since(text: str, now: int, recently: int) -> int:
     """When the form was made, if that is recent; a form left open for longer counts from now."""
-    return int(text) if text.isdecimal() and now - lately <= int(text[:20]) <= now else now
+    return int(text) if text.isdecimal() and now - recently <= int(text[:20]) <= now else now
 
 
 def _extended_from(text: str, rotation: Rotation, now: int) -> int:

@@ -70,7 +70,7 @@ def _hours(form: Form) -> BusinessHours | workspaces.Unset | None:
 
 
 def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
-    """`stale`: somebody else has changed the settings meanwhile; the form shows the user's input next to the current values."""
+    """`stale`: someone else has changed the settings meanwhile; the form shows the user's input next to the current values."""
     workspace = page.access.workspace
     context: dict[str, Any] = {"workspace": workspace, "zones": zones(), "days": DAYS, "stale": stale}
     if problem:

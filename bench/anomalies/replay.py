@@ -138,7 +138,7 @@ class Replay:
         return any(each.begins <= now <= each.ends + LOOK_BACK + HOUR for each in self.key.incidents)
 
     def attend(self, kind: Kind, at: int) -> None:
-        """Somebody looks at the alert: calls it expected if nothing is wrong, else deals with it."""
+        """Someone looks at the alert: calls it expected if nothing is wrong, else deals with it."""
         del self.open_until[kind]
         true = [each for each in self.raised if each.kind is kind][-1].true
         latest = self.alerts[kind][-1]

@@ -257,7 +257,7 @@ def _stolen(dice: random.Random, key: SimulatedKey) -> None:
 
 
 def _broken(dice: random.Random, key: SimulatedKey) -> None:
-    """A deployment that fails for most requests, until somebody notices."""
+    """A deployment that fails for most requests, until someone notices."""
     at = _moment(dice, key, (key.opens + 1, key.closes - 2))
     span = dice.randint(10, 60) * MINUTE
     usual = key.rate * max(key.failing, 0.12 if key.style == "flapping" else 0)

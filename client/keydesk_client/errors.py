@@ -25,7 +25,7 @@ class KeydeskUnavailable(KeydeskError):
 
 
 class KeydeskRefused(KeydeskError):
-    """Keydesk refused the request itself (`status` 4xx): somebody has to fix the service's configuration."""
+    """Keydesk refused the request itself (`status` 4xx): someone has to fix the service's configuration."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)

@@ -50,7 +50,7 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[name=preset][data-permissions]")) applyPreset(event.target);
 });
 
-// If somebody pastes a complete key into the search, only its prefix is sent.
+// If someone pastes a complete key into the search, only its prefix is sent.
 document.addEventListener("input", (event) => {
   if (event.target.matches("input[data-cut]")) {
     const cut = event.target.value.replace(KEY, "$1");

@@ -112,7 +112,7 @@ async def test_a_change_that_needs_password_confirmation_is_not_allowed_and_says
 
 
 async def test_members_are_paged_both_ways(owner: Client, team: Team) -> None:
-    everybody = [member.user.id for member in await members.members(await seen(team.owner, team.slug))]
+    everyone = [member.user.id for member in await members.members(await seen(team.owner, team.slug))]
 
     async def page(**window: Any) -> tuple[list[str], dict[str, Any]]:
         found = (await owner.ask(PAGE, **window))["workspace"]["members"]
@@ -120,11 +120,11 @@ async def test_members_are_paged_both_ways(owner: Client, team: Team) -> None:
         return [node["user"]["id"] for node in found["nodes"]], found["pageInfo"]
 
     first, info = await page(f=2)
-    assert first == everybody[:2] and info["hasNextPage"]
-    assert (await page(f=2, a=info["endCursor"]))[0] == everybody[2:]
+    assert first == everyone[:2] and info["hasNextPage"]
+    assert (await page(f=2, a=info["endCursor"]))[0] == everyone[2:]
     last, info = await page(l=1)
-    assert (await page(l=1, b=info["startCursor"]))[0] == everybody[1:2]
-    assert last == everybody[2:] and info["hasPreviousPage"] and not info["hasNextPage"]
+    assert (await page(l=1, b=info["startCursor"]))[0] == everyone[1:2]
+    assert last == everyone[2:] and info["hasPreviousPage"] and not info["hasNextPage"]
 
 
 async def test_a_cursor_of_members_is_refused_by_other_lists(owner: Client) -> None:

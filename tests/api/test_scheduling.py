@@ -81,7 +81,7 @@ async def test_of_a_tenants_expensive_operations_one_runs_and_the_next_gets_retr
     monkeypatch.setattr(scheduling, "PATIENCE_SECONDS", 0)
     room, asked = owner.endpoint._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
     assert owner.actor is not None
-    async with room.for_one_of("somebody else", BUDGET):
+    async with room.for_one_of("someone else", BUDGET):
         await owner.ask(EVERYTHING, **asked)
         async with room.for_one_of(owner.actor.id, BUDGET):
             refused = await owner.send(EVERYTHING, asked)

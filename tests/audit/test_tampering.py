@@ -1,4 +1,4 @@
-"""Whoever can write the database changes the audit log: the check names the first entry that is at fault, and what is wrong."""
+"""Anyone who can write the database changes the audit log: the check names the first entry that is at fault, and what is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Faults = dict[str, tuple[int, str]]
 
 @dataclass
 class Chains:
-    """Two workspaces with five entries each, and the statements of somebody who can write their database."""
+    """Two workspaces with five entries each, and the statements of someone who can write their database."""
 
     one: str
     two: str

@@ -93,7 +93,7 @@ async def test_a_link_works_only_for_its_own_purpose(db: None) -> None:
 async def test_the_operator_creates_workspaces_and_an_existing_owner_gets_one_more(db: None) -> None:
     user, first = await make_owner()
     again, second = await authentication.create_owner(
-        Actor.operator(), email=" ANN@example.org", name="Somebody else", password=None, workspace="acme"
+        Actor.operator(), email=" ANN@example.org", name="Someone else", password=None, workspace="acme"
     )
     _, third = await authentication.create_owner(Actor.operator(), email="ann@example.org", name="", password="x", workspace="ACME")
     assert again == user and [place.slug for place in (first, second, third)] == ["acme", "acme-2", "acme-3"]

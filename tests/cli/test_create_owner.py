@@ -29,7 +29,7 @@ async def test_the_first_owner_can_sign_in_with_the_password_from_stdin(keydesk:
 
 async def test_an_existing_user_gets_another_workspace_without_a_prompt_and_keeps_name_and_password(keydesk: Keydesk) -> None:
     keydesk("create-owner", *ANN, "--workspace", "Acme", stdin=PASSWORD)
-    again = keydesk.json("create-owner", "--email", "ANN@example.org", "--name", "Somebody Else", "--workspace", "Acme")
+    again = keydesk.json("create-owner", "--email", "ANN@example.org", "--name", "Someone Else", "--workspace", "Acme")
     assert again == {"id": again["id"], "slug": "acme-2", "name": "Acme", "plan": "free", "owner": again["owner"]}
     user = (await sign_in(password=PASSWORD)).session.user
     assert (user.id, user.name) == (again["owner"], "Ann Bee")

@@ -403,7 +403,7 @@ async def test_a_rotation_ended_by_somebody_else_is_reported_as_it_ended(job: Jo
         await rotations.cancel(job.team.owner, run.rotation.id)
         out, err = process.communicate(timeout=WITHIN_SECONDS)
     assert (process.returncode, json.loads(out)["outcome"]) == (4, "CANCELLED"), err
-    assert json.loads(out)["reason"] == "Somebody else cancelled it, or its new key is over."
+    assert json.loads(out)["reason"] == "Someone else cancelled it, or its new key is over."
 
 
 async def test_run_again_after_it_was_completed_it_says_so_and_changes_nothing(job: Job) -> None:

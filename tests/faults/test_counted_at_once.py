@@ -1,4 +1,4 @@
-"""Whoever reads what was counted sees every answered request, on any node, while the nodes fold the usage log."""
+"""Anyone who reads what was counted sees every answered request, on any node, while the nodes fold the usage log."""
 
 from __future__ import annotations
 

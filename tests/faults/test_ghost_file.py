@@ -52,7 +52,7 @@ async def test_a_node_ends_when_others_no_longer_see_its_log_and_leaves_the_file
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:
             assert (await gateway.verdict(secret, permission="pdf.read")).json()["code"] == "VALID"
         _copied(tmp_path, tmp_path / "copy.db")
-        # Whatever the log holds is in the file too, or removing the log would lose it for everybody.
+        # Whatever the log holds is in the file too, or removing the log would lose it for everyone.
         with contextlib.closing(sqlite3.connect(path, timeout=10)) as other:
             other.execute("PRAGMA wal_checkpoint(PASSIVE)")
         async with Gateway(node.port, GATEWAY_TOKEN) as gateway:

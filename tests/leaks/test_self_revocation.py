@@ -1,4 +1,4 @@
-"""`POST /v1/self/revocation`: whoever holds a whole secret may end it, once and for good; a guesser learns nothing."""
+"""`POST /v1/self/revocation`: anyone who holds a whole secret may end it, once and for good; a guesser learns nothing."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def use_of_150_days() -> tuple[Team, list[str]]:
 
 
 async def reads(team: Team, keys: list[str]) -> list[Any]:
-    """What everybody reads: of a key, of all together, of all time, for ranges old and new, and the hours that are kept."""
+    """What everyone reads: of a key, of all together, of all time, for ranges old and new, and the hours that are kept."""
     access, _ = await at(team.viewer, keys[0])
     own = [(await at(team.viewer, key_id))[1] for key_id in keys]
     found: list[Any] = [await service.all_time(access, own), await service.totals(access, own, 366)]

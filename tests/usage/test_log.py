@@ -1,4 +1,4 @@
-"""The usage log: appended uses are counted exactly once, whoever folds, and every reader sees them at once."""
+"""The usage log: appended uses are counted exactly once, whichever process folds, and every reader sees them at once."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def test_the_page_shows_only_allowed_actions(owner: Browser, editor: Brows
     for browser in (owner, editor, viewer):
         await browser.open(PATH)
         assert "bo@example.org" in browser.page and "Editor of acme" in browser.page and ">Leave<" in browser.page
-    for word in ("Invite somebody", ">Withdraw<", ">Remove<", "newRole"):
+    for word in ("Invite someone", ">Withdraw<", ">Remove<", "newRole"):
         assert word in owner.page
         assert word not in editor.page + viewer.page
 

@@ -73,7 +73,7 @@ async def test_another_user_who_signs_in_neither_sees_nor_submits_it(browser: Br
     # Her form submitted after he has already signed in is neither shown nor executed.
     refused = await browser.post(SETTINGS, filled, **browser.same_origin_headers)
     assert refused.status_code == 403 and TYPED not in html.unescape(refused.text)
-    assert "Somebody else filled this form in" in refused.text
+    assert "Someone else filled this form in" in refused.text
     assert await rows("workspace") == 2
 
 

@@ -29,7 +29,7 @@ async def test_a_stale_edit_restores_no_permission_and_keeps_the_input(editor: B
     answer = await editor.send(path, name="Renamed")
     assert answer.status_code == 409
     assert await keys.get(team.owner, key.id) == restricted and await rows("audit_entry") == entries
-    assert "Somebody else changed this key" in answer.text and "203.0.113.0/24" in answer.text
+    assert "Someone else changed this key" in answer.text and "203.0.113.0/24" in answer.text
     form = editor.form(path)
     assert dict(form.values)["name"] == "Renamed"
 
@@ -75,7 +75,7 @@ async def test_a_stale_role_overwrites_nothing(owner: Browser, team: Team) -> No
     await owner.open(path)
     await members.change_role(team.owner, team.slug, team.editor.id, Role.VIEWER)
     answer = await owner.send(f"{path}/{team.editor.id}/role", newRole="owner")
-    assert answer.status_code == 422 and "Somebody else changed this" in answer.text
+    assert answer.status_code == 422 and "Someone else changed this" in answer.text
     roles = {each.user.id: each.role for each in await members.members(await seen(team.owner, team.slug))}
     assert roles[team.editor.id] is Role.VIEWER
     assert (await owner.send(f"{path}/{team.editor.id}/role", newRole="owner")).status_code == 303

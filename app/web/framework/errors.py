@@ -56,7 +56,7 @@ _TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
     Unavailable: (503, "Keydesk is unavailable"),
 }
 _OF_STATUS: Final = {
-    404: ErrorText(404, "Page not found", "There is no such page. It may have moved, or belong to somebody else."),
+    404: ErrorText(404, "Page not found", "There is no such page. It may have moved, or belong to someone else."),
     405: ErrorText(405, "This page can't be opened this way", "This address cannot be used that way."),
     413: ErrorText(413, "That is too long", "That is more than a form can hold."),
 }

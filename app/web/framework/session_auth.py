@@ -49,7 +49,7 @@ class FormOfAnotherUser(CrossSiteRequest):
     """A form that a previously signed-in user filled in."""
 
     def __init__(self) -> None:
-        NotAllowed.__init__(self, "Somebody else filled this form in and has signed out since. Nothing was changed.")
+        NotAllowed.__init__(self, "Someone else filled this form in and has signed out since. Nothing was changed.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ REASONS: Final = {
     Reason.ROTATED: "Rotated",
     Reason.OTHER: "Something else",
 }
-# Somebody else may have the secret.
+# Someone else may have the secret.
 LEAK_REASONS: Final = {
     each: REASONS[each]
     for each in (

@@ -8,6 +8,8 @@ import secrets
 from typing import Final
 
 ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+# The same in the order in which text is compared by bytes.
+SORTED: Final = "".join(sorted(ALPHABET))
 
 # The prefix of request ids; requests are not a noun. Other prefixes are declared by their nouns.
 REQUEST: Final = "req"

@@ -61,6 +61,8 @@ _REFUSE: Final = (
 _WATCH_COLUMNS: Final = (("key", "varchar"), ("fresh", "smallint"), ("evaluated_at", "bigint"))
 # A row that is marked already is only locked, so that the process that takes the mark waits for these counts.
 _WATCH: Final = "ON CONFLICT (key) DO UPDATE SET fresh = 1 WHERE key_watch.fresh <> 1"
+# The `requests` of a use that is counted with others already, and only to be logged.
+COUNTED: Final = -1
 OTHER_CALLERS: Final = (FOLDED, FOLDED)
 # Refusals are kept by slots of this length.
 SLOT: Final = 5 * MINUTE
@@ -100,9 +102,9 @@ REFUSED_LIMITER: Final = CallerLimiter()
 class Use(NamedTuple):
     """Requests of one key with one permission and outcome in one hour by one caller.
 
-    `requests` is 0 for a request that a report will count. `address` is that of the last one. Rows of the log from before
-    refused requests had a caller have None for `first_at` and `last_at`. `request_id`: of a single request that is to be logged,
-    with the `rule` that refused it.
+    `requests` is 0 for a request that a report will count, COUNTED for one that is counted already. `address` is that of the last
+    one. Rows of the log from before refused requests had a caller have None for `first_at` and `last_at`. `request_id`: of a
+    single request that is to be logged, with the `rule` that refused it.
     """
 
     key_id: str
@@ -152,13 +154,15 @@ class CounterBatch:
 
     def add(self, use: Use) -> None:
         """Counts these requests."""
+        if use.request_id is not None and use.last_at is not None:
+            at, who = use.last_at, use[4:6]
+            self.logged.append((use.request_id, use.key_id, at, use.outcome, use.permission, *who, use.rule))
+        if use.requests == COUNTED:
+            return
         if use.requests:
             slot = use[:4]
             self.hours[slot] = self.hours.get(slot, 0) + use.requests
         self.watched.add(use.key_id)
-        if use.request_id is not None and use.last_at is not None:
-            at, who = use.last_at, use[4:6]
-            self.logged.append((use.request_id, use.key_id, at, use.outcome, use.permission, *who, use.rule))
         if use.outcome not in SUCCESSES:
             self.refuse(use)
         if use.outcome in USES and use.first_at is not None and use.last_at is not None:

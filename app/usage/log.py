@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
@@ -23,7 +24,7 @@ from app.keys import store as key_store
 from app.pace import in_slices
 from app.usage import store
 from app.usage.counters import CounterBatch, Use
-from app.usage.merging import Merger, decoded, encoded, merged, steps, upserts
+from app.usage.merging import Merger, batched, decoded, encoded, merged, steps, upserts
 
 FOLD_SECONDS: Final = 0.5
 # Few uses are counted at once, so that readers find the log empty. Many wait for more uses of the same keys, which costs half as
@@ -215,7 +216,7 @@ async def _count_here() -> None:
     merger, counts = Merger(), CounterBatch()
     for row in await database.fetch("SELECT uses FROM usage_log ORDER BY id"):
         merger.add(decoded(row["uses"]))
-    for use in merger.uses():
+    for use in merger.uses() + merger.logged():
         counts.add(use)
     await store.add(counts)
     await database.fetch("DELETE FROM usage_log")
@@ -223,11 +224,12 @@ async def _count_here() -> None:
 
 async def _merge(hot: Hot, found: list[Row]) -> bool:
     """Counts these rows, or appends merged ones in their place. False if another process did so meanwhile."""
-    uses = await merged(row[1] for row in found)
+    uses, logged = await merged(row[1] for row in found)
     gone = [row[0] for row in found]
-    if len(uses) <= MOST_IN_STEP:
-        return await hot.write(upserts(uses), gone)
-    return await hot.write([], gone, [encoded(step) async for step in in_slices(steps(uses, MOST_IN_STEP))])
+    if len(uses) + len(logged) <= MOST_IN_STEP:
+        return await hot.write(upserts(uses + logged), gone)
+    ordered = itertools.chain(steps(uses, MOST_IN_STEP), batched(logged, MOST_IN_STEP))
+    return await hot.write([], gone, [encoded(step) async for step in in_slices(ordered)])
 
 
 async def _oldest(hot: Hot) -> tuple[list[Row], bool]:

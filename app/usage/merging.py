@@ -12,15 +12,15 @@ import msgspec
 from app.database.statements import Upsert
 from app.pace import in_slices
 from app.request_log.request import ACCEPTED, MOST_ACCEPTED, MOST_REFUSED
-from app.usage.counters import CounterBatch, Use
+from app.usage.counters import COUNTED, CounterBatch, Use
 
 Latest: TypeAlias = dict[str, collections.deque[Use]]
 # The values of a use that say what is counted; the others are merged.
 _SLOT: Final = 6
 _COUNTED: Final = 10
-# So many requests are logged by one fold; each costs about half of what a merged use does.
-MOST_ACCEPTED_AT_ONCE: Final = 200
-MOST_REFUSED_AT_ONCE: Final = 300
+# So many requests are logged by one fold; each costs about as much as a merged use.
+MOST_ACCEPTED_AT_ONCE: Final = 100
+MOST_REFUSED_AT_ONCE: Final = 200
 # Keys whose ids begin with the same characters, of which two are random, are neighbors.
 _NEIGHBORS: Final = 6
 _ENCODER: Final = msgspec.json.Encoder()
@@ -61,19 +61,20 @@ class Merger:
                         known[2:] = use.last_at, use.address
 
     def uses(self) -> list[Use]:
-        """The merged uses, and after them the requests to be logged, which count nothing more."""
-        logged = [*_in_turn(self._accepted, MOST_ACCEPTED_AT_ONCE), *_in_turn(self._refused, MOST_REFUSED_AT_ONCE)]
-        return [Use._make((*slot, *values, None, None)) for slot, values in self._found.items()] + [
-            use._replace(requests=0) for use in logged
-        ]
+        return [Use._make((*slot, *values, None, None)) for slot, values in self._found.items()]
+
+    def logged(self) -> list[Use]:
+        """The requests to be logged, which are counted by `uses`; those of neighboring keys together."""
+        chosen = [*_in_turn(self._accepted, MOST_ACCEPTED_AT_ONCE), *_in_turn(self._refused, MOST_REFUSED_AT_ONCE)]
+        return sorted([use._replace(requests=COUNTED) for use in chosen], key=lambda use: use.key_id)
 
 
-async def merged(rows: Iterable[str]) -> list[Use]:
-    """What these rows of the log come to."""
+async def merged(rows: Iterable[str]) -> tuple[list[Use], list[Use]]:
+    """What these rows of the log come to: merged uses, and requests to be logged."""
     merger = Merger()
     async for uses in in_slices(rows):
         merger.add(decoded(uses))
-    return merger.uses()
+    return merger.uses(), merger.logged()
 
 
 def _in_turn(latest: Latest, most: int) -> list[Use]:
@@ -91,8 +92,13 @@ def steps(uses: list[Use], most: int) -> Iterator[list[Use]]:
     neighbors: dict[str, list[Use]] = collections.defaultdict(list)
     for use in uses:
         neighbors[use.key_id[:_NEIGHBORS]].append(use)
-    ordered = itertools.chain.from_iterable(neighbors[beginning] for beginning in sorted(neighbors))
-    while step := list(itertools.islice(ordered, most)):
+    return batched(itertools.chain.from_iterable(neighbors[beginning] for beginning in sorted(neighbors)), most)
+
+
+def batched(uses: Iterable[Use], most: int) -> Iterator[list[Use]]:
+    """The uses in this order, in groups of at most `most`."""
+    rest = iter(uses)
+    while step := list(itertools.islice(rest, most)):
         yield step
 
 

@@ -12,7 +12,7 @@ from app.paging import Window
 from app.request_log import retention, service, store
 from app.request_log.request import MOST_ACCEPTED, MOST_REFUSED, REFUSED_KEPT, REQUEST_ID, RequestFilter
 from app.usage import log, merging
-from app.usage.counters import Use
+from app.usage.counters import COUNTED, CounterBatch, Use
 from app.usage.merging import MOST_ACCEPTED_AT_ONCE, MOST_REFUSED_AT_ONCE, Merger
 from tests.conftest import Team, make_key
 from tests.support.access import seen
@@ -89,23 +89,28 @@ async def test_a_large_fold_logs_the_newest_of_each_key_in_turn(
 
 def test_no_more_are_logged_at_once_than_allowed_and_each_key_gets_its_turn() -> None:
     merger = Merger()
-    merger.add([use(f"key_{number % 150}", NOW + number) for number in range(3_000)])
-    chosen = [each for each in merger.uses() if each.request_id]
-    assert len(chosen) == MOST_ACCEPTED_AT_ONCE and len({each.key_id for each in chosen}) == 150
-    assert {each.requests for each in chosen} == {0}
+    merger.add([use(f"key_{number % 60}", NOW + number) for number in range(3_000)])
+    chosen = merger.logged()
+    assert len(chosen) == MOST_ACCEPTED_AT_ONCE and len({each.key_id for each in chosen}) == 60
+    assert min(each.first_at or 0 for each in chosen) >= NOW + 3_000 - 2 * 60
+    assert {each.requests for each in chosen} == {COUNTED}
 
 
 def test_what_is_logged_is_counted_once() -> None:
     merger = Merger()
     merger.add([use(f"key_{number % 150}", NOW + number) for number in range(3_000)])
     assert sum(each.requests for each in merger.uses()) == 3_000
+    both = CounterBatch()
+    for each in merger.uses() + merger.logged():
+        both.add(each)
+    assert sum(both.hours.values()) == sum(count for *_, count in both.callers.values()) == 3_000
 
 
 def test_a_key_has_no_more_than_it_may_keep_in_a_fold() -> None:
     merger = Merger()
     merger.add([use("key_a", NOW + number) for number in range(MOST_ACCEPTED * 2)])
     merger.add([use("key_a", NOW + number, "EXPIRED") for number in range(MOST_REFUSED * 2)])
-    chosen = [each for each in merger.uses() if each.request_id]
+    chosen = merger.logged()
     assert len([each for each in chosen if each.outcome == "VALID"]) == MOST_ACCEPTED
     assert len(chosen) <= MOST_ACCEPTED + MOST_REFUSED_AT_ONCE
 

@@ -1,7 +1,7 @@
 """Validates addresses in settings, so that accepted ones work: of the database, the mail server, this server and its users.
 
 Each function returns the value, or raises ValueError with what is expected. Origins are written as browsers do in `Host` and
-`Origin`: see `known_as` and `origin_of`.
+`Origin`: see `canonical_host` and `origin_of`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def port(text: str) -> int:
     return int(text)
 
 
-def listening(text: str) -> str:
+def listen_host(text: str) -> str:
     """An address or a name of this machine."""
     try:
-        return known_as(text.removesuffix("."))
+        return canonical_host(text.removesuffix("."))
     except ValueError:
         raise ValueError("an address or a name to listen on, without a port") from None
 
@@ -49,7 +49,7 @@ def listening(text: str) -> str:
 def sender(text: str) -> str:
     """One e-mail address, with or without a display name."""
     with contextlib.suppress(ValueError):
-        if (found := _SENDER.fullmatch(text)) and known_as(found["domain"] or found["bare"]):
+        if (found := _SENDER.fullmatch(text)) and canonical_host(found["domain"] or found["bare"]):
             return text
     raise ValueError("one address, like keys@example.com or Keys <keys@example.com>")
 
@@ -85,7 +85,7 @@ def _host_of_database(text: str) -> None:
         host, _, port = host.rpartition(":")
         _port_of(port)
     if host and not host.startswith("/"):
-        known_as(host.removeprefix("[").removesuffix("]").removesuffix("."))
+        canonical_host(host.removeprefix("[").removesuffix("]").removesuffix("."))
 
 
 def _port_of(text: str) -> None:
@@ -99,7 +99,7 @@ def smtp(text: str) -> str:
     """The URL unchanged."""
     if not (host := _split(_url("smtp", "smtps")(text)).hostname):
         raise ValueError("smtp:// or smtps:// and a host")
-    known_as(host.removesuffix("."))
+    canonical_host(host.removesuffix("."))
     return text
 
 
@@ -117,7 +117,7 @@ def origin(text: str) -> str:
     url = _split(_url("http", "https")(text.removesuffix("/")))
     if not url.hostname or "%" in url.hostname or url.path or url.query or url.fragment or "@" in url.netloc or url.port == 0:
         raise ValueError("scheme, host and port only, for example https://keys.example.com")
-    return origin_of(url.scheme, known_as(url.hostname), url.port)
+    return origin_of(url.scheme, canonical_host(url.hostname), url.port)
 
 
 def _split(text: str) -> SplitResult:
@@ -134,7 +134,7 @@ def _split(text: str) -> SplitResult:
     return url
 
 
-def known_as(host: str) -> str:
+def canonical_host(host: str) -> str:
     """An address in its short form or a name in lower case and ASCII (`xn--…`). Raises ValueError for anything else."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).compressed

@@ -23,7 +23,7 @@ FIRST: Final = 0
 LAST: Final = (datetime(9001, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 
 
-class NotMeant(ValueError):
+class OutOfRange(ValueError):
     """A time outside the years 1970 to 9000."""
 
 
@@ -41,13 +41,13 @@ def in_zone(instant: int, zone: str) -> datetime:
 
 
 def from_datetime(moment: datetime) -> int:
-    """Whole microseconds. Raises ValueError for a time without an offset, which is ambiguous, and NotMeant for one
+    """Whole microseconds. Raises ValueError for a time without an offset, which is ambiguous, and OutOfRange for one
     outside the years 1970 to 9000, which is most likely a mistake."""
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset, for example 2027-01-31T12:00:00Z")
     instant = microseconds(moment)
-    if not is_meant(instant):
-        raise NotMeant("a time lies in the years 1970 to 9000")
+    if not is_in_range(instant):
+        raise OutOfRange("a time lies in the years 1970 to 9000")
     return instant
 
 
@@ -62,7 +62,7 @@ _RFC3339: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1
 
 def parse_rfc3339(text: str) -> int:
     """Parses every instant in input; digits beyond the microsecond are dropped. Raises ValueError for anything but RFC 3339 with
-    an offset, and NotMeant for a time outside the years 1970 to 9000."""
+    an offset, and OutOfRange for a time outside the years 1970 to 9000."""
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("an instant is RFC 3339 with an offset, for example 2027-01-31T12:00:00Z")
@@ -72,7 +72,7 @@ def parse_rfc3339(text: str) -> int:
     )
 
 
-def is_meant(instant: int) -> bool:
+def is_in_range(instant: int) -> bool:
     """Whether it lies in the years 1970 to 9000."""
     return FIRST <= instant <= LAST
 

@@ -141,7 +141,7 @@ class Settings:
 
     database_url: str = _setting(addresses.database, "sqlite:///var/keydesk.db", secret=True)
     migration_database_url: str | None = _setting(_postgres, None, secret=True)
-    host: str = _setting(addresses.listening, "127.0.0.1")
+    host: str = _setting(addresses.listen_host, "127.0.0.1")
     port: int = _setting(addresses.port, 8000)
     pepper: str | None = _setting(str, None, secret=True)
     pepper_file: Path | None = _setting(Path, None)

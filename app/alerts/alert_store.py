@@ -90,7 +90,7 @@ async def of_kind(workspace_id: str, kind: Kind, since: int, now: int, limit: in
     )
 
 
-async def raised(due: Collection[DueAlert], now: int) -> list[Alert]:
+async def find_raised(due: Collection[DueAlert], now: int) -> list[Alert]:
     """Alerts about dates that were just raised."""
     found = list[Alert]()
     for each in due:

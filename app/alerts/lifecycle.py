@@ -9,7 +9,7 @@ from typing import Any, Final
 from app import clock
 from app.access.actor import Actor
 from app.access.policy import Action
-from app.alerts import alert_store, digests, events, incident, incident_store, store, suspension_service
+from app.alerts import alert_store, events, incident, incident_store, mailing, store, suspension_service
 from app.alerts.alert import Alert, DueAlert, Kind, Resolution
 from app.alerts.incident_store import Stored
 from app.alerts.situation import Finding, KeyFacts
@@ -61,7 +61,7 @@ async def announce(change: Change, alerts: Sequence[Alert], now: int) -> None:
         if alert.kind is Kind.EXPIRY and not alert.has_come(now):
             expires_at = clock.rfc3339(alert.about)
             await publish(change, key_events.EXPIRING, alert.key.id, name=alert.key.name, expires_at=expires_at, days=alert.days)
-    await digests.send(change, alerts, now)
+    await mailing.send(change, alerts, now)
 
 
 async def resolve(change: Change, alert: Alert, resolution: Resolution) -> None:

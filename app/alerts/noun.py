@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.alerts import digests, evaluation, service
+from app.alerts import evaluation, mailing, service
 from app.alerts.alert import ALERT_ID
 from app.alerts.events import EVENTS
 from app.alerts.tables import (
@@ -27,7 +27,7 @@ NOUN: Final = Noun(
     jobs=(
         Job("notices", 60, service.run),
         Job("alerts.use", 2, evaluation.run, evaluation.is_wanted),
-        Job("alerts.digests", 30, digests.run, digests.is_wanted),
+        Job("alerts.digests", 30, mailing.run, mailing.is_wanted),
     ),
     id_prefixes=(ALERT_ID,),
 )

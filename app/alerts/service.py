@@ -174,7 +174,7 @@ async def _raise_due(workspace_id: str, now: int) -> list[Alert]:
         async with tenancy.changing(Actor.system(), None, Action.READ_KEYS, workspace_id=workspace_id) as change:
             found = await store.due(workspace_id, now, _PIECE)
             new = [each for each in found if await lifecycle.raise_dated(change, each, now)]
-            alerts = await alert_store.raised(new, now)
+            alerts = await alert_store.find_raised(new, now)
             await lifecycle.announce(change, alerts, now)
         raised += alerts
         if len(found) < _PIECE:

@@ -26,7 +26,7 @@ from app.workspaces.validation import workspace_name_fault
 async def set_up_link() -> str | None:
     """A new one-time link for 15 minutes; the earlier ones are void. None once there is an owner."""
     async with tenancy.changing_installation(Actor.system()) as change:
-        if await workspace_store.has_owner():
+        if await workspace_store.any_owner_exists():
             return None
         await link_store.delete_all(Purpose.SET_UP)
         return await links.issue(Link(ids.new(ID_PREFIX), Purpose.SET_UP, change.now))
@@ -34,7 +34,7 @@ async def set_up_link() -> str | None:
 
 async def is_set_up_link(token: str) -> bool:
     """Whether `set_up` would accept it: the link is open, and there is no owner yet."""
-    return await links.find(Purpose.SET_UP, token) is not None and not await workspace_store.has_owner()
+    return await links.find(Purpose.SET_UP, token) is not None and not await workspace_store.any_owner_exists()
 
 
 async def set_up(request: Request, token: str, *, email: str, name: str, password: str, workspace: str) -> SignedIn:
@@ -46,7 +46,7 @@ async def set_up(request: Request, token: str, *, email: str, name: str, passwor
     user, password_hash = await new_user(email, name, password, workspace=workspace)
     async with tenancy.changing_installation(Actor.user(user.id, user.name, request)) as change:
         await links.use(Purpose.SET_UP, token, change.now)
-        if await workspace_store.has_owner():
+        if await workspace_store.any_owner_exists():
             raise LinkExpired
         await add_user(change, user, password_hash)
         await creation.create_in(change, user, workspace)

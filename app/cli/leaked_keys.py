@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from app.cli import output, secret_scan
-from app.cli.credentials import shown
+from app.cli.credential_output import of_credential
 from app.cli.runner import OPERATOR, Result, columns, command, leaked, settings
 from app.errors import Conflict, NotFound
 from app.journal import file as journal
@@ -82,7 +82,7 @@ async def _found(raw: bytes) -> _Search:
 
 async def _result(found: Sequence[credentials.Credential], *notes: str, exit_code: int) -> Result:
     """One JSON object for exactly one credential, else an array."""
-    described = [await shown(each) for each in found]
+    described = [await of_credential(each) for each in found]
     lines = [line for index, data in enumerate(described) for line in ([""] if index else []) + [*columns(output.rows(data))]]
     return Result(described[0] if len(described) == 1 else described, tuple(lines), notes, exit_code)
 

@@ -12,7 +12,7 @@ import click
 from app import logs
 from app.cli.graphql_client import GraphqlClient
 from app.cli.options import Duration
-from app.cli.progress import callers_left, named
+from app.cli.rotation_progress import callers_left, named
 from app.cli.rotation_runner import Outcome, RotationRequest, RotationResult, RotationRunner
 from app.cli.runner import Result, emit, with_json
 from app.clock import MINUTE, SECOND

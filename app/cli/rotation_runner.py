@@ -17,7 +17,7 @@ from typing import Any, Final
 from app import ids
 from app.cli.deploy_command import hand_over
 from app.cli.graphql_client import Declined, GraphqlClient, Unanswered
-from app.cli.progress import ProgressPrinter, Run
+from app.cli.rotation_progress import ProgressPrinter, Run
 from app.clock import rfc3339
 from app.keys.key import API_KEY_ID
 

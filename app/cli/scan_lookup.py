@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol, TypeVar
 
 from app import start
-from app.cli.credentials import shown
+from app.cli.credential_output import of_credential
 from app.cli.graphql_client import Declined, GraphqlClient
 from app.cli.runner import OPERATOR, settings
 from app.keys.key import Reason, Status
@@ -133,5 +133,5 @@ async def _revoked(notes: Mapping[str, str]) -> dict[str, LookupResult]:
 
 
 async def _described(found: credentials.Credential) -> LookupResult:
-    data = await shown(found)
+    data = await of_credential(found)
     return LookupResult(Status(data["status"]), data["id"], data["kind"], data["name"], data["workspace"])

@@ -184,7 +184,7 @@ async def _leavers(offered: Catalogue) -> list[Finding]:
 
 async def _people_and_gateways(settings: Settings) -> list[Finding]:
     tokens = sum((await gateway_store.count_by_pepper()).values())
-    owned = await workspace_store.has_owner()
+    owned = await workspace_store.any_owner_exists()
     return [
         ok("owner", "there is one")
         if owned
@@ -197,7 +197,7 @@ async def _people_and_gateways(settings: Settings) -> list[Finding]:
 
 async def _addresses() -> list[Finding]:
     """Keys used from an address that the service did not send or that a proxy wrote in an unreadable form."""
-    keys = await caller_store.placeless_since(await database.now() - clock.DAY)
+    keys = await caller_store.count_keys_of_unknown_network(await database.now() - clock.DAY)
     text = (
         f"{keys} keys were used in the last day from an address that was not sent or cannot be read: allow-lists refuse such"
         " requests, and a rotation never counts them as moved. The log and /metrics of the nodes say whether it cannot be read"

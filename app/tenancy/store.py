@@ -211,7 +211,7 @@ async def count_owners(workspace_id: str) -> int:
     return int(await MemberRow.count().where((MemberRow.workspace == workspace_id) & (MemberRow.role == str(Role.OWNER))).run())
 
 
-async def has_owner() -> bool:
+async def any_owner_exists() -> bool:
     """Whether any workspace of this installation has an owner."""
     return bool(await database.fetch("SELECT id FROM member WHERE role = {} LIMIT 1", str(Role.OWNER)))
 

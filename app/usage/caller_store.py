@@ -57,7 +57,7 @@ async def crowded(most: int) -> list[str]:
     return [row["key"] for row in rows]
 
 
-async def placeless_since(instant: int) -> int:
+async def count_keys_of_unknown_network(instant: int) -> int:
     """How many keys were used since then by callers with an unknown network."""
     rows = await database.fetch(
         "SELECT count(DISTINCT key) AS n FROM caller WHERE network = {} AND last_seen_at >= {}", UNKNOWN, instant

@@ -13,13 +13,13 @@ HOURS: Final = "hours"
 _LOCK_MILLISECONDS: Final = 200
 
 
-async def closed_before(what: str) -> int:
+async def watermark(what: str) -> int:
     """The day up to which a workspace's days are closed, or hours are folded; 0: none."""
     rows = await database.fetch("SELECT before FROM usage_closed WHERE what = {}", what)
     return int(rows[0]["before"]) if rows else 0
 
 
-async def close(what: str, before: int) -> None:
+async def advance_watermark(what: str, before: int) -> None:
     """Never moves backwards; call inside a transaction."""
     await database.fetch(
         "INSERT INTO usage_closed (what, before) VALUES ({}, {}) ON CONFLICT (what) DO UPDATE SET before = excluded.before"
@@ -100,4 +100,4 @@ async def close_day(workspace_id: str, day: int) -> None:
         " ON CONFLICT (workspace, day, permission, outcome) DO UPDATE SET requests = excluded.requests",
         *(workspace_id, day),
     )
-    await close(workspace_id, day + DAY)
+    await advance_watermark(workspace_id, day + DAY)

@@ -22,7 +22,7 @@ _REST_SECONDS: Final = 0.005
 
 async def any_hours(now: int) -> bool:
     """Whether hours are old enough to be folded."""
-    return await fold_store.closed_before(HOURS) < _hours_end(now)
+    return await fold_store.watermark(HOURS) < _hours_end(now)
 
 
 async def fold_hours(now: int) -> int:
@@ -30,7 +30,7 @@ async def fold_hours(now: int) -> int:
 
     Days are the sums of their hours before and after, so no range by days changes.
     """
-    since, until, after, folded = await fold_store.closed_before(HOURS), _hours_end(now), "", 0
+    since, until, after, folded = await fold_store.watermark(HOURS), _hours_end(now), "", 0
     while keys := await fold_store.keys_after(after, _KEYS_AT_ONCE):
         while found := await fold_store.unfolded(keys, since, until, _DAYS_FOUND):
             for start in range(0, len(found), _DAYS_AT_ONCE):
@@ -40,7 +40,7 @@ async def fold_hours(now: int) -> int:
             folded += len(found)
         after = keys[-1]
     async with database.transaction():
-        await fold_store.close(HOURS, until)
+        await fold_store.advance_watermark(HOURS, until)
     return folded
 
 
@@ -56,14 +56,14 @@ async def close_days(now: int) -> int:
     """
     before, closed = first_open_day(now), 0
     while workspace_id := await fold_store.open_workspace(before):
-        day = await fold_store.closed_before(workspace_id) or await fold_store.first_day(workspace_id)
+        day = await fold_store.watermark(workspace_id) or await fold_store.first_day(workspace_id)
         while day is not None and day < before:
             async with database.transaction():
                 await fold_store.close_day(workspace_id, day)
             await asyncio.sleep(_REST_SECONDS)
             day, closed = day + DAY, closed + 1
         async with database.transaction():
-            await fold_store.close(workspace_id, before)
+            await fold_store.advance_watermark(workspace_id, before)
             await fold_store.reopen(workspace_id, before)
     return closed
 

@@ -112,7 +112,7 @@ def parse_instant(text: str) -> int:
     """RFC 3339 with an offset; ValueError, in words for callers of `/v1`, for anything else."""
     try:
         return clock.parse_rfc3339(text)
-    except clock.NotMeant:
+    except clock.OutOfRange:
         return clock.FIRST  # too long ago, as anything else out of range
     except ValueError:
         raise ValueError("`at` is RFC 3339 with an offset, like 2027-01-31T12:00:00Z.") from None

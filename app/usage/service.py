@@ -45,7 +45,7 @@ async def of_workspace(
     start, end = period(since, until, granularity, access.now)
     closed, open_day = start, first_open_day(access.now)
     if granularity is Granularity.DAY and start < open_day:
-        closed = min(max(start, await fold_store.closed_before(access.workspace.id)), end, open_day)
+        closed = min(max(start, await fold_store.watermark(access.workspace.id)), end, open_day)
     found = await store.workspace_parts(access.workspace.id, start, closed, end, granularity.length)
     return summarise(found, start, end, granularity)
 
@@ -107,7 +107,7 @@ async def used_permissions(access: Access, keys: Collection[ApiKey], days: int) 
 def period(since: int | None, until: int | None, granularity: Granularity, now: int, days: int = DEFAULT_DAYS) -> tuple[int, int]:
     """The validated range, widened to whole steps; by default it ends with today. Raises ValidationFailed."""
     for name, instant in (("since", since), ("until", until)):
-        if instant is not None and not clock.is_meant(instant):
+        if instant is not None and not clock.is_in_range(instant):
             raise ValidationFailed(FieldProblem(name, "OUT_OF_RANGE", f"`{name}` lies in the years 1970 to 9000."))
     end = _ceiling(until if until is not None else now + 1, granularity.length)
     start = since if since is not None else end - days * clock.DAY

@@ -28,8 +28,9 @@ from app.peppers.pepper import Peppers
 from app.usage.counters import CALLER_LIMITER, REFUSED_LIMITER, Use
 from app.usage.log import UsageLog
 from app.usage.usage import USES
-from app.verification import rules, store
+from app.verification import store
 from app.verification.digest import digesters
+from app.verification.refusing_rule import refusing_rule
 from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, Verdict, evaluate
 
 LARGEST: Final = 64
@@ -257,7 +258,7 @@ def _use(question: PendingVerification, verdict: Verdict, key: KeyRecord, gatewa
     limiter = CALLER_LIMITER if outcome in USES else REFUSED_LIMITER
     network, user_agent = limiter.bucket(key.id, now, asked.address, asked.user_agent)
     request_id = question.request_id if key.logs_requests else None
-    rule = None if verdict.valid or request_id is None else rules.of(verdict.code, key, asked, gateway)
+    rule = None if verdict.valid or request_id is None else refusing_rule(verdict.code, key, asked, gateway)
     counted = (key.id, hour_of(now), permission, outcome, network, user_agent, requests, now, now, asked.address)
     return Use(*counted, request_id, rule)
 

@@ -107,7 +107,7 @@ async def invitation(page: NamedDependency[Page], token: FromPath[str]) -> Respo
 
 
 @post(INVITATION, status_code=200)
-async def join(page: NamedDependency[Page], gate: NamedDependency[SessionAuth], token: FromPath[str]) -> Response[str]:
+async def accept_invitation(page: NamedDependency[Page], gate: NamedDependency[SessionAuth], token: FromPath[str]) -> Response[str]:
     try:
         if page.visitor:
             return page.go(f"/w/{(await members.accept(page.actor, token)).slug}")
@@ -146,5 +146,5 @@ def _expired(page: Page, way: str) -> Response[str]:
 
 HANDLERS = (
     set_up_form, set_up, sign_in_form, sign_in, sign_out,
-    password_reset_form, request_password_reset, reset_form, reset, invitation, join,
+    password_reset_form, request_password_reset, reset_form, reset, invitation, accept_invitation,
 )  # fmt: skip

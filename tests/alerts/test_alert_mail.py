@@ -13,7 +13,7 @@ import pytest
 
 from app import clock, database
 from app.access.actor import Actor, Role
-from app.alerts import digests, mail_service
+from app.alerts import mail_service, mailing
 from app.alerts import service as alerts
 from app.alerts.alert import Kind, Resolution
 from app.alerts.alert_mail import AlertMail, Delivery
@@ -40,14 +40,14 @@ NETWORK, SPIKE = Kind.UNEXPECTED_NETWORK, Kind.FAILURE_SPIKE
 NODE = f"""
 import asyncio, os, sys
 from app import database, start
-from app.alerts import digests
+from app.alerts import mailing
 from app.settings import Settings
 async def main():
     async with start.opened(Settings.load(os.environ)):
         database.freeze({EIGHT})
         if "waits" in sys.argv:
             open(sys.argv[-1]).read()
-        written = await digests.run({EIGHT})
+        written = await mailing.run({EIGHT})
         if "dies" in sys.argv:
             os._exit(9)
         print(written)
@@ -79,7 +79,7 @@ async def choose(actor: Actor, team: Team, delivery: Delivery, *kinds: Kind, hou
 async def digest_at(instant: int) -> int:
     """Runs the job at this instant; returns how many digests it wrote."""
     database.freeze(instant)
-    return await digests.run(instant) if await digests.is_wanted(instant) else 0
+    return await mailing.run(instant) if await mailing.is_wanted(instant) else 0
 
 
 async def received(settings: Settings, name: str) -> list[EmailMessage]:
@@ -245,7 +245,7 @@ async def test_concurrent_runs_in_one_process_write_a_digest_once(team: Team, ke
     await choose(team.editor, team, Delivery.DAILY)
     await note(key, NOW)
     database.freeze(EIGHT)
-    assert sorted(await asyncio.gather(*(digests.run(EIGHT) for _ in range(5)))) == [0, 0, 0, 0, 1]
+    assert sorted(await asyncio.gather(*(mailing.run(EIGHT) for _ in range(5)))) == [0, 0, 0, 0, 1]
     assert len(await received(settings, "editor")) == 1
 
 

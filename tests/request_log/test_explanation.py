@@ -11,7 +11,7 @@ from app.clock import DAY, HOUR
 from app.keys.key import ApiKey, Reason, Revocation
 from app.request_log.explanation import Remedy, explain
 from app.request_log.request import MOST_NAMES, LoggedRequest, Rule, decoded, encoded
-from app.verification import rules
+from app.verification.refusing_rule import refusing_rule
 from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate
 from tests.request_log.conftest import NOW, a_key
 
@@ -127,7 +127,7 @@ def test_a_refusal_names_the_rule_as_it_was_then_and_the_fix(
     verdict = evaluate(asked, record, gateway, NOW)
     assert not verdict.valid
     found = explain(
-        _logged(verdict.code, asked, rules.of(verdict.code, record, asked, gateway)), _now(changed), NOW, "Europe/Berlin"
+        _logged(verdict.code, asked, refusing_rule(verdict.code, record, asked, gateway)), _now(changed), NOW, "Europe/Berlin"
     )
     assert cause in found.cause and fix in found.fix and found.remedy is remedy
 
@@ -142,7 +142,9 @@ def test_every_refusal_of_a_key_has_an_explanation_of_its_own() -> None:
 def test_a_key_that_was_rotated_leads_to_its_successor() -> None:
     key = a_key()
     gone = replace(key, revocation=Revocation(NOW - DAY, key.created_by, Reason.ROTATED, ""))
-    found = explain(_logged(Code.REVOKED, AccessRequest(), rules.of(Code.REVOKED, KEY, AccessRequest(), None)), gone, NOW, "UTC")
+    found = explain(
+        _logged(Code.REVOKED, AccessRequest(), refusing_rule(Code.REVOKED, KEY, AccessRequest(), None)), gone, NOW, "UTC"
+    )
     assert "the key that replaced it" in found.fix
 
 

@@ -176,7 +176,7 @@ async def test_the_jobs_run_under_their_leases_when_there_is_work(used: tuple[Te
     mine = [job for job in NOUN.jobs if job.name.startswith("usage.")]
     assert [await jobs.attempt(job) for job in mine] == [True, True]
     assert [await jobs.attempt(job) for job in mine] == [False, False]
-    assert await fold_store.closed_before("hours") == first_hour_kept(NOW) - DAY
+    assert await fold_store.watermark("hours") == first_hour_kept(NOW) - DAY
 
 
 async def test_hours_can_be_read_until_they_are_folded_and_are_refused_afterwards(used: tuple[Team, list[str]]) -> None:

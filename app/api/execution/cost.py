@@ -108,7 +108,7 @@ READINGS: Final = {
     "Workspace.automaticSuspension": STATEMENTS,
     "Workspace.alertMail": STATEMENTS,
     # Up to 200 alerts with their keys.
-    "AutomaticSuspension.preview": 400,
+    "AutomaticSuspension.preview": 700,
     "ApiKey.revocationImpact": 300,
     "ApiKey.unusedPermissions": 20,
     # The days of several years, of a key and of all keys of its lineage.

@@ -6,7 +6,7 @@ from app.request_log.request import Rule, encoded
 from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord
 
 
-def of(code: Code, key: KeyRecord, asked: AccessRequest, gateway: Gateway | None) -> str | None:
+def refusing_rule(code: Code, key: KeyRecord, asked: AccessRequest, gateway: Gateway | None) -> str | None:
     """JSON; None if there is nothing to say."""
     match code:
         case Code.REVOKED:

@@ -11,7 +11,7 @@ from app.keys.key import ApiKey
 from app.leaks.credentials import Credential
 
 
-async def shown(found: Credential) -> dict[str, Any]:
+async def of_credential(found: Credential) -> dict[str, Any]:
     """Its description for `--json`; never its secret."""
     if isinstance(found, GatewayToken):
         return output.of_gateway_token(found, await output.workspace_of(found.workspace_id) if found.workspace_id else None)

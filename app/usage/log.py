@@ -171,7 +171,6 @@ class UsageLog:
             if rows and not await _merge(hot, rows):
                 are_all = False
                 continue
-            self._stuck_since = _time()
             await self._count_steps(hot)
         self._completed, self._uses = number, max(0, self._uses - uses)
         self._waiting_since, self._stuck_since = _time(), None
@@ -226,7 +225,7 @@ async def _merge(hot: Hot, found: list[Row]) -> bool:
     """Counts these rows, or appends merged ones in their place. False if another process did so meanwhile."""
     uses, logged = await merged(row[1] for row in found)
     gone = [row[0] for row in found]
-    if len(uses) + len(logged) <= MOST_IN_STEP:
+    if max(len(uses), len(logged)) <= MOST_IN_STEP:
         return await hot.write(upserts(uses + logged), gone)
     ordered = itertools.chain(steps(uses, MOST_IN_STEP), batched(logged, MOST_IN_STEP))
     return await hot.write([], gone, [encoded(step) async for step in in_slices(ordered)])

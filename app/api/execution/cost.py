@@ -83,8 +83,8 @@ USUAL_LENGTHS: Final = {
 # cost more. At a higher cost a page of 100 would exceed the budget.
 RUN: Final = 220
 AT_LEAST: Final = {"ApiKey.rotation": RUN, "Workspace.rotations": RUN}
-# The same for objects found by an id of these types.
-NODES: Final = {ROTATION_ID: RUN, CALLER_ID: RUN}
+# The same for objects found by an id of these types, with the reads that find them and check access.
+NODES: Final = {ROTATION_ID: 320, CALLER_ID: 320}
 # A change waits for its workspace's lock and writes: two milliseconds, for each of the things that one mutation changes.
 CHANGE: Final = 200
 # The cost of reading these in addition to their fields: a key has up to 200 callers, and a list of a workspace is a statement

@@ -7,7 +7,7 @@ from typing import Final
 
 # A sum ends when its next term adds less than this share.
 _NEGLIGIBLE: Final = 1e-9
-# The size of a negative binomial distribution that cannot be told from a Poisson one.
+# The size of a negative binomial distribution that cannot be distinguished from a Poisson one.
 POISSON: Final = 1_000.0
 _SMALLEST: Final = 0.05
 

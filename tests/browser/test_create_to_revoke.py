@@ -30,8 +30,8 @@ def test_a_key_created_in_the_browser_works_is_counted_and_is_refused_after_its_
     ada.follow("Revoke")
     ada.page.get_by_label("No longer needed").check()
     ada.fill(prefix=secret[:12])
-    ada.press("Revoke this key for ever")
-    expect(ada.page.get_by_text("Revoked for ever")).to_be_visible()
+    ada.press("Revoke this key permanently")
+    expect(ada.page.get_by_text("Revoked permanently")).to_be_visible()
     status, body = make_pdf(pdf_api, secret)
     assert status == 401, body
 

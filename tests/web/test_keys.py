@@ -319,7 +319,7 @@ async def test_revoking_needs_a_reason_is_final_and_the_page_shows_who_and_why(e
     assert dict(editor.form(path).values)["note"] == "found in a paste"
     assert (await editor.send(path, reason="EXPOSED_IN_LOGS")).status_code == 303
     await editor.follow()
-    assert "Revoked for ever" in editor.page and "exposed in logs" in editor.page and "found in a paste" in editor.page
+    assert "Revoked permanently" in editor.page and "exposed in logs" in editor.page and "found in a paste" in editor.page
     assert f"{LIST}/{key.id}/edit" not in editor.page
     assert (await editor.open(f"{LIST}/{key.id}/edit")).status_code == 409
     assert (await editor.open(path)).status_code == 303

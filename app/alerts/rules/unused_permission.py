@@ -10,9 +10,9 @@ from collections import Counter
 from typing import Final
 
 from app.alerts.alert import Kind
-from app.alerts.baseline import DENIED
+from app.alerts.baseline import DENIED, Hour
 from app.alerts.rules.rule import ON_USE, Rule
-from app.alerts.situation import Finding, Situation, named
+from app.alerts.situation import Finding, Refusal, Situation, named
 from app.clock import DAY
 from app.usage.usage import SUCCESSES
 
@@ -40,11 +40,7 @@ def evaluate(situation: Situation) -> Finding | None:
         return None
     names = {refusal.permission for refusal in refused} | {hour.permission for hour in first_used}
     visits = [visit for visit in situation.visits if visit.permission in names]
-    parts = Counter[str]()
-    for refusal in refused:
-        parts[f"{refusal.slot} {refusal.permission}"] += refusal.requests
-    for hour in first_used:
-        parts[f"{hour.at} {hour.permission}"] += hour.requests
+    parts = _parts(refused, first_used)
     first = [*(visit.first_at for visit in visits), *(refusal.first_at for refusal in refused)]
     last = [*(visit.last_at for visit in visits), *(refusal.last_at for refusal in refused)]
     return Finding(
@@ -64,6 +60,16 @@ def evaluate(situation: Situation) -> Finding | None:
         },
         baseline={"permissions": [*baseline.permissions], "requests": baseline.requests},
     )
+
+
+def _parts(refused: list[Refusal], first_used: list[Hour]) -> Counter[str]:
+    """The requests by the time and the permission under which they are counted."""
+    parts = Counter[str]()
+    for refusal in refused:
+        parts[f"{refusal.slot} {refusal.permission}"] += refusal.requests
+    for hour in first_used:
+        parts[f"{hour.at} {hour.permission}"] += hour.requests
+    return parts
 
 
 RULE: Final = Rule(

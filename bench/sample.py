@@ -160,4 +160,9 @@ async def _revoke(texts: list[str]) -> None:
     async with database.transaction():
         for text in texts:
             digest = peppers.current().current.digest(text)
-            await database.fetch("UPDATE api_key SET revoked_at = {} WHERE digest = {}", await database.now(), digest)
+            await database.fetch(
+                "UPDATE api_key SET revoked_at = {}, revoked_by_kind = 'OPERATOR', revoked_by_id = '', revoked_by_name = 'Operator'"
+                " WHERE digest = {}",
+                await database.now(),
+                digest,
+            )

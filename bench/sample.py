@@ -161,8 +161,8 @@ async def _revoke(texts: list[str]) -> None:
         for text in texts:
             digest = peppers.current().current.digest(text)
             await database.fetch(
-                "UPDATE api_key SET revoked_at = {}, revoked_by_kind = 'OPERATOR', revoked_by_id = '', revoked_by_name = 'Operator'"
-                " WHERE digest = {}",
+                "UPDATE api_key SET revoked_at = {}, revoked_by_kind = 'OPERATOR', revoked_by_id = '',"
+                " revoked_by_name = 'Operator', revocation_reason = 'NO_LONGER_NEEDED', revocation_note = '' WHERE digest = {}",
                 await database.now(),
                 digest,
             )

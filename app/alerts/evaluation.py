@@ -25,6 +25,8 @@ from app.usage.caller import FOLDED, network_of
 
 EVERY: Final = 30 * SECOND
 AT_ONCE: Final = 200
+# So many times AT_ONCE are evaluated on what the log held at one moment.
+_ROUNDS: Final = 5
 # A network is familiar once another key of the workspace has used it for so long.
 _FAMILIAR_AFTER: Final = 24 * HOUR
 _MOST_BASELINES: Final = 100
@@ -36,10 +38,14 @@ Rows = dict[str, list[Sequence[Any]]]
 async def run(now: int) -> int:
     """Evaluates every key that waits; returns how many alerts were raised."""
     raised = 0
-    while key_ids := await recent_store.take(await database.now(), EVERY, AT_ONCE):
-        raised += await evaluate(key_ids)
-        await recent_store.done(key_ids)
-    return raised
+    while True:
+        with database.settled_once():
+            for _ in range(_ROUNDS):
+                key_ids = await recent_store.take(await database.now(), EVERY, AT_ONCE)
+                if not key_ids:
+                    return raised
+                raised += await evaluate(key_ids)
+                await recent_store.done(key_ids)
 
 
 async def is_wanted(now: int) -> bool:

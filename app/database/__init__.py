@@ -6,11 +6,13 @@ Piccolo's tables belong to one database at a time, so a process has one; a secon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -51,6 +53,17 @@ class Database:
 
     engine: Engine
     log: Log | None = None
+
+
+@dataclass(slots=True)
+class _Settlement:
+    """Shared by the reads of a `settled_once` block."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_done: bool = False
+
+
+_settlement: ContextVar[_Settlement | None] = ContextVar("settlement", default=None)
 
 
 class Statement(QueryString):
@@ -114,11 +127,35 @@ def in_transaction() -> bool:
     return engine().transaction_exists()
 
 
+@contextlib.contextmanager
+def settled_once() -> Iterator[None]:
+    """The log is settled at most once for all reads in this block, which therefore see everything answered before it began.
+
+    A page reads the counters in several statements, and evaluating keys in hundreds: each would move the few requests that were
+    answered meanwhile, which costs a busy node half its speed.
+    """
+    token = _settlement.set(_Settlement())
+    try:
+        yield
+    finally:
+        _settlement.reset(token)
+
+
 async def settle() -> None:
     """Moves what the log contains into its tables; not inside a transaction. Raises Unavailable if that takes too long."""
-    log = runtime.current(Database).log
+    log, shared = runtime.current(Database).log, _settlement.get()
     if log is None or in_transaction():
         return
+    if shared is None:
+        await _settle(log)
+        return
+    async with shared.turn:
+        if not shared.is_done:
+            await _settle(log)
+            shared.is_done = True
+
+
+async def _settle(log: Log) -> None:
     left = time_left()
     try:
         async with asyncio.timeout(SETTLE_SECONDS if left is None else min(left, SETTLE_SECONDS)):

@@ -18,13 +18,13 @@ from typing import Final
 
 from app import database, runtime
 from app.database import Engine, hot_path
-from app.database.hot_path import GivenUp, Hot, Row
+from app.database.hot_path import GivenUp, Hot
 from app.errors import Unavailable
 from app.keys import store as key_store
 from app.pace import in_slices
 from app.usage import store
 from app.usage.counters import CounterBatch, Use
-from app.usage.merging import Merger, batched, decoded, encoded, merged, steps, upserts
+from app.usage.merging import Merger, batched, decoded, encoded, upserts
 
 FOLD_SECONDS: Final = 0.5
 # Few uses are counted at once, so that readers find the log empty. Many wait for more uses of the same keys, which costs half as
@@ -43,8 +43,6 @@ MOST_IN_STEP: Final = 50
 # A row of a report is as large as forty of a batch.
 _ROWS_AT_ONCE: Final = 30
 _STEPS_AT_ONCE: Final = 50
-# MANY_USES
-_MOST_CHARACTERS: Final = 3_000_000
 # Of a change that keeps others from appending; they give up waiting after 300 ms.
 _LOCK_MILLISECONDS: Final = 200
 _IDLE_MILLISECONDS: Final = 1_000
@@ -167,8 +165,8 @@ class UsageLog:
         if self._stuck_since is None:
             self._stuck_since = _time()
         while not are_all:
-            rows, are_all = await _oldest(hot)
-            if rows and not await _merge(hot, rows):
+            merger, rows, are_all = await _oldest(hot)
+            if rows and not await _write(hot, merger, rows):
                 are_all = False
                 continue
             await self._count_steps(hot)
@@ -215,32 +213,32 @@ async def _count_here() -> None:
     merger, counts = Merger(), CounterBatch()
     for row in await database.fetch("SELECT uses FROM usage_log ORDER BY id"):
         merger.add(decoded(row["uses"]))
-    for use in merger.uses() + merger.logged():
+    for use in (*merger.take_uses(), *merger.logged()):
         counts.add(use)
     await store.add(counts)
     await database.fetch("DELETE FROM usage_log")
 
 
-async def _merge(hot: Hot, found: list[Row]) -> bool:
-    """Counts these rows, or appends merged ones in their place. False if another process did so meanwhile."""
-    uses, logged = await merged(row[1] for row in found)
-    gone = [row[0] for row in found]
-    if max(len(uses), len(logged)) <= MOST_IN_STEP:
-        return await hot.write(upserts(uses + logged), gone)
-    ordered = itertools.chain(steps(uses, MOST_IN_STEP), batched(logged, MOST_IN_STEP))
-    return await hot.write([], gone, [encoded(step) async for step in in_slices(ordered)])
-
-
-async def _oldest(hot: Hot) -> tuple[list[Row], bool]:
-    """The oldest appended rows, up to about _MOST_CHARACTERS, and whether they are all."""
-    found, size = list[Row](), 0
-    while size < _MOST_CHARACTERS:
-        rows = await hot.logged(merged=False, most=_ROWS_AT_ONCE, after=found[-1][0] if found else 0)
-        found += rows
+async def _oldest(hot: Hot) -> tuple[Merger, list[int], bool]:
+    """The oldest appended rows, merged, until they have MANY_USES; their ids, and whether they are all."""
+    merger, ids = Merger(), list[int]()
+    while merger.added < MANY_USES:
+        rows = await hot.logged(merged=False, most=_ROWS_AT_ONCE, after=ids[-1] if ids else 0)
+        async for row_id, uses in in_slices(rows):
+            merger.add(decoded(uses))
+            ids.append(row_id)
         if len(rows) < _ROWS_AT_ONCE:
-            return found, True
-        size += sum(len(row[1]) for row in rows)
-    return found, False
+            return merger, ids, True
+    return merger, ids, False
+
+
+async def _write(hot: Hot, merger: Merger, gone: list[int]) -> bool:
+    """Counts these rows, or appends merged ones in their place. False if another process did so meanwhile."""
+    logged = merger.logged()
+    if max(merger.size, len(logged)) <= MOST_IN_STEP:
+        return await hot.write(upserts([*merger.take_uses(), *logged]), gone)
+    steps = itertools.chain(batched(merger.take_uses(), MOST_IN_STEP), batched(logged, MOST_IN_STEP))
+    return await hot.write([], gone, [encoded(step) async for step in in_slices(steps)])
 
 
 async def _forever(log: UsageLog) -> None:

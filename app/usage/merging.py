@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.database.statements import Upsert
-from app.pace import in_slices
 from app.request_log.request import ACCEPTED, MOST_ACCEPTED, MOST_REFUSED
 from app.usage.counters import COUNTED, CounterBatch, Use
 
@@ -40,17 +39,23 @@ class Merger:
     """Merges uses into one for each key, hour, permission, outcome and caller, and chooses which single requests are logged."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], list[Any]] = {}
+        # How many uses were added, and into how many they are merged.
+        self.added = self.size = 0
+        # By neighboring keys.
+        self._found: dict[str, dict[tuple[object, ...], list[Any]]] = collections.defaultdict(dict)
         self._accepted: Latest = collections.defaultdict(lambda: collections.deque(maxlen=MOST_ACCEPTED))
         self._refused: Latest = collections.defaultdict(lambda: collections.deque(maxlen=MOST_REFUSED))
 
     def add(self, uses: list[Use]) -> None:
+        self.added += len(uses)
         for use in uses:
             if use.request_id is not None:
                 (self._accepted if use.outcome == ACCEPTED else self._refused)[use.key_id].append(use)
-            known = self._found.get(use[:_SLOT])
+            neighbors, slot = self._found[use.key_id[:_NEIGHBORS]], use[:_SLOT]
+            known = neighbors.get(slot)
             if known is None:
-                self._found[use[:_SLOT]] = list(use[_SLOT:_COUNTED])
+                neighbors[slot] = list(use[_SLOT:_COUNTED])
+                self.size += 1
             else:
                 known[0] += use.requests
                 if known[2] is None:
@@ -60,21 +65,17 @@ class Merger:
                     if use.last_at >= known[2]:
                         known[2:] = use.last_at, use.address
 
-    def uses(self) -> list[Use]:
-        return [Use._make((*slot, *values, None, None)) for slot, values in self._found.items()]
+    def take_uses(self) -> Iterator[Use]:
+        """Takes out the merged uses, those of neighboring keys one after another: a few of them then change few pages of the
+        database. Neither sorted nor freed as a whole, which would hold the event loop."""
+        for beginning in sorted(self._found):
+            for slot, values in self._found.pop(beginning).items():
+                yield Use._make((*slot, *values, None, None))
 
     def logged(self) -> list[Use]:
-        """The requests to be logged, which are counted by `uses`; those of neighboring keys together."""
+        """The requests to be logged, which are counted by `take_uses`; those of neighboring keys together."""
         chosen = [*_in_turn(self._accepted, MOST_ACCEPTED_AT_ONCE), *_in_turn(self._refused, MOST_REFUSED_AT_ONCE)]
         return sorted([use._replace(requests=COUNTED) for use in chosen], key=lambda use: use.key_id)
-
-
-async def merged(rows: Iterable[str]) -> tuple[list[Use], list[Use]]:
-    """What these rows of the log come to: merged uses, and requests to be logged."""
-    merger = Merger()
-    async for uses in in_slices(rows):
-        merger.add(decoded(uses))
-    return merger.uses(), merger.logged()
 
 
 def _in_turn(latest: Latest, most: int) -> list[Use]:
@@ -84,15 +85,6 @@ def _in_turn(latest: Latest, most: int) -> list[Use]:
         chosen += [queue.pop() for queue in queues[: most - len(chosen)]]
         queues = [queue for queue in queues if queue]
     return chosen
-
-
-def steps(uses: list[Use], most: int) -> Iterator[list[Use]]:
-    """The uses in groups of at most `most`, those of neighboring keys together: a step then changes few pages of the database. Not
-    sorted as a whole, which would hold the event loop."""
-    neighbors: dict[str, list[Use]] = collections.defaultdict(list)
-    for use in uses:
-        neighbors[use.key_id[:_NEIGHBORS]].append(use)
-    return batched(itertools.chain.from_iterable(neighbors[beginning] for beginning in sorted(neighbors)), most)
 
 
 def batched(uses: Iterable[Use], most: int) -> Iterator[list[Use]]:

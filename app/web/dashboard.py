@@ -7,6 +7,7 @@ exception handlers cannot wait for the database. And a form that signs its sende
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
@@ -145,7 +146,8 @@ class Dashboard:
             return
         scope.setdefault("state", {})["page"] = page
         sending = self._signing_in(send, new_token)
-        await self._litestar(scope, after_body(receive), sending)  # type: ignore[arg-type]  # the same
+        with database.settled_once() if scope["method"] == "GET" else contextlib.nullcontext():
+            await self._litestar(scope, after_body(receive), sending)  # type: ignore[arg-type]  # the same
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Page, Exception | None, str | None]:
         """The page of a request, the error that refuses it, if any, and the token of a new session, if one began."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from app import database
@@ -217,6 +219,22 @@ async def test_use_while_a_key_is_evaluated_is_evaluated_again(team: Team, worke
     await recent_store.done(taken)
     database.freeze(NOW + 2 * MINUTE)
     assert await evaluated() == 1
+
+
+async def test_evaluating_many_keys_does_not_fold_for_each_of_its_reads(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [(await make_key(team, name=f"Key {number}")).key for number in range(4)]
+    await used(use(key.id, NOW) for key in made)
+    monkeypatch.setattr(evaluation, "AT_ONCE", 1)
+    evaluate = evaluation.evaluate
+
+    async def while_keys_are_used(key_ids: Sequence[str]) -> int:
+        await used([use(made[0].id, NOW)])
+        return await evaluate(key_ids)
+
+    monkeypatch.setattr(evaluation, "evaluate", while_keys_are_used)
+    assert await evaluated() == 0
+    (left,) = await database.fetch("SELECT count(*) AS rows FROM usage_log")
+    assert left["rows"] == 4
 
 
 async def test_many_other_keys_do_not_hide_one(team: Team, worker: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:

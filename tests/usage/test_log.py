@@ -386,6 +386,33 @@ async def test_while_the_disk_is_slow_commits_wait_for_it_in_a_thread(db: None, 
     assert hot._usual_seconds < 0.1
 
 
+async def test_reads_of_a_block_share_one_fold_and_see_what_was_answered_before_it(team: Team) -> None:
+    key = (await make_key(team)).key
+    await log.current().append([use(key.id)])
+    with database.settled_once():
+        first, *_ = await asyncio.gather(stored(), stored(), stored())
+        await log.current().append([use(key.id)])
+        assert await stored() == first and len(await rows()) == 1
+    assert [row[-1] for row in first["hours"]] == [1]
+    assert [row[-1] for row in (await stored())["hours"]] == [2] and await rows() == []
+
+
+async def test_a_block_whose_fold_failed_folds_at_its_next_read(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, usage_log = (await make_key(team)).key, log.current()
+    await usage_log.append([use(key.id)])
+    settle = usage_log.settle
+
+    async def failing() -> None:
+        monkeypatch.setattr(usage_log, "settle", settle)
+        raise Unavailable
+
+    monkeypatch.setattr(usage_log, "settle", failing)
+    with database.settled_once():
+        with pytest.raises(Unavailable):
+            await stored()
+        assert [row[-1] for row in (await stored())["hours"]] == [1]
+
+
 async def test_a_backup_includes_what_is_not_counted_yet(settings: Settings, team: Team, tmp_path: Any) -> None:
     key = (await make_key(team)).key
     await log.current().append([use(key.id)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -166,8 +165,9 @@ class Endpoint:
         self, document: Document, operation: OperationDefinitionNode, body: Body, context: Context, cost: int
     ) -> ExecutionResult:
         # A mutation has no time limit: its response may contain a secret, which must not be lost for a slow read beside it.
-        limit = database.within(READ_SECONDS) if operation.operation is OperationType.QUERY else contextlib.nullcontext()
-        with limit:
+        if operation.operation is not OperationType.QUERY:
+            return await self._result(document, operation, body, context, executor(cost))
+        with database.within(READ_SECONDS), database.settled_once():
             return await self._result(document, operation, body, context, executor(cost))
 
     async def _result(

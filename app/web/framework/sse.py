@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 from litestar import Response
 from litestar.response import Stream
 
+from app import database
 from app.errors import KeydeskError, TooManyAttempts, Unavailable
 from app.pace import Share
 from app.sessions import service as sessions
@@ -66,10 +67,11 @@ class _Topic(Generic[Snapshot]):
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self) -> None:
-        version = await self.subject.version(self.snapshot)
-        if version != self.version:
-            self.show(await self.subject.load(self.snapshot))
-            self.version = version
+        with database.settled_once():
+            version = await self.subject.version(self.snapshot)
+            if version != self.version:
+                self.show(await self.subject.load(self.snapshot))
+                self.version = version
 
     def show(self, snapshot: Snapshot) -> None:
         differs, self.snapshot = self.subject.shown_part(snapshot) != self.subject.shown_part(self.snapshot), snapshot

@@ -30,6 +30,11 @@ def plain_name(text: str) -> str:
     return text
 
 
+def plain_text(text: str) -> str:
+    """A text of several lines as it is stored: each line like a name, without blank lines at its ends."""
+    return "\n".join(plain_name(line) for line in text.replace("\r\n", "\n").replace("\t", " ").split("\n")).strip("\n")
+
+
 def _is_visible(text: str) -> bool:
     return any(unicodedata.category(character)[0] not in "CZM" and character not in _BLANK for character in text)
 

@@ -15,6 +15,7 @@ from app.api.framework.decorators import mutation, object_type
 from app.api.framework.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.framework.scalars import Instant, Network, instant, unset_to_none
 from app.api.key_types import ApiKey
+from app.api.labels import Label, LabelInput
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.keys import service
 from app.keys.key import LISTS, SETTINGS, KeySettings, Reason
@@ -32,6 +33,12 @@ class CreateApiKeyInput:
     )
     allowed_ips: list[Network] | None = strawberry.field(
         default=strawberry.UNSET, description="IPv4 and IPv6 addresses and networks; left out or empty: any."
+    )
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET, description="For people, in one or several lines; at most 500 characters."
+    )
+    labels: list[LabelInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="At most 20, each name once; a successor by rotation gets them too."
     )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -58,6 +65,8 @@ class ApiKeyPreview:
     environment: Environment
     permissions: list[Permission]
     allowed_ips: list[Network]
+    description: str | None = strawberry.field(description="Null: none.")
+    labels: list[Label]
     expires_at: Instant | None = strawberry.field(description="Null: never.")
 
     @classmethod
@@ -67,6 +76,8 @@ class ApiKeyPreview:
             environment=Environment.of(catalogue.current().environment(settings.environment)),
             permissions=[Permission.named(name) for name in settings.permissions],
             allowed_ips=[Network(text) for text in settings.allowed_ips],
+            description=settings.description,
+            labels=[Label.of(word) for word in settings.labels],
             expires_at=instant(settings.expires_at),
         )
 
@@ -86,6 +97,10 @@ class UpdateApiKeyInput:
     )
     allowed_ips: list[Network] | None = strawberry.field(
         default=strawberry.UNSET, description="All of them: this replaces the list. Null or empty: any address."
+    )
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="Null or empty: none.")
+    labels: list[LabelInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="All of them: this replaces the list. Null or empty: none."
     )
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
@@ -225,7 +240,11 @@ def _settings(input: CreateApiKeyInput | UpdateApiKeyInput) -> dict[str, Any]:
     """The settings that an input contains, without those that were left out."""
     values = {name: getattr(input, name, strawberry.UNSET) for name in SETTINGS}
     there = {name: value for name, value in values.items() if value is not strawberry.UNSET}
-    return {name: tuple(value or ()) if name in LISTS else value for name, value in there.items()}
+    return {name: tuple(map(_word, value or ())) if name in LISTS else value for name, value in there.items()}
+
+
+def _word(entry: str | LabelInput) -> str:
+    return entry if isinstance(entry, str) else entry.word
 
 
 async def _result(info: Info, answer: service.Revoked) -> RevokeApiKeyPayload | NotFound | NotAllowed:

@@ -11,6 +11,7 @@ from app.api.framework.connection import Connection, page
 from app.api.framework.cursors import ConnectionArgs
 from app.api.framework.scalars import Instant, unset_to_none
 from app.api.key_types import ApiKey
+from app.api.labels import LabelFilter
 from app.keys import key as noun
 from app.keys import service
 from app.keys.filters import InstantRange, KeyFilter, Order, position_of
@@ -75,6 +76,10 @@ class ApiKeyFilter:
         default=strawberry.UNSET, description="True: only keys that were never used. False: only those that were."
     )
 
+    labels: list[LabelFilter] | None = strawberry.field(
+        default=strawberry.UNSET, description="Labels that the key has, all of these; null or empty: any or none."
+    )
+
     def to_domain(self) -> KeyFilter:
         return KeyFilter(
             search=unset_to_none(self.search) or "",
@@ -89,6 +94,7 @@ class ApiKeyFilter:
             created_at=DateTimeRange.to_domain(unset_to_none(self.created_at)),
             last_used_at=DateTimeRange.to_domain(unset_to_none(self.last_used_at)),
             expires_at=DateTimeRange.to_domain(unset_to_none(self.expires_at)),
+            labels=tuple(label.wanted for label in unset_to_none(self.labels) or ()),
         )
 
 

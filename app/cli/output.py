@@ -9,6 +9,7 @@ from app.access.policy import Action
 from app.cli.runner import OPERATOR
 from app.gateway_tokens.gateway_token import GatewayToken
 from app.keys.key import ApiKey
+from app.keys.labels import shown
 from app.management_keys.management_key import ManagementKey
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import Workspace
@@ -32,6 +33,8 @@ def of_key(key: ApiKey, workspace: Workspace, now: int) -> dict[str, Any]:
         "name": key.name,
         "prefix": key.prefix,
         "environment": key.environment,
+        "description": key.description,
+        "labels": [*map(shown, key.labels)],
         "permissions": [*key.permissions],
         "status": str(key.status(now)),
         "createdAt": instant(key.created_at),
@@ -85,5 +88,5 @@ def rows(data: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def plain(value: Any) -> str:
-    """A list with commas; an empty value as a dash."""
-    return "-" if value in (None, []) else ", ".join(value) if isinstance(value, list) else str(value)
+    """In one line: a list with commas, an empty value as a dash."""
+    return "-" if value in (None, []) else ", ".join(value) if isinstance(value, list) else str(value).replace("\n", " ")

@@ -51,6 +51,8 @@ class DemoKey:
     traffic: Traffic | None = None
     expires: float | None = None
     allowed_ips: tuple[str, ...] = ()
+    description: str | None = None
+    labels: tuple[str, ...] = ()
     handover: Handover | None = None
     ended: float | None = None
     revoked: Reason | None = None
@@ -65,7 +67,7 @@ class DemoKey:
         if longest := environment.max_lifetime_days:
             expires = expires or (now + longest * DAY // 2 if environment.must_expire else None)
             born = max(born, (expires or 0) - longest * DAY + HOUR)
-        return born, KeySettings(self.name, environment.name, permissions, expires, self.allowed_ips)
+        return born, KeySettings(self.name, environment.name, permissions, expires, self.allowed_ips, self.description, self.labels)
 
 
 _WRITES: Final = (("pdf.generate", 6), ("pdf.read", 3))
@@ -78,6 +80,8 @@ SCENARIO: Final = (
         ("pdf.generate", "pdf.read", "pdf.delete"),
         born=118.31,
         allowed_ips=("203.0.113.0/28",),
+        description="Monthly invoices, until the new invoice service has taken over.\nAsk billing before you change it.",
+        labels=("team=billing", "pci="),
         traffic=Traffic(42, 0.1, 0.012, _WRITES, (("203.0.113.9", "invoice-worker"), ("203.0.113.9", "Java-http-client"))),
     ),
     DemoKey(
@@ -95,6 +99,8 @@ SCENARIO: Final = (
         "production",
         ("pdf.generate", "pdf.read"),
         born=80.27,
+        description="Order confirmations and delivery notes of the shop.",
+        labels=("team=shop", "pci="),
         handover=Handover(2.13, left=Traffic(4, 0.9, 0.0, _READS, (("192.0.2.14", "nightly-cron"),), weekends=1.0)),
         traffic=Traffic(
             310, 0.18, 0.008, _WRITES, (("203.0.113.21", "shop-checkout"), ("198.51.100.77", "order-mailer")), weekends=0.7
@@ -105,6 +111,7 @@ SCENARIO: Final = (
         "production",
         ("pdf.read", "template.read"),
         born=61.55,
+        labels=("partner=northwind",),
         ended=2.41,
         traffic=Traffic(28, 0.05, 0.05, (("pdf.read", 4), ("template.read", 1)), (("192.0.2.77", "node"),)),
     ),
@@ -136,6 +143,7 @@ SCENARIO: Final = (
         "development",
         ("pdf.read",),
         born=27.35,
+        labels=("managed-by=terraform", "team=platform"),
         traffic=Traffic(60, 0.08, 0.03, _READS, (("198.51.100.40", "python-requests"),), weekends=0.1),
     ),
     DemoKey(

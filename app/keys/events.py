@@ -10,7 +10,7 @@ CREATED: Final = Event("key.created", "Created the API key {name}", published="A
 UPDATED: Final = Event(
     "key.updated",
     "Changed the {changed} of an API key",
-    published="The name, permissions, expiry or allowed addresses of an API key were changed.",
+    published="A setting of an API key was changed: its name, description, labels, permissions, expiry or allowed addresses.",
 )
 SUSPENDED: Final = Event(
     "key.suspended",

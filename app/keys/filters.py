@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from app.catalogue import Catalogue
 from app.keys.key import ApiKey, RotationDue, Status
@@ -14,6 +14,8 @@ from app.paging import Position
 LAST_INSTANT: Final = 2**63 - 1
 # Twice the longest name; databases refuse to compare texts beyond some length.
 LONGEST_SEARCH: Final = 200
+# The name of a label, and its value; None: any value.
+WantedLabel: TypeAlias = tuple[str, str | None]
 
 
 class Order(StrEnum):
@@ -35,7 +37,8 @@ class InstantRange:
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
     """`search` matches part of a name or the start of a prefix, `name` a whole name; `created_by` is the id of a user or a
-    management key; a key must be in one of the `environments`. The other fields name what a key must have."""
+    management key; a key must be in one of the `environments` and have all of the `labels`. The other fields name what a key
+    must have."""
 
     search: str = ""
     statuses: tuple[Status, ...] = ()
@@ -49,6 +52,7 @@ class KeyFilter:
     created_at: InstantRange = InstantRange()
     last_used_at: InstantRange = InstantRange()
     expires_at: InstantRange = InstantRange()
+    labels: tuple[WantedLabel, ...] = ()
 
 
 def position_of(key: ApiKey, order: Order, known: Catalogue, now: int = 0) -> Position:

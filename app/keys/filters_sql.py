@@ -62,6 +62,10 @@ def where(workspace_id: str, filter: KeyFilter, known: Catalogue, now: int) -> S
     if filter.permission is not None:
         parts.append("(' ' || k.permissions || ' ') LIKE {} ESCAPE '!'")
         arguments.append(f"% {literal(filter.permission)} %")
+    for name, value in filter.labels:
+        # Not LIKE, which ignores case on SQLite.
+        parts.append("replace(' ' || k.labels || ' ', {}, '') <> ' ' || k.labels || ' '")
+        arguments.append(f" {name}=" if value is None else f" {name}={value} ")
     if filter.rotation:
         spans = [_due(due, known, now) for due in filter.rotation]
         parts.append("(" + " OR ".join(text for text, _ in spans) + ")")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final, get_origin, get_type_hints
 
 from app.access.actor import ActorRef
 from app.clock import DAY, rfc3339
-from app.names import plain_name
+from app.keys import labels
+from app.names import plain_name, plain_text
 from app.versions import version_of
 
 API_KEY_ID: Final = "key"
@@ -63,7 +64,7 @@ class KeySettings:
     """What a person chooses for a key: as input, and as it is stored once `validation` has normalized it.
 
     Rows, edits, copies, audit details, fingerprints and versions contain every field. An instant, in microseconds, has a name
-    that ends with `_at`. `allowed_ips` are networks; empty: any address.
+    that ends with `_at`. `allowed_ips` are networks; empty: any address. `labels` are words, `team=payments`.
     """
 
     name: str
@@ -71,6 +72,8 @@ class KeySettings:
     permissions: tuple[str, ...]
     expires_at: int | None = None
     allowed_ips: tuple[str, ...] = ()
+    description: str | None = None
+    labels: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """The settings by name."""
@@ -88,7 +91,8 @@ class KeySettings:
     def fingerprint(self) -> list[Any]:
         """What must be equal for two requests to count as the same, as JSON data."""
         first = [plain_name(self.name), self.environment, sorted(set(self.permissions)), self.expires_at, self.allowed_ips]
-        return [*first, *self.added()]
+        described = plain_text(self.description or "") or None
+        return [*first, *replace(self, description=described, labels=labels.canonical(self.labels)).added()]
 
     def added(self) -> list[tuple[str, Any]]:
         """The settings that the first release did not have, where they are set: fingerprints and versions from before one of them

@@ -13,7 +13,7 @@ from app.access.actor import Actor
 from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.errors import FieldProblem, NotFound, ValidationFailed
-from app.keys import leak_digest, store
+from app.keys import labels, leak_digest, store
 from app.keys.filters import LONGEST_SEARCH, KeyFilter, Order
 from app.keys.key import API_KEY_ID, ApiKey
 from app.keys.secret import mask_secrets
@@ -120,5 +120,8 @@ def found(key: ApiKey | None) -> ApiKey:
 def _safe(filter: KeyFilter) -> KeyFilter:
     if len(filter.search) > LONGEST_SEARCH:
         raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
+    for index, (label, value) in enumerate(filter.labels):
+        if not labels.is_label(label, value or ""):
+            raise ValidationFailed(FieldProblem("labels", "INVALID", f"No key can have this label. {labels.RULE}.", index))
     name = None if filter.name is None else plain_name(filter.name)
     return replace(filter, search=mask_secrets(plain_name(filter.search)).rstrip("…"), name=name)

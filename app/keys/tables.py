@@ -20,6 +20,8 @@ class ApiKeyRow(Table, tablename="api_key"):
     environment = Varchar(length=60)
     permissions = Text()
     allowed_ips = Text()
+    description = Text(null=True, default=None)
+    labels = Text(default="")
     created_at = BigInt()
     created_by_kind = Varchar(length=20)
     created_by_id = Varchar(length=24)

@@ -10,11 +10,12 @@ from app import names
 from app.catalogue import Catalogue, Environment
 from app.clock import DAY, YEAR
 from app.errors import FieldProblem, ValidationFailed
-from app.keys import networks
+from app.keys import labels, networks
 from app.keys.key import ApiKey, KeySettings
 from app.keys.secret import mask_secrets
 
 LONGEST_NOTE: Final = 1_000
+LONGEST_DESCRIPTION: Final = 500
 LONGEST_YEARS: Final = 100
 
 
@@ -35,6 +36,8 @@ def checked(asked: KeySettings, catalogue: Catalogue, now: int, *, of: ApiKey | 
         permissions=_permissions(asked.permissions, catalogue, frozenset(of.permissions if of else ()), faults),
         expires_at=_expiry(asked.expires_at, environment, of, now, faults),
         allowed_ips=networks.checked(asked.allowed_ips, faults),
+        description=_description(asked.description or "", faults),
+        labels=labels.checked(asked.labels, faults),
     )
     if faults:
         raise ValidationFailed(*faults)
@@ -57,6 +60,19 @@ def _name(text: str, faults: list[FieldProblem]) -> str:
     if fault := name_fault(text):
         faults.append(fault)
     return names.plain_name(text) if not fault else ""
+
+
+def _description(text: str, faults: list[FieldProblem]) -> str | None:
+    """None for a blank one. A key pasted here would be shown to everyone who may read keys."""
+    plain = names.plain_text(text)
+    if len(plain) > LONGEST_DESCRIPTION:
+        faults.append(FieldProblem("description", "TOO_LONG", f"At most {LONGEST_DESCRIPTION} characters, please."))
+    elif not all(names.is_one_line(line) for line in plain.split("\n")):
+        message = "A description has no control characters, or marks that turn the direction of text."
+        faults.append(FieldProblem("description", "INVALID", message))
+    elif mask_secrets(plain) != plain:
+        faults.append(FieldProblem("description", "INVALID", "It contains a key, which everyone here could read. Remove it."))
+    return plain or None
 
 
 def _permissions(names: tuple[str, ...], catalogue: Catalogue, held: frozenset[str], faults: list[FieldProblem]) -> tuple[str, ...]:

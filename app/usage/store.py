@@ -57,12 +57,12 @@ async def rows(key_ids: list[str], since: int, until: int, granularity: Granular
     )
 
 
-async def key_names(workspace_id: str, after: str, most: int) -> dict[str, str]:
-    """The ids and names of a workspace's keys whose ids come after this one."""
+async def names_and_labels(workspace_id: str, after: str, most: int) -> dict[str, tuple[str, str]]:
+    """The names and labels of a workspace's keys whose ids come after this one, by id; labels as words in one text."""
     found = await database.fetch(
-        "SELECT id, name FROM api_key WHERE workspace = {} AND id > {} ORDER BY id LIMIT {}", workspace_id, after, most
+        "SELECT id, name, labels FROM api_key WHERE workspace = {} AND id > {} ORDER BY id LIMIT {}", workspace_id, after, most
     )
-    return {row["id"]: row["name"] for row in found}
+    return {row["id"]: (row["name"], row["labels"]) for row in found}
 
 
 async def permissions_used(key_ids: list[str], since: int, until: int) -> list[tuple[str, str]]:

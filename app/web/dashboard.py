@@ -27,6 +27,7 @@ from app.alerts import service as alert_service
 from app.asgi import Receive, Scope, Send, at_start, header
 from app.authentication import service as authentication
 from app.errors import KeydeskError
+from app.keys import labels
 from app.pace import Pace
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
@@ -226,7 +227,7 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found.globals.update(static_url=static_url, chart=chart)
     for name in ("number", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
-    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict)
+    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict, label=labels.shown)
     return found
 
 

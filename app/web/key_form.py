@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
-from app.keys.filters import LONGEST_SEARCH, KeyFilter
+from app.keys import labels
+from app.keys.filters import LONGEST_SEARCH, KeyFilter, WantedLabel
 from app.keys.key import KeySettings, RotationDue, Status
 from app.keys.secret import mask_secrets
 from app.web.framework.form import Form
 
-FIELDS: Final = ("preset", "name", "environment", "permissions", "expiresAt", "allowedIps")
-FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "sort")
+FIELDS: Final = ("preset", "name", "description", "environment", "permissions", "expiresAt", "allowedIps", "labels")
+FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "label", "sort")
 
 
 def settings_from(form: Form, zone: str) -> KeySettings:
@@ -26,6 +27,8 @@ def settings_from(form: Form, zone: str) -> KeySettings:
         permissions=form.texts("permissions"),
         expires_at=parse_local_time(form.text("expiresAt"), zone),
         allowed_ips=parse_networks(form.text("allowedIps")),
+        description=form.text("description"),
+        labels=parse_labels(form.text("labels")),
     )
 
 
@@ -51,6 +54,11 @@ def parse_networks(text: str) -> tuple[str, ...]:
     return tuple(part for part in text.replace(",", " ").split() if part)
 
 
+def parse_labels(text: str) -> tuple[str, ...]:
+    """Labels, separated by lines or commas; a blank inside of one is a mistake and not a separator."""
+    return tuple(part.strip() for part in text.replace(",", "\n").split("\n") if part.strip())
+
+
 def filter_from(query: Mapping[str, str]) -> KeyFilter:
     """The list's filter; unknown values are ignored."""
     known = catalogue.current()
@@ -62,12 +70,19 @@ def filter_from(query: Mapping[str, str]) -> KeyFilter:
         environment=environment if environment in known.environments else None,
         permission=permission if permission in known.permissions else None,
         rotation=(RotationDue(rotation),) if rotation in set(RotationDue) else (),
+        labels=_label(query.get("label", "")),
     )
 
 
 def nonempty_filters(query: Mapping[str, str]) -> dict[str, str | None]:
     """The part of the query that identifies the list, without the position in it."""
     return {**{name: query[name] for name in FILTERS if query.get(name)}, "q": _search_text(query)}
+
+
+def _label(text: str) -> tuple[WantedLabel, ...]:
+    """`team=payments`, or `team` for any value."""
+    name, value = labels.split(text)
+    return ((name, value if "=" in text else None),) if labels.is_label(name, value) else ()
 
 
 def _search_text(query: Mapping[str, str]) -> str:

@@ -70,6 +70,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         key_filter=key_filter,
         sort=sort,
         by_schedule=bool(key_filter.rotation) or sort in ("rotate", "rotate-last"),
+        query_label=page.query["label"] if key_filter.labels else None,
         filters=key_form.nonempty_filters(page.query),
         total=await keys.count(page.access, key_filter),
         is_filtered=key_filter != KeyFilter(),

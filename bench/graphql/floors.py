@@ -159,6 +159,7 @@ def _key_row(key: Key, digest: bytes, pepper_version: int) -> dict[str, Any]:
         "environment": key.environment,
         "permissions": " ".join(key.permissions),
         "allowed_ips": "",
+        "labels": "",
         "created_at": key.created_at,
         "created_by_kind": str(key.created_by.kind),
         "created_by_id": key.created_by.id,

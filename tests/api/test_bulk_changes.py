@@ -21,6 +21,7 @@ from tests.support.graphql import Client
 from tests.support.statements import counted
 
 NEW = {"name": " New ", "environment": "production", "permissions": ["pdf.read"], "allowedIps": ["203.0.113.9"]}
+NEW |= {"description": " For CI ", "labels": [{"name": "team", "value": "web"}, {"name": "pci"}]}
 
 
 async def rows() -> Any:
@@ -105,10 +106,14 @@ async def test_validate_only_writes_nothing(owner: Client, team: Team, operation
         "environment": {"name": "production"},
         "permissions": [{"name": "pdf.read"}],
         "allowedIps": ["203.0.113.9/32"],
+        "description": "For CI",
+        "labels": [{"name": "pci", "value": ""}, {"name": "team", "value": "web"}],
         "expiresAt": None,
     }
-    refused = await owner.change(operation, **asked | {"permissions": ["pdf.fly"]}, validateOnly=True)
-    assert [fault["path"] for fault in refused["fields"]] == [["permissions", "0"]]
+    refused = await owner.change(
+        operation, **asked | {"permissions": ["pdf.fly"], "labels": [{"name": "a=b", "value": "c"}]}, validateOnly=True
+    )
+    assert [fault["path"] for fault in refused["fields"]] == [["permissions", "0"], ["labels", "0"]]
     assert await rows() == before
 
 

@@ -25,7 +25,7 @@ async def keys(team: Team) -> dict[str, str]:
     made = {}
     for day, (name, changes) in enumerate(
         {
-            "Web": {"expires_at": NOW + 20 * DAY},
+            "Web": {"expires_at": NOW + 20 * DAY, "labels": ("team=web", "pci")},
             "web": {"environment": "development"},
             "Jobs": {"environment": "staging", "expires_at": NOW + 10 * DAY},
         }.items()
@@ -68,6 +68,9 @@ def day(number: int) -> str:
         ({"lastUsedAt": {"before": day(2)}}, {"Web"}),
         ({"expiresAt": {"before": day(15)}}, {"Jobs"}),
         ({"expiresAt": {"after": day(0)}}, {"Web", "Jobs"}),
+        ({"labels": [{"name": "team", "value": "web"}, {"name": "pci", "value": None}]}, {"Web"}),
+        ({"labels": [{"name": "team"}], "neverUsed": True}, set()),
+        ({"labels": []}, {"Web", "web", "Jobs", "Made by CI"}),
         ({"neverUsed": True}, {"Jobs", "Made by CI"}),
         ({"neverUsed": False}, {"Web", "web"}),
         ({"neverUsed": None, "name": None, "createdBy": None, "expiresAt": None}, {"Web", "web", "Jobs", "Made by CI"}),
@@ -102,6 +105,7 @@ async def test_filtered_keys_are_paged_in_every_order_without_loss(owner: Client
 async def test_all_filters_together_take_as_many_statements_as_none(owner: Client, team: Team, keys: dict[str, str]) -> None:
     spans = {name: {"after": day(-1), "before": day(30)} for name in ("createdAt", "lastUsedAt", "expiresAt")}
     every = spans | {"name": "Web", "environments": ["production"], "createdBy": team.owner.id, "neverUsed": False, "search": "web"}
+    every |= {"labels": [{"name": "team"}, {"name": "pci"}]}
     spent = []
     for filter in ({}, every):
         with counted() as statements:

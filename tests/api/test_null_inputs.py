@@ -23,6 +23,8 @@ KEY: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
     ("name", REFUSED, "", REFUSED),
     ("permissions", REFUSED, [], REFUSED),
     ("allowedIps", [], [], []),
+    ("description", None, "", None),
+    ("labels", [], [], []),
     ("expiresAt", None, None, None),
 )
 WORKSPACE: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
@@ -31,7 +33,9 @@ WORKSPACE: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
     ("logsRequests", REFUSED, False, False),
     ("businessHours", None, {"days": [], "opens": "08:00", "closes": "18:00"}, REFUSED),
 )
-SHOW_KEY: Final = "query($id: ID!) { node(id: $id) { ... on ApiKey { name permissions { name } allowedIps expiresAt } } }"
+SHOW_KEY: Final = """query($id: ID!) {
+  node(id: $id) { ... on ApiKey { name permissions { name } allowedIps description labels { name value } expiresAt } }
+}"""
 SHOW_WORKSPACE: Final = "{ workspace { name timezone logsRequests businessHours { days opens closes } } }"
 
 
@@ -53,7 +57,9 @@ def test_the_table_has_every_field_that_can_be_null(kind: str, table: tuple[tupl
 async def test_a_field_of_a_key_is_kept_cleared_or_refused(
     owner: Client, team: Team, field: str, value: Any, expected: Any
 ) -> None:
-    asked = KeySettings("Full", "production", ("pdf.read",), await database.now() + 30 * DAY, ("203.0.113.0/24",))
+    asked = KeySettings(
+        "Full", "production", ("pdf.read",), await database.now() + 30 * DAY, ("203.0.113.0/24",), "Its use", ("team=web",)
+    )
     key = (await keys.create(team.owner, team.slug, asked)).key
     before = (await owner.ask(SHOW_KEY, id=key.id))["node"]
     await owner.change("keys/update", id=key.id)

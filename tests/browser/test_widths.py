@@ -42,16 +42,21 @@ def paths(things: list[dict[str, str]]) -> list[str]:
     """Every page of the dashboard for each of these objects; and the list with filters."""
     pages = [route for route in routes("GET") if not NO_PAGES.search(route)]
     found = dict.fromkeys(filled(route, each) for route in pages for each in things)
-    return [*found, *(f"/w/acme-pdf/settings/api-keys?{asked}" for asked in ("sort=rotate", "q=nothing-is-called-so"))]
+    return [
+        *found,
+        *(f"/w/acme-pdf/settings/api-keys?{asked}" for asked in ("sort=rotate", "q=nothing-is-called-so", f"label={'n' * 63}")),
+    ]
 
 
 def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     """Fills a workspace with long names; returns the objects that its pages can show, for each key."""
     desk.run("set-plan", "acme-pdf", "scale_enterprise")
     token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
+    labels = [{"name": f"{number}{'n' * 62}", "value": "v" * 100} for number in range(4)]
+    written = {"description": f"{LONG}\n{UNBROKEN * 3}", "labels": labels}
     made = [
-        desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"])
-        for name in (LONG, UNBROKEN, "Short")
+        desk.graphql(token, "keys/create", name=name, environment="production", permissions=["pdf.generate", "pdf.read"], **more)
+        for name, more in ((LONG, written), (UNBROKEN, written), ("Short", {}))
     ]
     requests = [
         Application(desk, gateway, UNBROKEN, "2001:db8:ffff:ffff::1", key["secret"], permission="template.write").refusal()

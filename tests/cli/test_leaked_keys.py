@@ -35,7 +35,7 @@ OPERATOR = Actor.operator()
 async def leaked(kind: str, team: Team) -> tuple[str, str]:
     """The id and secret of a new credential of this kind."""
     if kind == "API_KEY":
-        created = await make_key(team, "Shop")
+        created = await make_key(team, "Shop", description="Invoices.\nAsk ada.", labels=("team=web", "pci"))
         return created.key.id, created.secret or ""
     if kind == "MANAGEMENT_KEY":
         key, secret = await management_keys.create(
@@ -55,6 +55,10 @@ async def test_a_leaked_secret_is_found_in_its_line_and_revoked(kind: str, keyde
     line = f"2027-05-12 GET /pdfs X-API-Key: {secret} 200\n"
     found = keydesk.json("find", stdin=line)
     assert (found["id"], found["kind"], found["workspace"], found["status"]) == (id, kind, "acme", "ACTIVE")
+    if kind == "API_KEY":
+        assert (found["description"], found["labels"]) == ("Invoices.\nAsk ada.", ["pci", "team=web"])
+        printed = keydesk("find", stdin=line)
+        assert "Invoices. Ask ada." in printed and "pci, team=web" in printed
     ended = keydesk.json("revoke", "--reason", "EXPOSED_IN_LOGS", stdin=line)
     assert ended == found | {"status": "REVOKED", "revokedAt": ended["revokedAt"]} | (
         {"revocationReason": "EXPOSED_IN_LOGS"} if kind == "API_KEY" else {}

@@ -25,8 +25,10 @@ from tests.support.access import seen
 
 NOW: Final = 1_800_000_000 * SECOND
 NAMES: Final = [item.name for item in fields(KeySettings)]
-ONE: Final = KeySettings("One", "production", ("pdf.generate", "pdf.read"), NOW + 90 * DAY, ("203.0.113.0/24",))
-OTHER: Final = KeySettings("Other", "staging", ("pdf.read",), NOW + 60 * DAY, ("2001:db8::/48",))
+ONE: Final = KeySettings(
+    "One", "production", ("pdf.generate", "pdf.read"), NOW + 90 * DAY, ("203.0.113.0/24",), "First of two", ("pci=", "team=web")
+)
+OTHER: Final = KeySettings("Other", "staging", ("pdf.read",), NOW + 60 * DAY, ("2001:db8::/48",), "Second of two", ("team=jobs",))
 EDITABLE: Final = [name for name in NAMES if name != "environment"]
 
 

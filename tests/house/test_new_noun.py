@@ -1,4 +1,4 @@
-"""A toy noun, labels, is added to a copy of the project: what ARCHITECTURE names is all that has to be edited."""
+"""A toy noun, folders, is added to a copy of the project: what ARCHITECTURE names is all that has to be edited."""
 
 from __future__ import annotations
 
@@ -16,47 +16,48 @@ TOY: Final = Path(__file__).with_name("toy")
 # Each existing file that is edited: the text that is looked for, and what takes its place.
 EDITS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "app/nouns.py": (
-        ("from app.management_keys.noun", "from app.labels.noun import NOUN as _LABELS\nfrom app.management_keys.noun"),
-        ("    _CALENDAR,\n", "    _CALENDAR,\n    _LABELS,\n"),
+        ("from app.management_keys.noun", "from app.folders.noun import NOUN as _FOLDERS\nfrom app.management_keys.noun"),
+        ("    _CALENDAR,\n", "    _CALENDAR,\n    _FOLDERS,\n"),
     ),
-    "pyproject.toml": (('"alerts | calendar"', '"alerts | calendar | labels"'),),
+    "pyproject.toml": (('"alerts | calendar"', '"alerts | calendar | folders"'),),
     "app/access/policy.py": (
-        ("    READ_AUDIT = auto()\n", "    READ_AUDIT = auto()\n    READ_LABELS = auto()\n    CREATE_LABEL = auto()\n"),
+        ("    READ_AUDIT = auto()\n", "    READ_AUDIT = auto()\n    READ_FOLDERS = auto()\n    CREATE_FOLDER = auto()\n"),
         (
             "    Action.READ_AUDIT: ",
-            "    Action.READ_LABELS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),\n"
-            "    Action.CREATE_LABEL: Rule(Role.EDITOR, Scope.KEYS_WRITE),\n"
+            "    Action.READ_FOLDERS: Rule(Role.VIEWER, Scope.KEYS_READ, _READ),\n"
+            "    Action.CREATE_FOLDER: Rule(Role.EDITOR, Scope.KEYS_WRITE),\n"
             "    Action.READ_AUDIT: ",
         ),
     ),
     "app/api/schema.py": (
-        ("from app.api.management_keys import", "from app.api.labels import LabelMutation\nfrom app.api.management_keys import"),
-        ("    WebhookMutation,\n):", "    WebhookMutation,\n    LabelMutation,\n):"),
+        ("from app.api.management_keys import", "from app.api.folders import FolderMutation\nfrom app.api.management_keys import"),
+        ("    WebhookMutation,\n):", "    WebhookMutation,\n    FolderMutation,\n):"),
     ),
     "app/web/dashboard.py": (
-        ("    keys,\n", "    keys,\n    labels,\n"),
-        ("    *keys.HANDLERS,\n", "    *keys.HANDLERS,\n    *labels.HANDLERS,\n"),
+        ("    keys,\n", "    keys,\n    folders,\n"),
+        ("    *keys.HANDLERS,\n", "    *keys.HANDLERS,\n    *folders.HANDLERS,\n"),
     ),
     "templates/layout/desk.html": (
         (
             '    {{ to("/settings/plan", "Plan") }}\n',
-            '    {{ to("/settings/plan", "Plan") }}\n    {{ to("/settings/labels", "Labels") }}\n',
+            '    {{ to("/settings/plan", "Plan") }}\n    {{ to("/settings/folders", "Folders") }}\n',
         ),
     ),
     "docs/graphql.md": (
-        ("| `keys.write` | the same | ", "| `keys.write` | the same | `createLabel`, "),
-        ("## Idempotency\n", "## Idempotency\n\n`createLabel` creates another label each time.\n"),
+        ("| `keys.write` | the same | ", "| `keys.write` | the same | `createFolder`, "),
+        ("## Idempotency\n", "## Idempotency\n\n`createFolder` creates another folder each time.\n"),
     ),
     "tests/web/test_parity.py": (
         (
             '    "/w/{slug}/settings/workspace": ',
-            '    "/w/{slug}/settings/labels": ["createLabel"],\n    "/w/{slug}/settings/workspace": ',
+            '    "/w/{slug}/settings/folders": ["createFolder"],\n    "/w/{slug}/settings/workspace": ',
         ),
     ),
 }
 CHECKED: Final = (
-    "tests/api/test_labels.py", "tests/house/test_nouns.py", "tests/house/test_tables.py", "tests/web/test_parity.py", "tests/docs",
-    "tests/api/test_schema.py", "tests/api/test_authorization.py", "tests/api/test_policy.py", "tests/backups/test_backups.py",
+    "tests/api/test_folders.py", "tests/house/test_nouns.py", "tests/house/test_tables.py", "tests/web/test_parity.py",
+    "tests/docs", "tests/api/test_schema.py", "tests/api/test_authorization.py", "tests/api/test_policy.py",
+    "tests/backups/test_backups.py",
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def copy(root: Path, tmp_path: Path) -> Path:
             text = text.replace(wanted, instead)
         (tmp_path / name).write_text(text)
     shutil.copytree(TOY, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "app" / "labels" / "__init__.py").write_text('"""Labels of a workspace."""\n')
+    (tmp_path / "app" / "folders" / "__init__.py").write_text('"""Folders of a workspace."""\n')
     # Some tests ask git which files there are.
     run(tmp_path, "git", "init", "-q")
     run(tmp_path, "git", "add", "-A")
@@ -104,7 +105,7 @@ def test_the_edited_files_are_those_that_architecture_names(root: Path) -> None:
 @pytest.mark.slow
 def test_a_new_noun_needs_nothing_else(copy: Path) -> None:
     schema = run(copy, sys.executable, "-m", "app", "schema")
-    assert "createLabel(" in schema and "Requires the scope `keys.write`." in schema
+    assert "createFolder(" in schema and "Requires the scope `keys.write`." in schema
     (copy / "graphql" / "schema.graphql").write_text(schema)
     run(copy, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKED)
     run(copy, str(Path(sys.executable).with_name("lint-imports")))

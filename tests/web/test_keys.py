@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -256,6 +257,44 @@ async def test_an_edit_changes_its_fields_and_keeps_the_seconds_of_an_expiry(edi
     refused = await editor.send(f"{LIST}/{key.id}/edit", name=" ", expiresAt="2020-01-01T00:00")
     assert refused.status_code == 422 and 'id="name-fault"' in refused.text and 'id="expiresAt-fault"' in refused.text
     assert await keys.get(team.owner, key.id) == changed
+
+
+async def test_description_and_labels_are_typed_reviewed_stored_shown_and_filter_the_list(editor: Browser, team: Team) -> None:
+    typed = {"description": "Invoices.\r\nAsk <ada>.", "labels": "team=web, pci\r\n owner=ada@example.com "}
+    assert await fill(editor, name="Shop", **typed) == 200
+    assert "Invoices.\nAsk &lt;ada&gt;." in editor.page and "owner=ada@example.com" in editor.page
+    await editor.send(NEW, confirmed="yes")
+    (key,) = await _all(team)
+    assert (key.description, key.labels) == ("Invoices.\nAsk <ada>.", ("owner=ada@example.com", "pci=", "team=web"))
+    await editor.open(f"{LIST}/{key.id}")
+    assert "Invoices.\nAsk &lt;ada&gt;." in editor.page
+    links = [html.unescape(link) for link in re.findall(r'class="key-label" href="([^"]+)"', editor.page)]
+    assert links == [f"{LIST}?label=owner%3Dada%40example.com", f"{LIST}?label=pci%3D", f"{LIST}?label=team%3Dweb"]
+    await make_key(team, "Other")
+    for link in (*links, f"{LIST}?label=team"):
+        await editor.open(link)
+        assert "Shop" in editor.page and "Other" not in editor.page and f'href="{LIST}">Remove</a>' in editor.page
+        assert dict(editor.form(LIST).values)["label"] == html.unescape(unquote(link.partition("label=")[2]))
+    for unknown in ("team%3Djobs", "pci%3Dx"):
+        await editor.open(f"{LIST}?label={unknown}")
+        assert "No key matches" in editor.page
+    await editor.open(f"{LIST}?label=a%20b")
+    assert "Other" in editor.page and "Remove" not in editor.page
+
+
+async def test_description_and_labels_are_edited_and_their_faults_shown(editor: Browser, team: Team) -> None:
+    key = (await make_key(team, description="One\nTwo", labels=("team=web", "pci"))).key
+    path = f"{LIST}/{key.id}/edit"
+    await editor.open(path)
+    held = dict(editor.form(path).values)
+    assert (held["description"], held["labels"]) == ("One\nTwo", "pci\nteam=web")
+    refused = await editor.send(path, labels="team web", description="x" * 501)
+    assert refused.status_code == 422 and 'id="labels-fault"' in refused.text and 'id="description-fault"' in refused.text
+    assert dict(editor.form(path).values)["labels"] == "team web"
+    assert await keys.get(team.owner, key.id) == key
+    assert (await editor.send(path, labels="", description=" ")).status_code == 303
+    changed = await keys.get(team.owner, key.id)
+    assert (changed.description, changed.labels) == (None, ())
 
 
 async def test_a_viewer_gets_no_form_to_change_a_key_and_a_revoked_key_none_to_suspend_it(

@@ -29,7 +29,7 @@ def noon(db: None) -> None:
 @pytest.fixture
 async def used(team: Team) -> str:
     """The path of a key that was used one hour, three days, 60 days and 200 days ago."""
-    key = (await make_key(team)).key
+    key = (await make_key(team, labels=("team=web", "pci"))).key
     for age in (HOUR, 3 * DAY, 60 * DAY, 200 * DAY):
         await use(key.id, at=NOW - age, permission="pdf.read")
     return f"/w/{team.slug}/settings/api-keys/{key.id}"
@@ -141,7 +141,7 @@ async def test_the_usage_of_a_key_is_downloaded_as_the_page_shows_it(viewer: Bro
     assert [(row["at"][:10], row["requests"]) for row in rows] == [("2026-09-30", "1"), ("2026-11-26", "1"), ("2026-11-29", "1")]
     assert rows[0] == {
         "at": "2026-09-30T00:00:00.000000Z", "granularity": "DAY", "apiKey": key_id, "name": "Production server",
-        "permission": "pdf.read", "outcome": "VALID", "successful": "True", "requests": "1",
+        "labels": "pci= team=web", "permission": "pdf.read", "outcome": "VALID", "successful": "True", "requests": "1",
     }  # fmt: skip
 
 

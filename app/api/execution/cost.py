@@ -61,6 +61,8 @@ USUAL_LENGTHS: Final = {
     "Query.webhookEvents": 25,
     "Viewer.workspaces": 10,
     "Workspace.webhooks": MOST_WEBHOOKS,
+    "ApiKey.labels": 3,
+    "ApiKeyPreview.labels": 3,
     "Webhook.events": 1,
     "SuspensionPreview.alerts": MOST_PREVIEWED,
     "AlertMail.choices": len(RULES),

@@ -46,7 +46,7 @@ _NAMES: Final = {
     "business_opens": "opening",
     "business_closes": "closing",
 }
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\S+$")
 
 
 class _Detail(dict[str, object]):

@@ -1,4 +1,4 @@
-"""Labels."""
+"""Folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from piccolo.table import Table
 from app.tenancy.tables import WorkspaceRow
 
 
-class LabelRow(Table, tablename="label"):
+class FolderRow(Table, tablename="folder"):
     id = Varchar(length=24, primary_key=True)
     workspace = ForeignKey(WorkspaceRow, null=False, on_delete=OnDelete.restrict)
     name = Varchar(length=100)

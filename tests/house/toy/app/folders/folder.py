@@ -1,15 +1,15 @@
-"""A label, as frozen data."""
+"""A folder, as frozen data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-LABEL_ID: Final = "lab"
+FOLDER_ID: Final = "fol"
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class Folder:
     id: str
     workspace_id: str
     name: str

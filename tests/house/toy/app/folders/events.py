@@ -1,4 +1,4 @@
-"""What the audit log says about labels."""
+"""What the audit log says about folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from typing import Final
 
 from app.noun import Event
 
-CREATED: Final = Event("label.created", "Created the label {name}")
+CREATED: Final = Event("folder.created", "Created the folder {name}")
 
 EVENTS: Final = (CREATED,)

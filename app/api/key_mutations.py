@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 import strawberry
 
-from app import catalogue, errors
+from app import catalogue
 from app.access.policy import Action
 from app.api.catalogue import Environment, Permission
 from app.api.framework.authorization import ANYONE
@@ -56,7 +56,7 @@ class CreateApiKeyInput:
     )
 
     def to_domain(self) -> KeySettings:
-        return KeySettings(**_settings(self))
+        return KeySettings(**settings_in(self))
 
 
 @object_type("What a key would be: its settings as they would be stored. The answer to `validateOnly`.", requires=ANYONE)
@@ -113,7 +113,7 @@ class UpdateApiKeyInput:
     def to_domain(self) -> dict[str, Any]:
         """The edit that the input describes. Raises ValidationFailed for null in a field that cannot be cleared."""
         require_values(name=self.name, permissions=self.permissions)
-        return _settings(self)
+        return settings_in(self)
 
 
 @object_type(requires=ANYONE)
@@ -155,15 +155,6 @@ class RevokeApiKeyPayload:
     api_key: ApiKey
 
 
-@strawberry.input
-class RevokeApiKeysInput:
-    ids: list[strawberry.ID] = strawberry.field(description=f"At most {service.MOST_AT_ONCE}.")
-    reason: Reason
-    note: str | None = strawberry.field(
-        default=strawberry.UNSET, description="For the audit log and each key's page; cut after 1,000 characters."
-    )
-
-
 CreateApiKeyResult: TypeAlias = Annotated[
     CreateApiKeyPayload | ApiKeyPreview | ValidationFailed | NotFound | NotAllowed | Conflict | PlanLimitReached,
     strawberry.union("CreateApiKeyResult"),
@@ -179,16 +170,6 @@ ResumeApiKeyResult: TypeAlias = Annotated[
     ResumeApiKeyPayload | NotFound | NotAllowed | Conflict, strawberry.union("ResumeApiKeyResult")
 ]
 RevokeApiKeyResult: TypeAlias = Annotated[RevokeApiKeyPayload | NotFound | NotAllowed, strawberry.union("RevokeApiKeyResult")]
-
-
-@object_type(requires=ANYONE)
-class RevokeApiKeysPayload:
-    results: list[RevokeApiKeyResult] = strawberry.field(description="One for each of `ids`, in their order.")
-
-
-RevokeApiKeysResult: TypeAlias = Annotated[
-    RevokeApiKeysPayload | ValidationFailed | NotAllowed, strawberry.union("RevokeApiKeysResult")
-]
 
 
 @strawberry.type
@@ -226,17 +207,8 @@ class ApiKeyMutation:
         key = await service.revoke(info.context.actor, input.id, input.reason, unset_to_none(input.note))
         return RevokeApiKeyPayload(api_key=await _shown(info, key))
 
-    @mutation(
-        "Revokes several keys as `revokeApiKey` does one, each with a result of its own. Those of a workspace are revoked\n"
-        "together or, when the server fails, not at all; repeated, it answers the same.",
-        requires=Action.REVOKE_API_KEY,
-    )
-    async def revoke_api_keys(self, info: Info, input: RevokeApiKeysInput) -> RevokeApiKeysResult | None:
-        answers = await service.revoke_all(info.context.actor, input.ids, input.reason, unset_to_none(input.note))
-        return RevokeApiKeysPayload(results=[await _result(info, answer) for answer in answers])
 
-
-def _settings(input: CreateApiKeyInput | UpdateApiKeyInput) -> dict[str, Any]:
+def settings_in(input: object) -> dict[str, Any]:
     """The settings that an input contains, without those that were left out."""
     values = {name: getattr(input, name, strawberry.UNSET) for name in SETTINGS}
     there = {name: value for name, value in values.items() if value is not strawberry.UNSET}
@@ -245,16 +217,6 @@ def _settings(input: CreateApiKeyInput | UpdateApiKeyInput) -> dict[str, Any]:
 
 def _word(entry: str | LabelInput) -> str:
     return entry if isinstance(entry, str) else entry.word
-
-
-async def _result(info: Info, answer: service.Revoked) -> RevokeApiKeyPayload | NotFound | NotAllowed:
-    match answer:
-        case errors.NotFound():
-            return NotFound.of(answer)
-        case errors.NotAllowed():
-            return NotAllowed.of(answer)
-        case _:
-            return RevokeApiKeyPayload(api_key=await _shown(info, answer))
 
 
 async def _shown(info: Info, key: Key) -> ApiKey:

@@ -17,6 +17,7 @@ from app.api.framework.nodes import found_by_id
 from app.api.framework.scalars import Instant, Network, ScopeName, instant, unset_to_none
 from app.api.members import User
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
+from app.keys.idempotency import RepeatedRequest
 from app.management_keys import management_key as noun
 from app.management_keys import service
 from app.management_keys.management_key import MANAGEMENT_KEY_ID
@@ -87,12 +88,19 @@ class CreateManagementKeyInput:
     allowed_ips: list[Network] | None = strawberry.field(
         default=strawberry.UNSET, description="IPv4 and IPv6 addresses and networks; left out or empty: any."
     )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Any text, at most 200 characters. Repeated within 24 hours with the same input it gives the same key, with `secret:\n"
+            "null`; with another input, a Conflict."
+        ),
+    )
 
 
 @object_type(requires=ANYONE)
 class CreateManagementKeyPayload:
     management_key: ManagementKey
-    secret: str | None = strawberry.field(description="Shown now and never again.")
+    secret: str | None = strawberry.field(description="Shown now and never again; null in the answer to a repeated request.")
 
 
 @strawberry.input
@@ -123,7 +131,12 @@ class ManagementKeyMutation:
     async def create_management_key(self, info: Info, input: CreateManagementKeyInput) -> CreateManagementKeyResult | None:
         networks = tuple(unset_to_none(input.allowed_ips) or ())
         wanted = noun.ManagementKeyInput(input.name, tuple(input.scopes), input.expires_at, networks)
-        key, secret = await service.create(info.context.actor, unset_to_none(input.workspace), wanted)
+        actor, slug = info.context.actor, unset_to_none(input.workspace)
+        secret: str | None = None
+        try:
+            key, secret = await service.create(actor, slug, wanted, idempotency_key=unset_to_none(input.idempotency_key))
+        except RepeatedRequest as repeated:
+            key = await service.get(actor, repeated.result)
         return CreateManagementKeyPayload(management_key=ManagementKey.of(key, await info.context.now()), secret=secret)
 
     @mutation(

@@ -94,3 +94,18 @@ class RotationNotReady(Problem):
     @classmethod
     def of(cls, error: errors.RotationNotReady) -> RotationNotReady:
         return cls(code=error.code, message=error.message, callers=[Caller.of(moving) for moving in error.callers])
+
+
+def of_one(error: errors.Problem) -> ValidationFailed | NotFound | NotAllowed | Conflict:
+    """The result for one of several things that a mutation changes, where `error` kept it from being changed."""
+    match error:
+        case errors.ValidationFailed():
+            return ValidationFailed.of(error)
+        case errors.NotFound():
+            return NotFound.of(error)
+        case errors.NotAllowed():
+            return NotAllowed.of(error)
+        case errors.Conflict():
+            return Conflict.of(error)
+        case _:
+            raise error

@@ -1,4 +1,4 @@
-"""Mutations of rotations: each parses its input, calls one use case, and renders."""
+"""Mutations of rotations that have begun: each parses its input, calls one use case, and renders."""
 
 from __future__ import annotations
 
@@ -10,56 +10,11 @@ from app.access.policy import Action
 from app.api.framework.authorization import ANYONE
 from app.api.framework.context import Info
 from app.api.framework.decorators import mutation, object_type
-from app.api.framework.scalars import Instant, unset_to_none
-from app.api.key_types import ApiKey, Rotation
+from app.api.framework.scalars import Instant
+from app.api.key_types import Rotation
 from app.api.problems import Conflict, NotAllowed, NotFound, RotationNotReady, ValidationFailed
 from app.rotations import service
-from app.rotations.rotation import OnDeadline, Progress
-from app.rotations.validation import DEFAULT_QUIET_SECONDS
-
-
-@strawberry.input
-class RotateApiKeyInput:
-    id: strawberry.ID
-    deadline: Instant | None = strawberry.field(
-        default=strawberry.UNSET, description="Left out: 7 days from now. At most 30 days from now."
-    )
-    on_deadline: OnDeadline = OnDeadline.KEEP_AND_ALERT
-    quiet_period_seconds: int = strawberry.field(
-        default=DEFAULT_QUIET_SECONDS,
-        description="How long the old key must have been silent before the run is READY; 0 to 7 days.",
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            "Any text, at most 200 characters. Repeated with the same input, within 24 hours and as long as the run is open, it\n"
-            "gives the same run with `secret: null`; but with another successor and its secret (the first is revoked) while that\n"
-            "one was never used and 30 seconds after it was made, so that a lost answer locks nobody out. With another input, a\n"
-            "Conflict."
-        ),
-    )
-    replace_unused: bool = strawberry.field(
-        default=False,
-        description=(
-            "With a repeated `idempotencyKey`: the first answer is lost for certain, so replace a successor that was never used\n"
-            "without waiting 30 seconds. A run replaces its successor 20 times at most, then it is a Conflict."
-        ),
-    )
-
-
-@object_type(requires=ANYONE)
-class RotateApiKeyPayload:
-    rotation: Rotation
-    api_key: ApiKey = strawberry.field(description="The successor.")
-    secret: str | None = strawberry.field(
-        description="The successor's, shown now and never again; null if another answer contained it."
-    )
-    retry_after: int | None = strawberry.field(
-        description=(
-            "When `secret` is null and the successor was not used yet: in so many seconds the same request replaces it and tells\n"
-            "another secret."
-        )
-    )
+from app.rotations.rotation import Progress
 
 
 @strawberry.input
@@ -106,9 +61,6 @@ class DismissCallerPayload:
     rotation: Rotation
 
 
-RotateApiKeyResult: TypeAlias = Annotated[
-    RotateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("RotateApiKeyResult")
-]
 CompleteRotationResult: TypeAlias = Annotated[
     CompleteRotationPayload | RotationNotReady | NotFound | NotAllowed | Conflict, strawberry.union("CompleteRotationResult")
 ]
@@ -125,24 +77,6 @@ DismissCallerResult: TypeAlias = Annotated[
 
 @strawberry.type
 class RotationMutation:
-    @mutation(
-        "Begins a rotation: a new key like the old one takes its place, and both work. Needs no free slot of the plan. A\n"
-        "Conflict unless the key is ACTIVE and has no open rotation. The new secret is in this answer and nowhere else, ever.",
-        requires=Action.ROTATE_API_KEY,
-    )
-    async def rotate_api_key(self, info: Info, input: RotateApiKeyInput) -> RotateApiKeyResult | None:
-        started = await service.start(
-            info.context.actor,
-            input.id,
-            deadline=unset_to_none(input.deadline),
-            on_deadline=input.on_deadline,
-            quiet_seconds=input.quiet_period_seconds,
-            idempotency_key=unset_to_none(input.idempotency_key),
-            replace_unused=input.replace_unused,
-        )
-        shown = await _shown(info, started.progress)
-        return RotateApiKeyPayload(rotation=shown, api_key=shown.successor, secret=started.secret, retry_after=started.retry_after)
-
     @mutation(
         "Revokes the old key: no request with it that begins after this answer is accepted. Before the run is READY refused\n"
         "with who would be cut off, unless forced. Repeated, it answers the same.",

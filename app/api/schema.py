@@ -19,6 +19,7 @@ from app.access.policy import Action
 from app.api.alert_mail import AlertMailMutation
 from app.api.alerts import AlertMutation
 from app.api.automatic_suspension import AutomaticSuspensionMutation
+from app.api.bulk_key_mutations import BulkKeyMutation
 from app.api.catalogue import CatalogueQuery
 from app.api.checklist import ChecklistMutation
 from app.api.errors import HANDLERS
@@ -29,6 +30,7 @@ from app.api.framework.context import Info
 from app.api.framework.decorators import field
 from app.api.framework.scalars import SCALARS, unset_to_none
 from app.api.key_mutations import ApiKeyMutation
+from app.api.key_replacement_mutations import KeyReplacementMutation
 from app.api.management_keys import ManagementKeyMutation
 from app.api.member_mutations import MemberMutation
 from app.api.rotation_mutations import RotationMutation
@@ -81,6 +83,8 @@ class Query(RootQuery, CatalogueQuery, WebhookQuery):
 )
 class Mutation(
     ApiKeyMutation,
+    BulkKeyMutation,
+    KeyReplacementMutation,
     RotationMutation,
     AlertMutation,
     AlertMailMutation,

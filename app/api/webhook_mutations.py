@@ -35,6 +35,25 @@ class CreateWebhookInput:
             "`secret: null`; with another input, or if that webhook has been deleted since, a Conflict."
         ),
     )
+    validate_only: bool = strawberry.field(
+        default=False,
+        description=(
+            "Only say what is wrong, or a `WebhookPreview` of what it would be; nothing is written, and an `idempotencyKey` not\n"
+            "looked at."
+        ),
+    )
+
+
+@object_type("What a webhook would be. The answer to `validateOnly`.", requires=ANYONE)
+class WebhookPreview:
+    name: str = strawberry.field(description="Without what nobody sees of it.")
+    kind: Kind = strawberry.field(description="In which form it would be sent.")
+    url: str = strawberry.field(description="Where it would lead; of a chat's, which is a secret, only the host is shown.")
+    events: list[str] = strawberry.field(description="The types of events it would be sent; none: all, also future ones.")
+
+    @classmethod
+    def of(cls, preview: service.Preview) -> WebhookPreview:
+        return cls(name=preview.name, kind=preview.kind, url=preview.url, events=list(preview.events))
 
 
 @object_type(requires=ANYONE)
@@ -56,6 +75,9 @@ class UpdateWebhookInput:
     events: list[str] | None = strawberry.field(default=strawberry.UNSET, description=f"{_EVENTS} Left out: as they are.")
     enabled: bool | None = strawberry.field(
         default=strawberry.UNSET, description="False: nothing is sent, and what is waiting is given up. Left out: as it is."
+    )
+    validate_only: bool = strawberry.field(
+        default=False, description="Only say what is wrong, or a `WebhookPreview` of what it would be; nothing is written."
     )
 
 
@@ -107,10 +129,11 @@ class RedeliverWebhookPayload:
 
 
 CreateWebhookResult: TypeAlias = Annotated[
-    CreateWebhookPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("CreateWebhookResult")
+    CreateWebhookPayload | WebhookPreview | ValidationFailed | NotFound | NotAllowed | Conflict,
+    strawberry.union("CreateWebhookResult"),
 ]
 UpdateWebhookResult: TypeAlias = Annotated[
-    UpdateWebhookPayload | ValidationFailed | NotFound | NotAllowed, strawberry.union("UpdateWebhookResult")
+    UpdateWebhookPayload | WebhookPreview | ValidationFailed | NotFound | NotAllowed, strawberry.union("UpdateWebhookResult")
 ]
 DeleteWebhookResult: TypeAlias = Annotated[DeleteWebhookPayload | NotFound | NotAllowed, strawberry.union("DeleteWebhookResult")]
 RotateWebhookSecretResult: TypeAlias = Annotated[
@@ -130,20 +153,20 @@ class WebhookMutation:
     async def create_webhook(self, info: Info, input: CreateWebhookInput) -> CreateWebhookResult | None:
         wanted = WebhookInput(input.name, input.kind, input.url, tuple(unset_to_none(input.events) or ()))
         actor, slug = info.context.actor, unset_to_none(input.workspace)
+        if input.validate_only:
+            return WebhookPreview.of(await service.check(actor, slug, wanted))
         made = await service.create(actor, slug, wanted, idempotency_key=unset_to_none(input.idempotency_key))
         return CreateWebhookPayload(webhook=Webhook.of(made.webhook), secret=made.secret)
 
     @mutation("Changes what is given, and leaves the rest.", requires=Action.UPDATE_WEBHOOK)
     async def update_webhook(self, info: Info, input: UpdateWebhookInput) -> UpdateWebhookResult | None:
         require_values(name=input.name, url=input.url, events=input.events, enabled=input.enabled)
-        webhook = await service.update(
-            info.context.actor,
-            input.id,
-            name=unset_to_none(input.name),
-            url=unset_to_none(input.url),
-            chosen=unset_to_none(input.events),
-            enabled=unset_to_none(input.enabled),
-        )
+        actor, name, url = info.context.actor, unset_to_none(input.name), unset_to_none(input.url)
+        chosen = unset_to_none(input.events)
+        if input.validate_only:
+            return WebhookPreview.of(await service.check_update(actor, input.id, name=name, url=url, chosen=chosen))
+        enabled = unset_to_none(input.enabled)
+        webhook = await service.update(actor, input.id, name=name, url=url, chosen=chosen, enabled=enabled)
         return UpdateWebhookPayload(webhook=Webhook.of(webhook))
 
     @mutation("Deletes a webhook with its deliveries; nothing is sent to it any more.", requires=Action.DELETE_WEBHOOK)

@@ -13,9 +13,9 @@ from app.api.framework.decorators import mutation, object_type
 from app.api.framework.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.framework.scalars import LocalTime, TimeZone, unset_to_none
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
-from app.api.workspaces import Weekday, Workspace
+from app.api.workspaces import BusinessHours, Weekday, Workspace
 from app.plans import service as plans
-from app.tenancy.workspace import BusinessHours
+from app.tenancy import workspace as noun
 from app.tenancy.workspace import Workspace as Place
 from app.workspaces import service as workspaces
 
@@ -26,8 +26,8 @@ class BusinessHoursInput:
     opens: LocalTime
     closes: LocalTime = strawberry.field(description="Later than `opens`.")
 
-    def to_domain(self) -> BusinessHours:
-        return BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
+    def to_domain(self) -> noun.BusinessHours:
+        return noun.BusinessHours(tuple(str(day) for day in self.days), self.opens, self.closes)
 
 
 @strawberry.input(description="What is left out stays as it is; null never means that.")
@@ -40,12 +40,28 @@ class UpdateWorkspaceInput:
         default=strawberry.UNSET, description="Null is refused. False: what was logged is deleted within minutes."
     )
     expected_revision: str | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_REVISION)
+    validate_only: bool = strawberry.field(
+        default=False, description="Only say what is wrong, or a `WorkspacePreview` of what it would be; nothing is written."
+    )
 
     @property
-    def hours(self) -> BusinessHours | workspaces.Unset | None:
+    def hours(self) -> noun.BusinessHours | workspaces.Unset | None:
         if self.business_hours is strawberry.UNSET:
             return workspaces.UNSET
         return self.business_hours.to_domain() if self.business_hours else None
+
+
+@object_type("What a workspace would be. The answer to `validateOnly`.", requires=ANYONE)
+class WorkspacePreview:
+    name: str = strawberry.field(description="Without what nobody sees of it.")
+    timezone: TimeZone = strawberry.field(description="Its time zone.")
+    business_hours: BusinessHours | None = strawberry.field(description="Null: none.")
+    logs_requests: bool = strawberry.field(description="Whether single requests would be logged.")
+
+    @classmethod
+    def of(cls, place: Place) -> WorkspacePreview:
+        hours = BusinessHours.of(place.business_hours) if place.business_hours else None
+        return cls(name=place.name, timezone=TimeZone(place.timezone), business_hours=hours, logs_requests=place.logs_requests)
 
 
 @object_type(requires=ANYONE)
@@ -65,7 +81,8 @@ class ChangePlanPayload:
 
 
 UpdateWorkspaceResult: TypeAlias = Annotated[
-    UpdateWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("UpdateWorkspaceResult")
+    UpdateWorkspacePayload | WorkspacePreview | ValidationFailed | NotFound | NotAllowed | Conflict,
+    strawberry.union("UpdateWorkspaceResult"),
 ]
 ChangePlanResult: TypeAlias = Annotated[
     ChangePlanPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ChangePlanResult")
@@ -80,7 +97,8 @@ class WorkspaceMutation:
     async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspaceResult | None:
         require_values(name=input.name, timezone=input.timezone, logsRequests=input.logs_requests)
         actor, slug = info.context.actor, unset_to_none(input.workspace)
-        changed = await workspaces.update(
+        make = workspaces.check_update if input.validate_only else workspaces.update
+        made = await make(
             actor,
             slug,
             name=unset_to_none(input.name),
@@ -89,7 +107,9 @@ class WorkspaceMutation:
             logs_requests=unset_to_none(input.logs_requests),
             expected=unset_to_none(input.expected_revision),
         )
-        return UpdateWorkspacePayload(workspace=await _shown(info, changed))
+        if input.validate_only:
+            return WorkspacePreview.of(made)
+        return UpdateWorkspacePayload(workspace=await _shown(info, made))
 
     @mutation(
         "To a smaller plan, or to one that is self-service. Keys above the new limit live on; new ones wait for a free slot.",

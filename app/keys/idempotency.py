@@ -17,10 +17,11 @@ LONGEST_KEY: Final = 200
 
 
 class RepeatedRequest(Conflict):
-    """The same request was handled before; its result is shown only once, in that response."""
+    """The same request was handled before; its result is shown only once, in that response. `result`: the id of what it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, result: str) -> None:
         super().__init__("This was done when it was asked for the first time, and its answer is not shown again.")
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,7 @@ class IdempotencyKey:
         """None without an idempotency key; ValidationFailed for one that is empty or too long. `asked`: the input as JSON data."""
         if key is None:
             return None
-        if not 0 < len(key) <= LONGEST_KEY:
-            message = f"An idempotency key has 1 to {LONGEST_KEY} characters."
-            raise ValidationFailed(FieldProblem("idempotencyKey", "INVALID", message))
+        require_valid(key)
         return cls.by(change, operation, key, asked)
 
     @classmethod
@@ -64,11 +63,18 @@ class IdempotencyKey:
         await store.remember(self.scope, self.input, result, change.now)
 
 
+def require_valid(key: str | None) -> None:
+    """Raises ValidationFailed for an idempotency key that is empty or too long."""
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        message = f"An idempotency key has 1 to {LONGEST_KEY} characters."
+        raise ValidationFailed(FieldProblem("idempotencyKey", "INVALID", message))
+
+
 async def only_once(change: Change, operation: str, key: str | None, asked: list[Any]) -> None:
     """For results shown only once. Raises RepeatedRequest if the request was handled before, or Conflict for another input."""
     repeat = IdempotencyKey.of(change, operation, key, asked)
-    if repeat and await repeat.find_result(change):
-        raise RepeatedRequest
+    if repeat and (before := await repeat.find_result(change)):
+        raise RepeatedRequest(before)
     if repeat:
         await repeat.remember(change, change.workspace.id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from app.access.actor import Actor, ActorKind, Request, Scope
 from app.clock import DAY
@@ -81,12 +81,20 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ManagementKeyInput:
-    """Input for a management key that was not validated yet; `expires_at` in microseconds."""
+    """Input for a management key that was not validated yet; `expires_at` in microseconds.
+
+    `is_relative`: the expiry was counted from now, so the same request means another instant each time it is sent.
+    """
 
     name: str
     scopes: tuple[str, ...]
     expires_at: int
     allowed_ips: tuple[str, ...] = ()
+    is_relative: bool = False
+
+    def fingerprint(self, checked: Checked) -> list[Any]:
+        """What must be equal for two requests to count as the same, as JSON data."""
+        return [checked.name, [*checked.scopes], [*checked.allowed_ips], *([] if self.is_relative else [self.expires_at])]
 
     def checked(self, now: int) -> Checked:
         """The validated input. Raises ValidationFailed with every fault."""

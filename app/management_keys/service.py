@@ -14,7 +14,7 @@ from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.clock import MINUTE
 from app.errors import Conflict, FieldProblem, NotAuthenticated, NotFound, Unavailable, ValidationFailed
-from app.keys.idempotency import only_once
+from app.keys.idempotency import IdempotencyKey, RepeatedRequest
 from app.keys.secret import KeyClass, class_of, generate, prefix_of
 from app.management_keys import events, store
 from app.management_keys.management_key import MANAGEMENT_KEY_ID, MOST_LIVING, ManagementKey, ManagementKeyInput, Status
@@ -55,13 +55,14 @@ async def create(
 ) -> tuple[ManagementKey, str]:
     """Creates a key; its secret is not stored. A key made by the operator acts as an owner, others as their maker.
 
-    Raises ValidationFailed, Conflict if there are too many, or RepeatedRequest if the idempotency key already created one.
+    Raises ValidationFailed; Conflict if there are too many, or for an idempotency key that was used with another input; or
+    RepeatedRequest, with the key's id, if it was used with the same input within 24 hours.
     """
     async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
         checked = input.checked(change.now)
-        # Without the expiry: a form that says "in 30 days" means another instant each time it is sent.
-        asked = [checked.name, [*checked.scopes], [*checked.allowed_ips]]
-        await only_once(change, "createManagementKey", idempotency_key, asked)
+        repeat = IdempotencyKey.of(change, "createManagementKey", idempotency_key, input.fingerprint(checked))
+        if repeat and (made := await repeat.find_result(change)):
+            raise RepeatedRequest(made)
         if await store.count_living(change.workspace.id, change.now) >= MOST_LIVING:
             raise Conflict(f"There are {MOST_LIVING} management keys already. Revoke one first.")
         secret = generate(catalogue.current().key_prefix, KeyClass.MANAGEMENT)
@@ -82,6 +83,8 @@ async def create(
         await store.add(key, pepper.digest(secret), pepper.version)
         shape = {"scopes": [*key.scopes], "allowed_ips": [*key.allowed_ips], "expires_at": key.expires_at}
         await audit.record(change, events.CREATED, key.id, name=key.name, **shape)
+        if repeat:
+            await repeat.remember(change, key.id)
     return key, secret
 
 

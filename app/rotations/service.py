@@ -1,6 +1,6 @@
 """Use cases of rotations. Every function takes the actor first; every change writes audit entries.
 
-`start`, `finish`, `replace` and `queries` hold the other use cases; all are exported from here.
+`start`, `several`, `finish`, `replace` and `queries` hold the other use cases; all are exported from here.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from app.rotations.queries import (
 )
 from app.rotations.replace import replace_unused
 from app.rotations.rotation import Outcome, Progress, State
+from app.rotations.several import MOST_AT_ONCE, start_all
 from app.rotations.start import Started, start
-from app.rotations.validation import DEFAULT_QUIET_SECONDS
+from app.rotations.validation import DEFAULT_QUIET_SECONDS, RotationOptions
 from app.tenancy import service as tenancy
 from app.tenancy.service import Change
 from app.usage import caller_service
@@ -46,8 +47,10 @@ from app.versions import require_same, version_of_all
 
 __all__ = [
     "DEFAULT_QUIET_SECONDS",
+    "MOST_AT_ONCE",
     "Impact",
     "Relatives",
+    "RotationOptions",
     "Started",
     "Succession",
     "SuccessorInUse",
@@ -72,6 +75,7 @@ __all__ = [
     "require",
     "reread",
     "start",
+    "start_all",
     "succession",
     "verdict",
     "version_mark",

@@ -49,6 +49,7 @@ async def start(
     quiet_seconds: int = DEFAULT_QUIET_SECONDS,
     idempotency_key: str | None = None,
     replace_unused: bool = False,
+    operation: str = "rotateApiKey",
 ) -> Started:
     """Starts a rotation with a new key that will replace this one; both work. Needs no free slot of the plan.
 
@@ -56,12 +57,12 @@ async def start(
     that is not active or has an open rotation. The same idempotency key with the same input returns the same rotation, within 24
     hours and as long as it is open. A successor that was never used is then replaced by another one, whose secret is returned: if
     it is older than ANSWER_ON_ITS_WAY, or at once with `replace_unused`, when the first response is lost. Raises Conflict when
-    one rotation is repeated too often.
+    one rotation is repeated too often. `operation`: of which requests the idempotency key is one.
     """
     terms = RotationOptions(deadline, on_deadline, quiet_seconds)
     idempotent_input = [key_id, deadline, str(on_deadline), quiet_seconds]
     async with keys.changing(actor, key_id, Action.ROTATE_API_KEY, slug) as (change, key):
-        repeat = IdempotencyKey.of(change, "rotateApiKey", idempotency_key, idempotent_input)
+        repeat = IdempotencyKey.of(change, operation, idempotency_key, idempotent_input)
         begun = await store.find_repeat(repeat.scope, change.now) if repeat else None
         if repeat and begun:
             repeat.require_same(begun[1])

@@ -96,7 +96,8 @@ def _input(page: Page) -> ManagementKeyInput:
     """Raises ValidationFailed for an expiry that cannot be read."""
     form = page.form
     networks = parse_networks(form.text("allowedIps"))
-    return ManagementKeyInput(form.text("name"), form.texts("scopes"), _expires_at(page), networks)
+    is_relative = form.text("lifetime") != ON_DATE
+    return ManagementKeyInput(form.text("name"), form.texts("scopes"), _expires_at(page), networks, is_relative)
 
 
 def _expires_at(page: Page) -> int:

@@ -30,6 +30,16 @@ class Created:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a webhook would be; its URL as it is shown."""
+
+    name: str
+    kind: Kind
+    url: str
+    events: tuple[str, ...]
+
+
 async def create(actor: Actor, slug: str | None, input: WebhookInput, *, idempotency_key: str | None = None) -> Created:
     """Creates a webhook, and its secret unless it is for a chat.
 
@@ -63,6 +73,13 @@ async def create(actor: Actor, slug: str | None, input: WebhookInput, *, idempot
         if repeat:
             await repeat.remember(change, webhook.id)
     return Created(webhook, secret if change.access.may(Action.READ_WEBHOOK_SECRET) else None)
+
+
+async def check(actor: Actor, slug: str | None, input: WebhookInput) -> Preview:
+    """What `create` would store for this input. Raises ValidationFailed, NotAllowed."""
+    await tenancy.reading(actor, slug, Action.CREATE_WEBHOOK)
+    checked = input.checked(sender().rules)
+    return Preview(checked.name, checked.kind, shown_url(checked.kind, checked.url or ""), tuple(checked.events))
 
 
 def shape(webhook: Webhook) -> dict[str, Any]:

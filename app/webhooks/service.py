@@ -21,6 +21,8 @@ from app.tenancy.publication import message
 from app.tenancy.service import Access, Change
 from app.webhooks import delivery_store, events, store
 from app.webhooks.create import Created, recount, shape
+from app.webhooks.create import Preview as Preview
+from app.webhooks.create import check as check
 from app.webhooks.create import create as create
 from app.webhooks.sender import current as sender
 from app.webhooks.signature import new_secret
@@ -91,19 +93,22 @@ async def update(
     What is pending goes to the new URL; when it is disabled, what is pending is given up.
     """
     async with _changing(actor, webhook_id, Action.UPDATE_WEBHOOK, slug) as (change, webhook):
-        wanted = WebhookInput(
-            webhook.name if name is None else name, webhook.kind, url, webhook.events if chosen is None else chosen
-        )
-        checked = wanted.checked(sender().rules)
-        new = replace(webhook, name=checked.name, events=tuple(checked.events))
-        if checked.url is not None:
-            new = replace(new, url=shown_url(webhook.kind, checked.url))
+        new, checked = _edited(webhook, name, url, chosen)
         is_changed = await _save(change, webhook, new, checked.url)
         if is_changed:
             webhook = new
         if enabled is not None and enabled is not (webhook.disabled_at is None):
             webhook = await (_enable(change, webhook) if enabled else disable(change, webhook, Disabled.BY_OWNER))
         return webhook
+
+
+async def check_update(
+    actor: Actor, webhook_id: str, *, name: str | None = None, url: str | None = None, chosen: Sequence[str] | None = None
+) -> Preview:
+    """The webhook as `update` would change it, without changing it. Raises the same errors as `update`."""
+    home = await _workspace_id_of(actor, webhook_id, Action.UPDATE_WEBHOOK)
+    new, _ = _edited(_found(await store.find(home, webhook_id)), name, url, chosen)
+    return Preview(new.name, new.kind, new.url, new.events)
 
 
 async def delete(actor: Actor, webhook_id: str, *, slug: str | None = None) -> Webhook:
@@ -165,6 +170,14 @@ async def disable(change: Change, webhook: Webhook, because: Disabled) -> Webhoo
     await audit.record(change, events.DISABLED, webhook.id, name=webhook.name, because=str(because))
     await recount(change)
     return webhook
+
+
+def _edited(webhook: Webhook, name: str | None, url: str | None, chosen: Sequence[str] | None) -> tuple[Webhook, WebhookInput]:
+    """The webhook with what is given, and that as it was validated. Raises ValidationFailed."""
+    wanted = WebhookInput(webhook.name if name is None else name, webhook.kind, url, webhook.events if chosen is None else chosen)
+    checked = wanted.checked(sender().rules)
+    shown = webhook.url if checked.url is None else shown_url(webhook.kind, checked.url)
+    return replace(webhook, name=checked.name, url=shown, events=tuple(checked.events)), checked
 
 
 async def _enable(change: Change, webhook: Webhook) -> Webhook:

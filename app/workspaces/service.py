@@ -46,18 +46,22 @@ async def update(
     requests that is switched off is deleted within minutes. Raises ValidationFailed,
     or Stale if the workspace is no longer the version that was seen."""
     async with tenancy.changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
-        new = replace(
-            change.workspace,
-            name=change.workspace.name if name is None else name,
-            timezone=change.workspace.timezone if timezone is None else timezone,
-            business_hours=change.workspace.business_hours if isinstance(business_hours, Unset) else business_hours,
-            logs_requests=change.workspace.logs_requests if logs_requests is None else logs_requests,
-        )
-        checked = validation.checked(new)
-        # A repeated request finds nothing left to change.
-        if checked != change.workspace:
-            require_same(expected, change.workspace.version)
-        return await _apply(change, checked)
+        return await _apply(change, _edited(change.workspace, name, timezone, business_hours, logs_requests, expected))
+
+
+async def check_update(
+    actor: Actor,
+    slug: str | None,
+    *,
+    name: str | None = None,
+    timezone: str | None = None,
+    business_hours: BusinessHours | Unset | None = UNSET,
+    logs_requests: bool | None = None,
+    expected: str | None = None,
+) -> Workspace:
+    """The workspace as `update` would change it, without changing it. Raises the same errors as `update`."""
+    access = await tenancy.reading(actor, slug, Action.UPDATE_WORKSPACE)
+    return _edited(access.workspace, name, timezone, business_hours, logs_requests, expected)
 
 
 async def suspend(actor: Actor, slug: str) -> Workspace:
@@ -83,6 +87,29 @@ async def last_of(actor: Actor, memberships: Sequence[Access]) -> Access | None:
     """Of the actor's memberships that in the workspace visited last, else the first one, else None."""
     last = await user_store.find_last_workspace(actor.user_id) if actor.user_id and memberships else None
     return next((access for access in memberships if access.workspace.id == last), memberships[0] if memberships else None)
+
+
+def _edited(
+    place: Workspace,
+    name: str | None,
+    timezone: str | None,
+    business_hours: BusinessHours | Unset | None,
+    logs_requests: bool | None,
+    expected: str | None,
+) -> Workspace:
+    """The workspace with the given settings, normalized. Raises the same errors as `update`."""
+    asked = replace(
+        place,
+        name=place.name if name is None else name,
+        timezone=place.timezone if timezone is None else timezone,
+        business_hours=place.business_hours if isinstance(business_hours, Unset) else business_hours,
+        logs_requests=place.logs_requests if logs_requests is None else logs_requests,
+    )
+    new = validation.checked(asked)
+    # A repeated request finds nothing left to change.
+    if new != place:
+        require_same(expected, place.version)
+    return new
 
 
 async def _apply(change: Change, new: Workspace) -> Workspace:

@@ -1,4 +1,4 @@
-"""Bulk revocation, and validating a change without making it."""
+"""Changing several keys in one call, and validating a change without making it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pytest
 
 from app import database, ids
 from app.access.actor import Role, Scope
+from app.clock import DAY, rfc3339
+from app.errors import NotFound
 from app.journal import file as journal
 from app.keys import service as keys
-from app.keys.key import API_KEY_ID, Reason
+from app.keys.key import API_KEY_ID, ApiKey, Reason
 from app.tenancy import store as workspace_store
 from app.tenancy.workspace import MEMBER_ID, Member
 from app.users import store as user_store
@@ -77,6 +79,81 @@ async def test_for_keys_of_several_workspaces_the_role_in_each_workspace_decides
     alone = await owner.change("keys/revoke-all", ids=[theirs], reason="OTHER")
     assert alone["code"] == "NOT_ALLOWED"
     assert (await keys.get(other_team.owner, theirs)).revocation is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "given", "action", "field"),
+    [
+        ("keys/suspend-all", {}, "key.suspended", "status"),
+        ("keys/resume-all", {}, "key.resumed", "status"),
+        ("keys/update-all", {"labels": [{"name": "team", "value": "web"}], "expiresAt": None}, "key.updated", "labels"),
+    ],
+)
+async def test_each_key_gets_the_same_result_as_in_a_single_change(
+    owner: Client, team: Team, other_team: Team, operation: str, given: Any, action: str, field: str
+) -> None:
+    expires = await database.now() + DAY
+    first, second, over = [(await make_key(team, name, expires_at=expires)).key for name in ("First", "Second", "Over")]
+    if operation == "keys/resume-all":
+        for key in (first, second):
+            await keys.suspend(team.editor, key.id)
+    await keys.revoke(team.owner, over.id, Reason.OTHER)
+    foreign, nowhere = (await make_key(other_team)).key.id, ids.new(API_KEY_ID)
+    asked = [second.id, foreign, over.id, nowhere, first.id, second.id]
+    before = await database.now()
+    results = (await owner.change(operation, ids=asked, **given))["results"]
+    assert [result.get("code", "changed") for result in results] == [
+        "changed", "NOT_FOUND", "CONFLICT", "NOT_FOUND", "changed", "changed",
+    ]  # fmt: skip
+    assert [results[at]["apiKey"]["id"] for at in (0, 4, 5)] == [second.id, first.id, second.id]
+    single = await owner.change(operation.removesuffix("-all"), id=first.id, **given)
+    assert {name: single["apiKey"][name] for name in ("id", field)} == {name: results[4]["apiKey"][name] for name in ("id", field)}
+    filter = {"action": action, "since": rfc3339(before)}
+    entries = (await owner.run("audit/list", filter=filter, order="ASC"))["auditEvents"]["nodes"]
+    assert [entry["target"] for entry in entries] == [second.id, first.id]
+    stored = await rows()
+    assert (await owner.change(operation, ids=asked, **given))["results"] == results
+    assert (await rows())[:3] == stored[:3]
+
+
+async def test_an_expiry_is_extended_for_several_keys_and_what_one_cannot_have_does_not_stop_the_others(
+    owner: Client, team: Team
+) -> None:
+    now = await database.now()
+    lasting = (await make_key(team, expires_at=now + DAY)).key
+    temporary = (await make_key(team, environment="temporary", expires_at=now + DAY)).key
+    results = (await owner.change("keys/update-all", ids=[temporary.id, lasting.id], expiresAt=rfc3339(now + 200 * DAY)))["results"]
+    assert [(fault["path"], fault["code"]) for fault in results[0]["fields"]] == [(["expiresAt"], "TOO_LATE")]
+    assert results[1]["apiKey"]["expiresAt"] == rfc3339(now + 200 * DAY)
+    assert await keys.get(team.owner, temporary.id) == temporary
+    changed = await keys.get(team.owner, lasting.id)
+    assert changed.expires_at == now + 200 * DAY and changed.changes(lasting).keys() == {"expires_at"}
+
+
+async def test_null_permissions_are_refused_for_several_keys_too(owner: Client, team: Team) -> None:
+    key = (await make_key(team)).key
+    refused = await owner.change("keys/update-all", ids=[key.id], permissions=None)
+    assert [(fault["field"], fault["code"]) for fault in refused["fields"]] == [("permissions", "REQUIRED")]
+    assert (await owner.change("keys/update-all", ids=[key.id]))["results"][0]["apiKey"]["revision"] == key.version
+
+
+@pytest.mark.parametrize("operation", ["keys/suspend-all", "keys/resume-all", "keys/update-all"])
+async def test_none_too_many_and_those_who_may_not_are_refused_once(
+    owner: Client, viewer: Client, team: Team, operation: str
+) -> None:
+    key = (await make_key(team)).key
+    assert (await owner.change(operation, ids=[]))["fields"][0]["code"] == "REQUIRED"
+    for client in (viewer, await program(team.owner, team.slug, Scope.KEYS_READ)):
+        assert (await client.change(operation, ids=[key.id]))["code"] == "NOT_ALLOWED"
+    assert (await viewer.change(operation, ids=[ids.new(API_KEY_ID)]))["results"][0]["code"] == "NOT_FOUND"
+
+
+async def test_with_a_slug_only_keys_of_that_workspace_are_changed(team: Team, other_team: Team) -> None:
+    mine, theirs = (await make_key(team)).key, (await make_key(other_team)).key
+    results = await keys.suspend_all(team.owner, [theirs.id, mine.id], slug=team.slug)
+    assert isinstance(results[0], NotFound) and isinstance(results[1], ApiKey) and results[1].suspended_at is not None
+    assert await keys.get(other_team.owner, theirs.id) == theirs
+    assert [type(each) for each in await keys.suspend_all(team.owner, [theirs.id], slug=other_team.slug)] == [NotFound]
 
 
 async def test_none_and_too_many_are_refused(owner: Client) -> None:

@@ -295,3 +295,9 @@ def test_a_bulk_change_costs_as_much_as_a_change_of_each_key(documents: Document
     document = documents.prepare(text)
     assert document.errors == ()
     assert documents.cost_of(document, document.operation(None), {"ids": ids}).cost == 2 + times * CHANGE
+
+
+def test_a_rotation_costs_twice_as_much_as_another_change(documents: Documents) -> None:
+    document = documents.prepare("mutation($ids: [ID!]!) { rotateApiKeys(input: {ids: $ids}) { __typename } }")
+    assert document.errors == ()
+    assert documents.cost_of(document, document.operation(None), {"ids": ["key_a"] * 50}).cost == 2 + 50 * 2 * CHANGE

@@ -114,7 +114,7 @@ def test_a_mutation_takes_one_input_and_returns_its_payload_or_a_problem(name: s
     union = field.type
     # Nullable, so that the failure of one mutation does not remove the secrets of the others.
     assert isinstance(union, GraphQLUnionType) and union.name == f"{verb}Result"
-    payload, *problems = (kind for kind in union.types if kind.name != "ApiKeyPreview")
+    payload, *problems = (kind for kind in union.types if not kind.name.endswith("Preview"))
     assert payload.name == f"{verb}Payload" and problems
     for problem in problems:
         assert [interface.name for interface in problem.interfaces] == ["Problem"]
@@ -173,6 +173,7 @@ def test_only_creating_a_credential_returns_a_secret() -> None:
     assert telling - {"Mutation.rotateWebhookSecret", "Webhook.previousSecretUntil"} == {
         "CreateApiKeyPayload.secret",
         "RotateApiKeyPayload.secret",
+        "ReplaceUnusedApiKeyPayload.secret",
         "CreateManagementKeyPayload.secret",
         "CreateWebhookPayload.secret",
         "RotateWebhookSecretPayload.secret",

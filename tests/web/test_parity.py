@@ -22,13 +22,13 @@ SAME: Final = {
     f"{_KEY}/suspension": ["suspendApiKey", "resumeApiKey"],
     f"{_KEY}/revocation": ["revokeApiKey"],
     f"{_KEY}/unused-permissions": ["updateApiKey"],
-    f"{_KEY}/replacement": ["revokeApiKey", "createApiKey"],
+    f"{_KEY}/replacement": ["replaceUnusedApiKey"],
     _ROTATION: ["rotateApiKey"],
     f"{_ROTATION}/completion": ["completeRotation"],
     f"{_ROTATION}/cancellation": ["cancelRotation"],
     f"{_ROTATION}/extension": ["extendRotation"],
     f"{_ROTATION}/dismissals": ["dismissCaller"],
-    f"{_ROTATION}/replacement": ["cancelRotation", "rotateApiKey"],
+    f"{_ROTATION}/replacement": ["replaceUnusedApiKey"],
     _MEMBERS: ["inviteMember"],
     f"{_MEMBERS}/invitations/{{invitation_id}}/withdrawal": ["withdrawInvitation"],
     f"{_MEMBERS}/{{user_id}}/role": ["changeMemberRole"],
@@ -72,5 +72,5 @@ def test_the_mutations_of_this_table_exist(route: str) -> None:
 def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
-    for_programs = {"verifyApiKey", "revokeApiKeys"}
+    for_programs = {"verifyApiKey", "updateApiKeys", "suspendApiKeys", "resumeApiKeys", "revokeApiKeys", "rotateApiKeys"}
     assert mutation and set(mutation.fields) - done == for_programs

@@ -42,6 +42,7 @@ from app.api.execution.limits import INTROSPECTION_ROOTS
 from app.clock import DAY
 from app.keys.service import MOST_AT_ONCE
 from app.rotations.rotation import ROTATION_ID
+from app.rotations.service import MOST_AT_ONCE as MOST_ROTATED_AT_ONCE
 from app.usage.caller import CALLER_ID
 from app.usage.ranges import MOST_STEPS, OPEN_DAYS
 from app.usage.service import DEFAULT_DAYS, MOST_CALLERS
@@ -71,7 +72,8 @@ USUAL_LENGTHS: Final = {
     "RotationNotReady.callers": 200,
     "RevocationImpact.callers": 200,
     "Usage.byCaller": MOST_CALLERS,
-    "RevokeApiKeysPayload.results": MOST_AT_ONCE,
+    **{f"{verb}ApiKeysPayload.results": MOST_AT_ONCE for verb in ("Update", "Suspend", "Resume", "Revoke")},
+    "RotateApiKeysPayload.results": MOST_ROTATED_AT_ONCE,
     "__Schema.types": 120,
     "__Schema.directives": 6,
     "__Type.interfaces": 1,
@@ -89,6 +91,8 @@ AT_LEAST: Final = {"ApiKey.rotation": RUN, "Workspace.rotations": RUN}
 NODES: Final = {ROTATION_ID: 320, CALLER_ID: 320}
 # A change waits for its workspace's lock and writes: two milliseconds, for each of the things that one mutation changes.
 CHANGE: Final = 200
+# A rotation also makes a key and reads the callers of both.
+CHANGES: Final = {"rotateApiKey": 2 * CHANGE, "rotateApiKeys": 2 * CHANGE}
 # The cost of reading these in addition to their fields: a key has up to 200 callers, and a list of a workspace is a statement
 # or two, also where each key of a page shows its workspace.
 STATEMENTS: Final = 50
@@ -211,7 +215,8 @@ class _Walk:
             return replace(inner, cost=1, per_step=inner.cost + POINT)
         if parent.name == "Mutation":
             changed, names = self._changed(definition, node)
-            return Cost(cost=1 + inner.cost + CHANGE * max(changed, 1), variables=inner.variables | names)
+            each = CHANGES.get(node.name.value, CHANGE)
+            return Cost(cost=1 + inner.cost + each * max(changed, 1), variables=inner.variables | names)
         if coordinate in SPANS:
             given, names = self._given(definition, node, "since", "until", "granularity")
             # Each step is read and summed even if no series is selected.

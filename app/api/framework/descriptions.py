@@ -204,6 +204,7 @@ DESCRIPTIONS: Final = {
     "ApiKeyPreview.permissions": "What it would be allowed to do.",
     "ApiKeyPreview.allowedIps": "Addresses and networks that could use it; empty: any.",
     "RevokeApiKeyInput.reason": "Why; it is kept with the key and in the audit log.",
+    "RotateApiKeysInput.onDeadline": "What happens at the deadline to each run that is still open.",
     "RotateApiKeyInput.onDeadline": "What happens at the deadline if the run is still open.",
     "DismissCallerInput.rotation": "The id of the run, `rot_…`.",
     "VerifyApiKeyPayload.valid": "Whether the request would be let through.",

@@ -6,14 +6,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+from graphql import (
+    FieldNode,
+    GraphQLObjectType,
+    SelectionSetNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    build_schema,
+    get_named_type,
+    parse,
+    visit,
+)
+
 from app import database
 from app.access.actor import Role
 from app.keys import service as keys
 from app.keys.key import KeySettings
 from app.members import service as members
+from app.paths import SCHEMA
 from tests.api.conftest import program
 from tests.conftest import Team
-from tests.support.graphql import Client
+from tests.support.graphql import Client, operation, operations
 
 ACTOR = "{ __typename kind actorId name }"
 EVERYTHING = f"""{{ workspace {{ __typename id
@@ -70,3 +85,19 @@ async def test_the_systems_own_entries_have_no_user(owner: Client, team: Team) -
     rows = await database.fetch("SELECT id FROM audit_entry WHERE chain NOT IN (SELECT id FROM workspace)")
     for row in rows:
         assert await owner.ask(NODE, id=row["id"]) == {"node": None}
+
+
+@pytest.mark.parametrize("name", operations())
+def test_operations_read_the_id_of_every_object_that_has_one(name: str) -> None:
+    schema = build_schema(SCHEMA.read_text(encoding="utf-8"))
+    types, without = TypeInfo(schema), list[str]()
+
+    class Selections(Visitor):
+        def enter_selection_set(self, node: SelectionSetNode, *_: object) -> None:
+            found = get_named_type(types.get_type())
+            chosen = {each.name.value for each in node.selections if isinstance(each, FieldNode)}
+            if isinstance(found, GraphQLObjectType) and "id" in found.fields and "id" not in chosen:
+                without.append(f"{found.name}: {sorted(chosen)}")
+
+    visit(parse(operation(name)), TypeInfoVisitor(types, Selections()))
+    assert without == []

@@ -19,6 +19,7 @@ from tests.support.server import Server
 SOURCES = ROOT / "tests" / "conformance" / "node"
 INSTALLED = Path(sys.prefix) / "conformance"
 INSTALL_SECONDS = 300
+SCOPES = "keys.write,usage.read,audit.read,workspace.write"
 NO_NODE = "these tests need Node 18 or newer with npm. On Debian: apt-get install nodejs npm"
 
 
@@ -57,9 +58,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     """The URL of a running Keydesk with the demo's workspace, and a management key of it."""
     folder = tmp_path_factory.mktemp("served")
     environment = {"KEYDESK_DATABASE_URL": f"sqlite:///{folder}/keydesk.db", "KEYDESK_DEV": "1"}
+    _run(environment, "demo")
     with Server(environment, folder, patient=True).running() as server:
-        _run(environment, "demo")
-        key = _run(environment, "management-key", "create", "--workspace", "acme", "--scopes", "keys.read", "--expires", "1d")
+        key = _run(environment, "management-key", "create", "--workspace", "acme", "--scopes", SCOPES, "--expires", "1d")
         yield server.url, key
 
 

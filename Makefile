@@ -67,6 +67,7 @@ bench: install
 	$(BIN)/python bench/attack
 	$(BIN)/python bench/anomalies
 	$(BIN)/python bench/scan
+	$(BIN)/python bench/usage_import
 	$(BIN)/python bench/pages --days 90
 	$(BIN)/python bench/start
 	$(BIN)/python bench/memory

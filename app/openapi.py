@@ -60,7 +60,7 @@ def _verify() -> Json:
 
 
 def _forward_auth() -> Json:
-    names = ("X-Request-Id", "X-Key-Id", "X-Workspace-Id", "X-Key-Environment", "X-Key-Permissions")
+    names = ("X-Request-Id", "X-Key-Id", "X-Workspace-Id", "X-Key-Environment", "X-Key-Permissions", "X-Outcome-Follows")
     passed = {"description": "The request may pass.", "headers": _named(*names, *_ANY_NOTICE)}
     security = [{"gatewayTokenOfProxy": [], **each} for each in _KEY]
     found = _operation(
@@ -71,6 +71,7 @@ def _forward_auth() -> Json:
     )
     found["parameters"] = [
         *({"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in ("permission", "environment")),
+        {"name": "outcomeFollows", "in": "query", "required": False, "schema": {"type": "boolean", "default": False}},
         {"name": "X-Forwarded-For", "in": "header", "required": False, "schema": {"type": "string"}},
     ]
     return found
@@ -146,7 +147,8 @@ def _headers() -> Json:
         "Retry-After",
     )
     text = {"schema": {"type": "string"}}
-    return {name: {**text, "required": True} for name in always} | {name: {**text, "required": False} for name in _ANY_NOTICE}
+    sometimes = ("X-Outcome-Follows", *_ANY_NOTICE)
+    return {name: {**text, "required": True} for name in always} | {name: {**text, "required": False} for name in sometimes}
 
 
 def _security() -> Json:

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "pattern": ("pattern", "pattern"),
     "find": ("leaked_keys", "find"),
     "revoke": ("leaked_keys", "revoke"),
+    "usage": ("usage", "usage"),
     "audit": ("audit", "audit_group"),
     "backup": ("backups", "backup"),
     "restore": ("backups", "restore"),

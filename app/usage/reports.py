@@ -12,9 +12,11 @@ from app import clock, database, ids
 from app.errors import FieldProblem, Unavailable, ValidationFailed
 from app.keys import store as key_store
 from app.keys.key import API_KEY_ID
+from app.keys.known_names import is_permission_known
+from app.keys.secret import mask_secrets
 from app.usage import log as usage_log
 from app.usage import store
-from app.usage.counters import CALLER_LIMITER, Use
+from app.usage.counters import CallerLimiter, Use
 from app.usage.usage import FAILED, SUCCEEDED
 
 MOST_EVENTS: Final = 1_000
@@ -25,6 +27,8 @@ _NEWEST: Final = 5 * clock.MINUTE
 # of the machine, has a separate limit.
 _PATIENCE_SECONDS: Final = 1.0
 _WORK_SECONDS: Final = 5.0
+# By the minute of each request, however much later it is reported; apart from the one of requests that are being verified.
+_LIMITER: Final = CallerLimiter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,26 @@ class Fault:
     message: str
 
 
-async def take(gateway: str, workspace_id: str | None, batch_id: str, events: list[Event | Fault]) -> dict[str, Any]:
+async def take(
+    gateway: str,
+    workspace_id: str | None,
+    batch_id: str,
+    events: list[Event | Fault],
+    most_waiting: int = usage_log.MOST_BEFORE_REPORT,
+) -> dict[str, Any]:
     """Counts a report; returns the response of `/v1/usage`. Raises ValidationFailed for an invalid batch, and Unavailable if it
-    is unknown whether it was counted: the same batch sent again is still counted only once."""
+    is unknown whether it was counted: the same batch sent again is still counted only once. `most_waiting`: uses that this process
+    may have appended before they are folded."""
     batch = _batch(batch_id)
     if len(events) > MOST_EVENTS:
         raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
+    unknown = await _unknown_permissions(events)
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await usage_log.current().wait_turn(usage_log.MOST_BEFORE_REPORT)
+            await usage_log.current().wait_turn(most_waiting)
         async with asyncio.timeout(_PATIENCE_SECONDS) as limit, database.transaction():
             limit.reschedule(asyncio.get_running_loop().time() + _WORK_SECONDS)
-            answer = await _take(gateway, workspace_id, batch, events)
+            answer = await _take(gateway, workspace_id, batch, events, unknown)
     except TimeoutError:
         raise Unavailable(internal="a usage batch took too long") from None
     return answer
@@ -70,14 +82,22 @@ async def forget_old() -> None:
         await store.forget_batches_before(await database.now() - BATCHES_KEPT)
 
 
-async def _take(gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault]) -> dict[str, Any]:
+async def _unknown_permissions(events: list[Event | Fault]) -> set[str]:
+    """Each is looked up once, before the transaction that others wait for."""
+    asked = {event.permission for event in events[:MOST_EVENTS] if isinstance(event, Event) and event.permission is not None}
+    return {name for name in asked if not await is_permission_known(name)}
+
+
+async def _take(
+    gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault], unknown: set[str]
+) -> dict[str, Any]:
     now = await database.now()
     named = {event.key_id for event in events if isinstance(event, Event)}
     homes = await key_store.workspaces_of(sorted(name for name in named if ids.is_a(API_KEY_ID, name)))
     known = {key_id for key_id, home in homes.items() if workspace_id in (None, home)}
     uses, rejected = [], []
     for index, given in enumerate(events):
-        event = _checked(given, known, now)
+        event = _checked(given, known, unknown, now)
         if isinstance(event, Fault):
             rejected.append({"index": index, "code": event.code, "message": event.message})
         else:
@@ -92,15 +112,20 @@ async def _take(gateway: str, workspace_id: str | None, batch: str, events: list
 def _use(event: Event, now: int) -> Use:
     """The verification that allowed the request updated only last-used and last-seen times: the report adds all counts."""
     used_at = min(event.at, now)
-    outcome = SUCCEEDED if event.status < 400 else FAILED
-    network, user_agent = CALLER_LIMITER.bucket(event.key_id, now, event.address, event.user_agent)
+    outcome = SUCCEEDED if is_success(event) else FAILED
+    network, user_agent = _LIMITER.bucket(event.key_id, used_at, event.address, event.user_agent)
     slot = (event.key_id, clock.hour_of(event.at), event.permission or "", outcome, network, user_agent)
     return Use(*slot, 1, used_at, used_at, event.address)
 
 
-def _checked(event: Event | Fault, known: set[str], now: int) -> Event | Fault:
+def _checked(event: Event | Fault, known: set[str], unknown: set[str], now: int) -> Event | Fault:
+    """`known`: keys, `unknown`: permissions."""
     if isinstance(event, Fault):
         return event
+    if not 100 <= event.status <= 599:
+        return Fault("INVALID_STATUS", "`status` is not an HTTP status.")
+    if event.permission is not None and event.permission in unknown:
+        return Fault("UNKNOWN_PERMISSION", no_permission(event.permission))
     if event.key_id not in known:
         return Fault("NOT_FOUND", "There is no such API key.")
     if not now - _OLDEST <= event.at <= now + _NEWEST:
@@ -116,6 +141,14 @@ def parse_instant(text: str) -> int:
         return clock.FIRST  # too long ago, as anything else out of range
     except ValueError:
         raise ValueError("`at` is RFC 3339 with an offset, like 2027-01-31T12:00:00Z.") from None
+
+
+def is_success(event: Event) -> bool:
+    return event.status < 400
+
+
+def no_permission(name: str) -> str:
+    return f"There is no permission {mask_secrets(name)[:60]!r}."
 
 
 def _batch(text: str) -> str:

@@ -202,6 +202,12 @@ async def answer_of(gateway: str, batch: str) -> str:
     return str(rows[0]["answer"])
 
 
+async def last_batch(gateway: str) -> tuple[str, str] | None:
+    """The highest batch id of a gateway, and its response."""
+    rows = await database.fetch("SELECT batch, answer FROM usage_batch WHERE gateway = {} ORDER BY batch DESC LIMIT 1", gateway)
+    return (rows[0]["batch"], rows[0]["answer"]) if rows else None
+
+
 async def forget_batches_before(instant: int) -> None:
     await database.fetch("DELETE FROM usage_batch WHERE received_at < {}", instant)
 

@@ -25,7 +25,7 @@ class UsageHourRow(Table, tablename="usage_hour"):
 
 
 class UsageBatchRow(Table, tablename="usage_batch"):
-    """Responses to batches of `/v1/usage`, kept for 31 days. Primary key: gateway and batch."""
+    """Responses to batches of usage reports, kept for 31 days. Primary key: gateway and batch; each imported log is a gateway."""
 
     gateway = Varchar(length=24, primary_key=True)
     batch = Varchar(length=40)

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from app.asgi import header
+from app.keys.networks import parse_address
 from app.settings import Network
 from app.verification import unreadable
-from app.verification.verdict import parse_address
 
 _LONGEST_KNOWN_ENTRY: Final = 60
 

@@ -10,11 +10,12 @@ from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import store as keys
 from app.keys.key import ApiKey
+from app.keys.networks import parse_address
 from app.keys.secret import class_of, mask_secrets
 from app.peppers import service as peppers
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import Workspace
-from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate, parse_address
+from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate
 
 # An actor who may preview has access to all environments of the workspace.
 _NO_GATEWAY = "preview"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -11,23 +10,23 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from app import catalogue
 from app.catalogue import Catalogue
-from app.keys import store as key_store
+from app.keys.known_names import is_environment_known, is_permission_known
+from app.keys.networks import parse_address
 from app.keys.secret import PATTERN, class_of, mask_secrets
 from app.usage import reports
-from app.usage.reports import Event, Fault
+from app.usage.reports import Event, Fault, no_permission
 from app.verification.http import CHALLENGE, Refused
-from app.verification.verdict import AccessRequest, parse_address
+from app.verification.verdict import AccessRequest
 
 T = TypeVar("T")
 INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_request"')
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _WHITE_SPACE: Final = b" \t"  # optional white space of HTTP, which is not part of a value (RFC 9110 section 5.6.3)
 _LONGEST_REASON: Final = 200
 _LONGEST_KNOWN_QUERY: Final = 200
-_QUERY: Final = frozenset({"permission", "environment"})
+_QUERY: Final = frozenset({"permission", "environment", "outcomeFollows"})
+_BOOLEANS: Final = {"true": True, "false": False, None: False}
 
 
 class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -158,16 +157,16 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str | None:
     return text
 
 
-def query_of(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """`permission` and `environment`, each at most once; anything else is refused, a key with a hint."""
+def query_of(scope: Mapping[str, Any]) -> tuple[str | None, str | None, bool]:
+    """`permission`, `environment` and `outcomeFollows`, each at most once; anything else is refused, a key with a hint."""
     raw = scope["query_string"]
     if not raw:
-        return None, None
+        return None, None, False
     return _parsed(raw) if len(raw) <= _LONGEST_KNOWN_QUERY else _parsed.__wrapped__(raw)
 
 
 @lru_cache(maxsize=256)
-def _parsed(raw: bytes) -> tuple[str | None, str | None]:
+def _parsed(raw: bytes) -> tuple[str | None, str | None, bool]:
     """Cached, because the text is part of the gateway's configuration. Errors are not cached."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
@@ -175,12 +174,16 @@ def _parsed(raw: bytes) -> tuple[str | None, str | None]:
             raise invalid("KEY_IN_QUERY", "Send the key in a header: addresses end up in logs.")
         if name not in _QUERY:
             raise invalid(
-                "UNKNOWN_PARAMETER", f"There is no parameter {mask_secrets(name)[:40]!r}; there are permission and environment."
+                "UNKNOWN_PARAMETER",
+                f"There is no parameter {mask_secrets(name)[:40]!r}; there are permission, environment and outcomeFollows.",
             )
         if name in found:
             raise invalid("REPEATED_PARAMETER", f"The parameter {name} is given twice.")
         found[name] = value
-    return found.get("permission"), found.get("environment")
+    follows = found.get("outcomeFollows")
+    if follows not in _BOOLEANS:
+        raise invalid("BAD_REQUEST", "`outcomeFollows` is true or false.")
+    return found.get("permission"), found.get("environment"), _BOOLEANS[follows]
 
 
 def are_offered(asked: AccessRequest, offered: Catalogue) -> bool:
@@ -198,23 +201,6 @@ async def check_names(asked: AccessRequest) -> None:
         raise invalid("UNKNOWN_ENVIRONMENT", f"There is no environment {mask_secrets(asked.environment)[:60]!r}.")
 
 
-async def is_permission_known(name: str) -> bool:
-    """A permission removed from the catalogue is known while any key has it; this is read each time, not cached."""
-    return name in catalogue.current().permissions or (
-        _NAME.fullmatch(name) is not None and await key_store.is_permission_held(name)
-    )
-
-
-async def is_environment_known(name: str) -> bool:
-    return name in catalogue.current().environments or (
-        _NAME.fullmatch(name) is not None and await key_store.is_environment_held(name)
-    )
-
-
-def no_permission(name: str) -> str:
-    return f"There is no permission {mask_secrets(name)[:60]!r}."
-
-
 def address_of(text: str | None) -> str | None:
     """Raises Refused (400) for text that is not an address."""
     try:
@@ -223,25 +209,16 @@ def address_of(text: str | None) -> str | None:
         raise invalid("BAD_REQUEST", str(error)) from None
 
 
-async def events_of(report: UsageRequest) -> list[Event | Fault]:
-    """The events of a report, each decoded separately: a Fault for an invalid one."""
-    known: dict[str, bool] = {}
-    return [await _event(raw, known) for raw in report.events[: reports.MOST_EVENTS + 1]]
+def events_of(report: UsageRequest) -> list[Event | Fault]:
+    """The events of a report, each decoded separately: a Fault for one that cannot be."""
+    return [_event(raw) for raw in report.events[: reports.MOST_EVENTS + 1]]
 
 
-async def _event(raw: msgspec.Raw, known: dict[str, bool]) -> Event | Fault:
-    """`known` caches which permissions are known, for this report."""
+def _event(raw: msgspec.Raw) -> Event | Fault:
     try:
         given = _usage_event.decode(raw)
         address = parse_address(given.ip) if given.ip is not None else None
         at = reports.parse_instant(given.at)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         return Fault("INVALID_EVENT", _decoder_message(error))
-    if not 100 <= given.status <= 599:
-        return Fault("INVALID_STATUS", "`status` is not an HTTP status.")
-    if (permission := given.permission) is not None:
-        if permission not in known:
-            known[permission] = await is_permission_known(permission)
-        if not known[permission]:
-            return Fault("UNKNOWN_PERMISSION", no_permission(permission))
-    return Event(given.key_id, at, given.status, permission, address, given.user_agent)
+    return Event(given.key_id, at, given.status, given.permission, address, given.user_agent)

@@ -12,6 +12,8 @@ from app.verification.http import CHALLENGE, Refused
 from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
 
 _NAMES: Final = dict(zip(Denied.__struct_fields__, Denied.__struct_encode_fields__, strict=True))
+# The request is not counted yet: whoever logs its outcome has to report it.
+OUTCOME_FOLLOWS: Final = (b"x-outcome-follows", b"true")
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
 
 
@@ -64,14 +66,15 @@ def _reason(code: Code, key: KeyRecord, asked: AccessRequest) -> dict[str, Any]:
             return {}
 
 
-def as_headers(key: KeyRecord, request_id: str) -> list[Header]:
-    """The headers of `/v1/forward-auth`'s 204, for the gateway to forward."""
+def as_headers(key: KeyRecord, request_id: str, follows: bool) -> list[Header]:
+    """The headers of `/v1/forward-auth`'s 204, for the gateway to forward or to log."""
     return [
         (b"x-request-id", request_id.encode()),
         (b"x-key-id", key.id.encode()),
         (b"x-workspace-id", key.workspace_id.encode()),
         (b"x-key-environment", key.environment.encode()),
         (b"x-key-permissions", " ".join(key.permissions).encode()),
+        *([OUTCOME_FOLLOWS] if follows else []),
     ]
 
 

@@ -89,7 +89,8 @@ class Verification:
         token, offered = _token(requests.text_of(given) if given is not None else None), catalogue.current()
         try:
             address = forwarded_address(headers.get(b"x-forwarded-for"), self._trusted)
-            asked = AccessRequest(*requests.query_of(scope), address, requests.user_agent_of(headers))
+            permission, environment, follows = requests.query_of(scope)
+            asked = AccessRequest(permission, environment, address, requests.user_agent_of(headers))
             if not requests.are_offered(asked, offered):
                 await self._check_names(token, asked)
             key = requests.presented_key(headers)
@@ -99,10 +100,10 @@ class Verification:
             await self._batches.authenticate(token)
             raise
         secret, request_id = requests.secret_of(key, offered), new_request_id()
-        verdict = await self._batches.ask(token, secret, asked, follows=False, request_id=request_id)
+        verdict = await self._batches.ask(token, secret, asked, follows=follows, request_id=request_id)
         if not verdict.valid or verdict.key is None:
             raise responses.as_refusal(verdict, asked, request_id)
-        headers_of_key = responses.as_headers(verdict.key, request_id)
+        headers_of_key = responses.as_headers(verdict.key, request_id, follows)
         await send_response(send, 204, [NO_STORE, *headers_of_key, *responses.notice_headers(verdict)])
 
     async def _usage(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
@@ -112,7 +113,7 @@ class Verification:
         body = await read_body(receive, headers, USAGE_LIMIT)
         report = requests.usage_request(body)
         try:
-            answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, await requests.events_of(report))
+            answer = await reports.take(gateway.id, gateway.workspace_id, report.batch_id, requests.events_of(report))
         except ValidationFailed as refusal:
             raise requests.invalid("BAD_REQUEST", refusal.message) from None
         await send_json(send, 200, answer, [])

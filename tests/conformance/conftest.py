@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -14,22 +13,20 @@ import pytest
 
 from tests.support import commands
 from tests.support.processes import ROOT, without_settings
+from tests.support.programs import program
 from tests.support.server import Server
 
 SOURCES = ROOT / "tests" / "conformance" / "node"
 INSTALLED = Path(sys.prefix) / "conformance"
 INSTALL_SECONDS = 300
 SCOPES = "keys.write,usage.read,audit.read,workspace.write"
-NO_NODE = "these tests need Node 18 or newer with npm. On Debian: apt-get install nodejs npm"
 
 
 @pytest.fixture(scope="session")
 def node_programs() -> Path:
     """The folder with the programs and their `node_modules`."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        if os.environ.get("CI"):
-            pytest.fail(NO_NODE)
-        pytest.skip(NO_NODE)
+    program("node", "nodejs")
+    program("npm")
     # One worker installs, the others wait.
     with INSTALLED.with_suffix(".lock").open("w") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
@@ -49,8 +46,8 @@ def _install() -> None:
         if done.returncode:
             shutil.rmtree(INSTALLED)
             pytest.fail(f"npm could not install the programs of {SOURCES}: {done.stderr[-2_000:]}")
-    for program in SOURCES.glob("*.mjs"):
-        shutil.copy(program, INSTALLED)
+    for script in SOURCES.glob("*.mjs"):
+        shutil.copy(script, INSTALLED)
 
 
 @pytest.fixture(scope="session")

@@ -141,9 +141,10 @@ def test_the_shown_curl_command_matches_the_example_page_and_works_with_any_curl
 
 def test_the_gateway_examples_equal_the_files() -> None:
     page = (ROOT / "docs" / "gateways.md").read_text()
-    shown = re.findall(r"^\[(deploy/gateways/\S+)\]\(\S+\):\n\n```\w+\n(.*?)^```", page, re.M | re.S)
+    shown = re.findall(r"^\[(examples/\S+)\]\(\S+\):\n\n```\w+\n(.*?)^```", page, re.M | re.S)
     assert {name: (ROOT / name).read_text() for name, _ in shown} == dict(shown)
-    assert {name for name, _ in shown} == {f"deploy/gateways/{path.name}" for path in (ROOT / "deploy" / "gateways").iterdir()}
+    gateways = [path for folder in ("nginx", "caddy", "traefik") for path in (ROOT / "examples" / folder).iterdir()]
+    assert {name for name, _ in shown} == {str(path.relative_to(ROOT)) for path in gateways}
 
 
 def test_the_codes_are_listed_in_order_with_their_status() -> None:

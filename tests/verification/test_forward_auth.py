@@ -44,6 +44,23 @@ async def test_a_valid_request_is_a_204_that_describes_the_key_by_any_method(ser
     assert await counters() == {(created.key.id, "pdf.read", "VALID"): 1}
 
 
+async def test_with_outcome_follows_an_allowed_request_is_counted_by_its_report_and_a_denied_one_at_once(
+    service: Service, team: Team
+) -> None:
+    database.freeze(NOW)
+    created = await make_key(team)
+    key = ("x-api-key", str(created.secret))
+    allowed = await service.forward(key, query="?permission=pdf.read&outcomeFollows=true")
+    assert (allowed.status_code, allowed.headers["x-outcome-follows"]) == (204, "true")
+    assert await counters() == {}
+    assert (await last_used(created.key.id))[0] == NOW
+    denied = await service.forward(key, query="?permission=pdf.delete&outcomeFollows=true")
+    assert (denied.status_code, denied.headers.get("x-outcome-follows")) == (403, None)
+    at_once = await service.forward(key, query="?outcomeFollows=false")
+    assert (at_once.status_code, at_once.headers.get("x-outcome-follows")) == (204, None)
+    assert await counters() == {(created.key.id, "pdf.delete", "PERMISSION_DENIED"): 1, (created.key.id, "", "VALID"): 1}
+
+
 async def test_the_header_with_the_permissions_is_there_even_when_there_are_none(service: Service, team: Team) -> None:
     created = await make_key(team)
     await change_key(created.key.id, permissions="")

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import ids
-from app.keys.networks import is_allowed
+from app.keys.networks import is_allowed, parse_address
 from app.peppers.pepper import Pepper, Peppers
 from app.verification.digest import digesters
 from app.verification.http import new_request_id
 from app.verification.requests import query_of
-from app.verification.verdict import parse_address
 
 addresses = st.ip_addresses().map(str) | st.from_regex(r"[0-9a-fA-F:.%/ ]{0,20}", fullmatch=True) | st.text(max_size=12)
 
@@ -62,5 +61,5 @@ def test_request_ids_sort_by_the_second_in_which_they_were_made(monkeypatch: pyt
 def test_a_cached_query_string_is_parsed_the_same_at_any_length() -> None:
     for raw in (b"permission=pdf.read&environment=production", b"permission=pdf%2Eread&environment=production" + b"&" * 300):
         for _ in range(2):
-            assert query_of({"query_string": raw}) == ("pdf.read", "production")
-    assert query_of({"query_string": b""}) == (None, None)
+            assert query_of({"query_string": raw}) == ("pdf.read", "production", False)
+    assert query_of({"query_string": b""}) == (None, None, False)

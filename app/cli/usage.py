@@ -1,0 +1,83 @@
+"""`keydesk usage import`: how requests ended, from the access log of a gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.runner import Result, command
+from app.usage import importing
+from app.usage.importing import Imported
+from app.usage.log_file import LogFile
+
+
+@command("import")
+@click.option("--nginx", is_flag=True, help="The logs are in the format of examples/nginx.")
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
+async def import_logs(nginx: bool, logs: tuple[Path, ...]) -> Result:
+    """Count how the requests in access logs ended.
+
+    Each request is counted once, however often its log is imported, under any name, and compressed by gzip or not. A run that was
+    interrupted, even by kill -9, is continued by the next.
+    """
+    if not nginx:
+        raise click.UsageError("Say in which format the logs are: --nginx.")
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(contextlib.closing(LogFile(path))) for path in logs]
+        found = [(log.path, await _imported(log)) for log in opened]
+    return _result(found)
+
+
+usage = click.Group("usage", help="Usage: how the requests that were let through ended.", commands=[import_logs])
+
+
+async def _imported(log: LogFile) -> Imported:
+    with _progress(log) as told:
+        return await importing.take(log, told)
+
+
+@contextlib.contextmanager
+def _progress(log: LogFile) -> Iterator[Any]:
+    """Shows on a terminal how much of the log was read."""
+    with click.progressbar(
+        length=log.size, label=log.path.name, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=False
+    ) as bar:
+        yield lambda: bar.update(min(log.position, log.size) - bar.pos)
+
+
+def _result(found: list[tuple[Path, Imported]]) -> Result:
+    notes = [f"{path}:{number}: {fault.message}" for path, log in found for number, fault in log.faults.items()]
+    strange = [path for path, log in found if log.rejected and log.rejected.total() == log.lines]
+    notes += [f"{path} has no line in the format of examples/nginx." for path in strange]
+    lines = tuple(f"{path}: {_told(log)}" for path, log in found)
+    return Result([_data(path, log) for path, log in found], lines, tuple(notes), exit_code=1 if strange else 0)
+
+
+def _told(log: Imported) -> str:
+    parts = [f"{log.succeeded + log.failed:,} counted ({log.succeeded:,} successful, {log.failed:,} failed)"]
+    parts += [f"{log.earlier:,} imported before"] if log.earlier else []
+    parts += [f"{log.left_out:,} not to be counted here"] if log.left_out else []
+    parts += [f"{log.rejected.total():,} rejected"] if log.rejected else []
+    parts += ["its end is incomplete"] if not log.complete else []
+    return f"{log.lines:,} lines: {', '.join(parts)}."
+
+
+def _data(path: Path, log: Imported) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "lines": log.lines,
+        "counted": log.succeeded + log.failed,
+        "succeeded": log.succeeded,
+        "failed": log.failed,
+        "importedBefore": log.earlier,
+        "leftOut": log.left_out,
+        "rejected": log.rejected.total(),
+        "rejectedByCode": dict(log.rejected),
+        "faults": [{"line": number, "code": fault.code, "message": fault.message} for number, fault in log.faults.items()],
+        "complete": log.complete,
+    }

@@ -85,6 +85,13 @@ def network_of(address: str | None) -> str:
     return _network_of(address) if address is not None and len(address) <= _LONGEST_ADDRESS else UNKNOWN
 
 
+def network_in(text: str) -> str:
+    """The network of an address, or of a network as it is shown; empty if the text is neither."""
+    address, slash, bits = text.strip().partition("/")
+    found = network_of(address)
+    return found if not slash or found.endswith(f"/{bits}") else UNKNOWN
+
+
 def family_of(user_agent: str | None) -> str:
     """`python-requests/2.31.0` → `python-requests`: the first product (RFC 9110 §10.1.5) without its version.
 

@@ -44,6 +44,12 @@ async def of_keys(access: Access, keys: Collection[ApiKey]) -> dict[str, list[Ca
     return {key.id: found.get(key.id, []) for key in keys}
 
 
+async def keys_used_from(access: Access, network: str, most: int) -> list[str]:
+    """The ids of the workspace's keys that were used from this network, most recently seen there first. Raises NotAllowed."""
+    access.require(Action.READ_USAGE)
+    return await caller_store.keys_used_from(access.workspace.id, network, most)
+
+
 async def fold_old(now: int) -> int:
     """Folds together, for each key, all but the MOST_KEPT most recently seen callers; returns how many.
 

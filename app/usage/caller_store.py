@@ -47,6 +47,16 @@ async def busiest(workspace_id: str, since: int, until: int, most: int) -> list[
     return [CallerCount(network, agent, int(first), int(last), int(requests)) for network, agent, first, last, requests in rows]
 
 
+async def keys_used_from(workspace_id: str, network: str, most: int) -> list[str]:
+    """The workspace's keys with a caller in this network, most recently seen there first."""
+    rows = await database.tuples(
+        "SELECT c.key, MAX(c.last_seen_at) AS seen FROM caller c JOIN api_key k ON k.id = c.key"
+        " WHERE k.workspace = {} AND c.network = {} GROUP BY c.key ORDER BY seen DESC, c.key LIMIT {}",
+        *(workspace_id, network, most),
+    )
+    return [row[0] for row in rows]
+
+
 async def crowded(most: int) -> list[str]:
     """Keys with more callers than this, not counting the folded one."""
     rows = await database.fetch(

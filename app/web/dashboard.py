@@ -47,6 +47,7 @@ from app.web import (
     plans,
     request_log,
     rotations,
+    search,
     sign_in,
     usage,
     webhooks,
@@ -60,7 +61,7 @@ from app.web.framework.form import CONFIRMATION, Form, Unreadable
 from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
-from app.web.presentation import audit_text, chart, filters
+from app.web.presentation import audit_text, chart, filters, navigation
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
@@ -80,6 +81,7 @@ CONTROLLERS: Final = (
     *checklist.HANDLERS,
     *keys.HANDLERS,
     *request_log.HANDLERS,
+    *search.HANDLERS,
     *rotations.HANDLERS,
     *usage.HANDLERS,
     *members.HANDLERS,
@@ -224,7 +226,7 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.globals.update(static_url=static_url, chart=chart)
+    found.globals.update(static_url=static_url, chart=chart, navigation=navigation)
     for name in ("number", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
     found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict, label=labels.shown)

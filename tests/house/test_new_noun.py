@@ -37,10 +37,10 @@ EDITS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("    keys,\n", "    keys,\n    folders,\n"),
         ("    *keys.HANDLERS,\n", "    *keys.HANDLERS,\n    *folders.HANDLERS,\n"),
     ),
-    "templates/layout/desk.html": (
+    "app/web/presentation/navigation.py": (
         (
-            '    {{ to("/settings/plan", "Plan") }}\n',
-            '    {{ to("/settings/plan", "Plan") }}\n    {{ to("/settings/folders", "Folders") }}\n',
+            '    Place("Members", ',
+            '    Place("Folders", "/w/{slug}/settings/folders", "Settings", requires=Action.READ_FOLDERS),\n    Place("Members", ',
         ),
     ),
     "docs/graphql.md": (

@@ -42,7 +42,7 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
     configured = peppers.read(settings)
     with copying.reading(source) as backup:
         async with roles.as_owner(settings), database.transaction():
-            await _require_owner()
+            await roles.require_tables()
             async with usage.days_made_once():
                 rows = await copying.load(backup, without=nouns.UNSAVED)
             if not rows.get("pepper") or not rows.get("installation"):
@@ -54,11 +54,3 @@ async def restore(settings: Settings, source: Path, *, replace: bool, with_journ
     await reconcile.begin_anew(journal.current())
     await reconcile.catch_up(journal.current())
     return Restored(rows, again)
-
-
-async def _require_owner() -> None:
-    """Restoring removes audit entries, which a role that only serves cannot do."""
-    if not database.is_sqlite() and "ALTER" not in await roles.ways_to_change("audit_entry"):
-        raise StartRefused(
-            f"The role {await roles.role()} does not own the tables. Restore with KEYDESK_MIGRATION_DATABASE_URL, whose role does."
-        )

@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "audit": ("audit", "audit_group"),
     "backup": ("backups", "backup"),
     "restore": ("backups", "restore"),
+    "database": ("backups", "database_group"),
     "schema": ("database", "schema"),
     "openapi": ("openapi", "openapi"),
 }

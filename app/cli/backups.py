@@ -1,15 +1,16 @@
-"""Backing up and restoring the database."""
+"""Backing up and restoring the database, and moving it to another engine."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from app import backups, logs, replay, start
+from app import backups, logs, moving, replay, start
 from app.cli.runner import Result, command, emit, settings, with_json
-from app.database import copying
+from app.database import comparing, copying
 from app.errors import Conflict
 from app.settings import Settings
 
@@ -42,6 +43,46 @@ def restore(file: Path, as_json: bool, replace: bool, without_journal: bool) -> 
     and links that were mailed are void.
     """
     emit(asyncio.run(_restore(settings(), file, replace=replace, with_journal=not without_journal)), as_json)
+
+
+@with_json
+@click.command("copy")
+@click.option("--from", "source", required=True, type=_FILE, help="The SQLite file, which no server may use now.")
+def copy(source: Path, as_json: bool) -> None:
+    """Copy an SQLite database into PostgreSQL.
+
+    Set everything as for the nodes that are to use the copy, with the same pepper: KEYDESK_DATABASE_URL is where it goes. All
+    tables are copied in one transaction, in which both contents are compared: it is all done, or nothing was. The file stays
+    as it is. Repeated, it compares again.
+    """
+    emit(asyncio.run(_copy(settings(), source)), as_json)
+
+
+database_group = click.Group("database", help="The database as a whole.", commands=[copy])
+
+
+async def _copy(chosen: Settings, source: Path) -> Result:
+    logs.set_up("ERROR")
+    done = await moving.copy(chosen, source)
+    rows = {table: each.rows for table, each in done.contents.items()}
+    digest = comparing.digest(done.contents)
+    lines = (
+        f"{sum(rows.values())} rows in {len(rows)} tables {'copied' if done.is_new else 'are there already'},"
+        f" {rows['api_key']} of them API keys.",
+        f"Both databases have the contents sha256:{digest}.",
+    )
+    return Result({"rows": rows, "digest": f"sha256:{digest}", "copied": done.is_new}, lines, _to_do(chosen, source))
+
+
+def _to_do(chosen: Settings, source: Path) -> tuple[str, ...]:
+    """Files of the old server that note the ends of audit chains, which the new one lacks."""
+    before = replace(chosen, database_url=f"sqlite:///{source}", revocation_journal=None, audit_checkpoints=None)
+    files = ((before.journal_path, chosen.journal_path), (before.checkpoints_path, chosen.checkpoints_path))
+    return tuple(
+        f"{old} is not the file of these settings. Append it before you start a node: cat {old} >> {new}"
+        for old, new in files
+        if old.exists() and not (new.exists() and old.samefile(new))
+    )
 
 
 async def _restore(chosen: Settings, file: Path, *, replace: bool, with_journal: bool) -> Result:

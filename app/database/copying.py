@@ -8,27 +8,25 @@ in again who had been signed out.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
-import glob
 import os
 import sqlite3
 import struct
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from piccolo.columns import Serial
 from piccolo.table import sort_table_classes
 
-from app import database
+from app import database, whole_file
 from app.database.migrate import known_migrations, missing
 from app.database.piccolo_conf import APP_REGISTRY
-from app.database.postgres import PooledPostgresEngine, acquire
+from app.database.postgres import PooledPostgresEngine
+from app.database.snapshots import snapshot
 from app.errors import StartRefused
 
 _ABOUT: Final = "keydesk_backup"
-_PAGE: Final = 1_000
 _PARAMETERS: Final = 20_000
 # The byte of the -shm file that SQLite locks (shared) while any process has the database open.
 _OPEN_BYTE: Final = 128
@@ -49,19 +47,12 @@ async def save(target: Path, *, without: Collection[str]) -> dict[str, int]:
 
     Raises FileExistsError, other OSErrors, Unavailable.
     """
-    half = _begun(target)
-    try:
-        with contextlib.closing(sqlite3.connect(half, isolation_level=None)) as into:
-            counts = await _save_all(into, without)
-        _sync(half)
-        # Linked into place whole; an existing file is never replaced.
-        os.link(half, target)
-        _sync(target.parent)
-    except sqlite3.Error as error:
-        raise OSError(0, str(error), str(target)) from error
-    finally:
-        half.unlink()
-    return counts
+    with whole_file.written(target) as half:
+        try:
+            with contextlib.closing(sqlite3.connect(half, isolation_level=None)) as into:
+                return await _save_all(into, without)
+        except sqlite3.Error as error:
+            raise OSError(0, str(error), str(target)) from error
 
 
 @contextlib.contextmanager
@@ -129,7 +120,7 @@ async def _save_all(into: sqlite3.Connection, without: Collection[str]) -> dict[
     # Nothing is rolled back: a file that is not whole is deleted, and a killed run must leave no second one beside it.
     into.execute("PRAGMA journal_mode = OFF")
     into.execute("BEGIN")
-    async with _snapshot() as rows_of:
+    async with snapshot() as rows_of:
         for table, columns in tables().items():
             if table in without:
                 continue
@@ -144,49 +135,6 @@ async def _save_all(into: sqlite3.Connection, without: Collection[str]) -> dict[
     into.executemany(f"INSERT INTO {_ABOUT} VALUES ('migration', ?, 0)", [(name,) for name in known_migrations()])
     into.execute("COMMIT")
     return counts
-
-
-@contextlib.asynccontextmanager
-async def _snapshot() -> AsyncIterator[Any]:
-    """A function that reads rows in pages from one consistent snapshot."""
-    engine = database.engine()
-    if isinstance(engine, PooledPostgresEngine):
-        connection = await acquire(engine)
-        try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                yield lambda statement: _postgres_pages(connection, statement)
-        finally:
-            await engine.pool.release(connection)  # type: ignore[union-attr]  # acquired from it
-        return
-    with contextlib.closing(sqlite3.connect(engine.path, isolation_level=None)) as source:
-        source.execute("PRAGMA query_only = ON")
-        source.execute("PRAGMA busy_timeout = 5000")
-        source.execute("BEGIN")
-        yield lambda statement: _sqlite_pages(source, statement)
-
-
-async def _postgres_pages(connection: Any, statement: str) -> AsyncIterator[list[tuple[Any, ...]]]:
-    cursor = await connection.cursor(statement)
-    while page := await cursor.fetch(_PAGE):
-        yield [tuple(row) for row in page]
-
-
-async def _sqlite_pages(source: sqlite3.Connection, statement: str) -> AsyncIterator[list[tuple[Any, ...]]]:
-    cursor = source.execute(statement)
-    while page := cursor.fetchmany(_PAGE):
-        yield page
-
-
-def _begun(target: Path) -> Path:
-    """The temporary file next to the target; leftovers of killed runs are deleted."""
-    if target.exists():
-        raise FileExistsError(errno.EEXIST, "there is a file of this name already", str(target))
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
-        if left.suffix[1:].isdecimal() and not Path("/proc", left.suffix[1:]).exists() and Path("/proc").exists():
-            left.unlink(missing_ok=True)
-    half = target.with_name(f".{target.name}.{os.getpid()}")
-    os.close(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
-    return half
 
 
 def _check(backup: sqlite3.Connection, source: Path) -> None:
@@ -221,11 +169,3 @@ async def _continue_numbering() -> None:
             await database.fetch(
                 f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM {name}), false)"
             )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

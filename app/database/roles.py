@@ -88,6 +88,13 @@ async def require_owner() -> None:
         )
 
 
+async def require_tables() -> None:
+    """Raises StartRefused unless the role in use owns the tables: replacing their contents removes audit entries, which a role
+    that only serves cannot do."""
+    if not database.is_sqlite() and "ALTER" not in await ways_to_change("audit_entry"):
+        raise StartRefused(f"The role {await role()} does not own the tables. Use KEYDESK_MIGRATION_DATABASE_URL, whose role does.")
+
+
 async def _schema() -> str:
     return str((await database.fetch("SELECT current_schema()::text AS name"))[0]["name"])
 

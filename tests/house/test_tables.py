@@ -100,6 +100,7 @@ WRITES: Final = {
 COMPUTED: Final = {
     "app/audit/store.py": "workspace or installation: the row that holds the head of a chain",
     "app/database/__init__.py": "the table class that `insert` is called with, which only its noun's store has",
+    "app/database/comparing.py": "all of them: whether two databases are equal",
     "app/database/copying.py": "all of them: a backup",
     "app/database/diagnostics.py": "session, throttle, key_last_used, job: instants that mislead when they lie ahead",
     "app/database/statements.py": "those of an Upsert, whose name is looked for where it is made",

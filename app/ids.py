@@ -20,7 +20,12 @@ _SHAPE = re.compile(rf"[a-z]{{3}}_[{ALPHABET}]{{20}}")
 def new(kind: str) -> str:
     """A new id with this prefix of three letters, e.g. `key_7x…`."""
     # Base32 of 104 random bits, of which the first 20 characters contain 100.
-    return f"{kind}_{base64.b32encode(secrets.token_bytes(13))[:20].decode().lower()}"
+    return of(kind, secrets.token_bytes(13))
+
+
+def of(kind: str, digest: bytes) -> str:
+    """The id that belongs to these secret bytes, 13 or more, always the same."""
+    return f"{kind}_{base64.b32encode(digest[:13])[:20].decode().lower()}"
 
 
 def is_a(kind: str, value: str) -> bool:

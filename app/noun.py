@@ -50,10 +50,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """How `keydesk export` writes the rows of a table: `type` names them, and only the `columns` are in it, with blanks between.
+
+    `digests`: those that are added with `--digests`. `of`: the column that leads to a workspace; or `account`, for people, by
+    their membership.
+    """
+
+    type: str
+    table: str
+    of: str
+    columns: str
+    digests: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Noun:
     """`tables` in the order of their references; `unsaved`: those that backups leave out.
 
-    `purges` delete expired rows, once a minute on every node. `id_prefixes`: the first three letters of its ids.
+    `purges` delete expired rows, once a minute on every node. `id_prefixes`: the first three letters of its ids. `exports`: what of
+    it an export contains.
     """
 
     name: str
@@ -63,3 +79,4 @@ class Noun:
     jobs: tuple[Job, ...] = ()
     purges: tuple[Purge, ...] = ()
     id_prefixes: tuple[str, ...] = ()
+    exports: tuple[Export, ...] = ()

@@ -14,7 +14,7 @@ from app.jobs.noun import NOUN as _JOBS
 from app.keys.noun import NOUN as _KEYS
 from app.management_keys.noun import NOUN as _MANAGEMENT_KEYS
 from app.members.noun import NOUN as _MEMBERS
-from app.noun import Event, Job, Noun, Purge
+from app.noun import Event, Export, Job, Noun, Purge
 from app.one_time_links.noun import NOUN as _ONE_TIME_LINKS
 from app.outbox.noun import NOUN as _OUTBOX
 from app.peppers.noun import NOUN as _PEPPERS
@@ -60,4 +60,5 @@ TABLES: Final[tuple[type[Any], ...]] = tuple(table for noun in NOUNS for table i
 UNSAVED: Final = frozenset(table._meta.tablename for noun in NOUNS for table in noun.unsaved)
 EVENTS: Final[dict[str, Event]] = {event.name: event for noun in NOUNS for event in noun.events}
 JOBS: Final[tuple[Job, ...]] = tuple(job for noun in NOUNS for job in noun.jobs)
+EXPORTS: Final[tuple[Export, ...]] = tuple(export for noun in NOUNS for export in noun.exports)
 PURGES: Final[tuple[Purge, ...]] = tuple(purge for noun in NOUNS for purge in noun.purges)

@@ -130,6 +130,8 @@ class OperatorAction(StrEnum):
     EXAMINE = auto()
     PREVIEW_CATALOGUE = auto()
     MAKE_DEMO = auto()
+    EXPORT = auto()
+    IMPORT = auto()
 
 
 # Operator-only actions, and how an error message names them.
@@ -145,6 +147,8 @@ OPERATOR: Final[dict[OperatorAction, str]] = {
     OperatorAction.EXAMINE: "examine the installation",
     OperatorAction.PREVIEW_CATALOGUE: "preview a catalogue",
     OperatorAction.MAKE_DEMO: "make the demo",
+    OperatorAction.EXPORT: "export the installation",
+    OperatorAction.IMPORT: "import keys",
 }
 
 

@@ -16,7 +16,7 @@ from app.alerts.tables import (
     KeyBaselineRow,
     NoticeRow,
 )
-from app.noun import Job, Noun
+from app.noun import Export, Job, Noun
 
 NOUN: Final = Noun(
     "alerts",
@@ -30,4 +30,16 @@ NOUN: Final = Noun(
         Job("alerts.digests", 30, mailing.run, mailing.is_wanted),
     ),
     id_prefixes=(ALERT_ID,),
+    exports=(
+        Export(
+            "alert",
+            "alert",
+            "workspace",
+            "id workspace key kind days about at last_seen_at requests evidence baseline resolved_at resolution resolved_by_kind"
+            " resolved_by_id resolved_by_name suspended_at suspension_withheld",
+        ),
+        Export("alertExpectation", "alert_expectation", "workspace", "workspace key kind value at"),
+        Export("automaticSuspension", "automatic_suspension", "workspace", "workspace kinds most_a_day"),
+        Export("alertMail", "alert_mail", "member", "member choices digest_hour"),
+    ),
 )

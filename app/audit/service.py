@@ -70,7 +70,12 @@ async def derived_key(of: Change | Access, purpose: str) -> bytes:
     head = (of.known.get(Head) if isinstance(of, Change) else None) or await store.head(chain)
     if isinstance(of, Change):
         of.known[Head] = head
-    return hmac.digest(peppers.current().unwrap(head.wrapped_key, chain), b"keydesk purpose\x00" + purpose.encode(), "sha256")
+    return _derived(head, chain, purpose)
+
+
+async def derived_key_of(chain: str, purpose: str) -> bytes:
+    """Like `derived_key`, for what the system does: with a workspace's chain or its own."""
+    return _derived(await store.head(chain), chain, purpose)
 
 
 def access_change_of(entry: Entry) -> AccessChange:
@@ -165,6 +170,10 @@ async def _pieces(access: Access, form: Format, filter: EntryFilter) -> AsyncIte
         yield "".join([writer.line(each) async for each in in_slices(found)])
         after = found[-1].entry.position
     yield writer.end()
+
+
+def _derived(head: Head, chain: str, purpose: str) -> bytes:
+    return hmac.digest(peppers.current().unwrap(head.wrapped_key, chain), b"keydesk purpose\x00" + purpose.encode(), "sha256")
 
 
 def _checked(filter: EntryFilter) -> EntryFilter:

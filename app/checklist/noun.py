@@ -6,10 +6,13 @@ from typing import Final
 
 from app.checklist.events import EVENTS
 from app.checklist.tables import AttestationRow, UsageVisitRow
-from app.noun import Noun
+from app.noun import Export, Noun
 
 NOUN: Final = Noun(
     "checklist",
     tables=(AttestationRow, UsageVisitRow),
     events=EVENTS,
+    exports=(
+        Export("checklistAttestation", "checklist_attestation", "workspace", "workspace item at by_kind by_id by_name runbook_url"),
+    ),
 )

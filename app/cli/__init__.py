@@ -31,6 +31,8 @@ _COMMANDS: Final = {
     "audit": ("audit", "audit_group"),
     "backup": ("backups", "backup"),
     "restore": ("backups", "restore"),
+    "import": ("import_keys", "import_keys"),
+    "export": ("export", "export"),
     "database": ("backups", "database_group"),
     "schema": ("database", "schema"),
     "openapi": ("openapi", "openapi"),

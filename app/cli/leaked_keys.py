@@ -13,6 +13,7 @@ from app.cli.credential_output import of_credential
 from app.cli.runner import OPERATOR, Result, columns, command, leaked, settings
 from app.errors import Conflict, NotFound
 from app.journal import file as journal
+from app.keys import queries
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.leaks import credentials
@@ -38,8 +39,9 @@ class _Search:
 async def find() -> Result:
     """Tell whose secrets these are.
 
-    Reads all of stdin: any text in any encoding that holds secrets of API keys, management keys or gateway tokens. Ends
-    with 0 if each is known, 1 if none is, and 3 if something stays unanswered: read what it says.
+    Reads all of stdin: any text in any encoding that holds secrets of API keys, management keys or gateway tokens; or the
+    secret of one imported key, alone. Ends with 0 if each is known, 1 if none is, and 3 if something stays unanswered: read
+    what it says.
     """
     search = await _found(leaked("Secret"))
     return await _result(search.found, *search.notes, exit_code=search.exit_code)
@@ -65,7 +67,8 @@ async def _found(raw: bytes) -> _Search:
     text = secret_scan.text_of(raw)
     read = secret_scan.read(text)
     of_settings = sum(token in text for token in settings().gateway_tokens)
-    asked = [secret for secret in read.whole if secret not in settings().gateway_tokens]
+    whole = read.whole or (() if read.pieces else await _issued_elsewhere(text))
+    asked = [secret for secret in whole if secret not in settings().gateway_tokens]
     looked_up = {secret: await credentials.opened_by(OPERATOR, secret) for secret in asked}
     found = tuple({each.id: each for each in looked_up.values() if each is not None}.values())
     unknown = sum(each is None for each in looked_up.values())
@@ -78,6 +81,11 @@ async def _found(raw: bytes) -> _Search:
         *([_NOTHING_UNDERSTOOD] if not looked_up and not read.pieces else []),
     )
     return _Search(found, (f"Found: {len(found)}.", *notes) if notes else (), _INCOMPLETE if notes else 0)
+
+
+async def _issued_elsewhere(text: str) -> tuple[str, ...]:
+    """The secret of an imported key has no form by which it could be found in a text: it is the whole text, or nothing."""
+    return (text.strip(),) if await queries.is_well_formed(text.strip()) else ()
 
 
 async def _result(found: Sequence[credentials.Credential], *notes: str, exit_code: int) -> Result:

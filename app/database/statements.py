@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+
+# Of a lookup.
+_MOST_LISTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,7 @@ def sqlite_upsert(upsert: Upsert, rows: int) -> str:
 @lru_cache(maxsize=16)
 def postgres_select(lookup: Lookup) -> str:
     now = "COALESCE($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-    places = lookup.text.count("{1}") + 1
-    found = lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(places)), now=now)
+    found = lookup.text.format(*(f"= ANY(${number + 2}::bytea[])" for number in range(_MOST_LISTS)), now=now)
     # Returned with every answer, even an empty one: a read-only server may not have a living key yet.
     truth = "(SELECT current_setting('transaction_read_only') AS only_reads) truth"
     return f"SELECT found.*, truth.only_reads FROM {truth} LEFT JOIN ({found}) found ON true"

@@ -113,6 +113,8 @@ async def _peppers() -> list[Finding]:
                 findings.append(fail("pepper", f"{count} {what} lie under version {version}, which is not given: none is accepted"))
             elif version != current:
                 findings.append(warn("pepper", f"{count} {what} are left under the previous pepper, until each is used once"))
+    if unused := await key_store.count_unused_imports(await database.now()):
+        findings.append(ok("imported keys", f"{unused} verify by the hash they came with, until each is used once"))
     return findings
 
 

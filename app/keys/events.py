@@ -7,6 +7,8 @@ from typing import Final
 from app.noun import Event
 
 CREATED: Final = Event("key.created", "Created the API key {name}", published="An API key was created.")
+# Not published: an import can have thousands.
+IMPORTED: Final = Event("key.imported", "Imported the API key {name} from {source}")
 UPDATED: Final = Event(
     "key.updated",
     "Changed the {changed} of an API key",
@@ -24,6 +26,7 @@ EXPIRING: Final = Event("key.expiring", "The API key {name} expires at {expires_
 
 EVENTS: Final = (
     CREATED,
+    IMPORTED,
     UPDATED,
     SUSPENDED,
     RESUMED,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from app import ids
+from app import catalogue, ids
 from app.access import policy
 from app.access.actor import Actor
 from app.access.policy import Action, OperatorAction
@@ -15,8 +15,9 @@ from app.audit import service as audit
 from app.errors import FieldProblem, NotFound, ValidationFailed
 from app.keys import labels, leak_digest, store
 from app.keys.filters import LONGEST_SEARCH, KeyFilter, Order
+from app.keys.foreign import foreign, keyed_digests
 from app.keys.key import API_KEY_ID, ApiKey
-from app.keys.secret import mask_secrets
+from app.keys.secret import class_of, mask_secrets
 from app.names import plain_name
 from app.paging import Page, Window
 from app.peppers import service as peppers
@@ -73,7 +74,21 @@ async def count(access: Access, filter: KeyFilter = KeyFilter()) -> int:
 async def find_by_secret(actor: Actor, secret: str) -> ApiKey | None:
     """The key with this secret, in any workspace. For the operator, after a leak."""
     policy.require_operator(actor, OperatorAction.FIND_BY_SECRET)
-    return await store.find_by_digests(peppers.current().digests(secret.strip()))
+    return await opened_by(secret.strip())
+
+
+async def opened_by(secret: str) -> ApiKey | None:
+    """The key with this secret, in any workspace. The caller decides who may know of it."""
+    digests = peppers.current().digests(secret)
+    if foreign(secret, catalogue.current().prefixes) is not None:
+        digests += keyed_digests(peppers.current(), secret)
+    return await store.find_by_digests(digests)
+
+
+async def is_well_formed(text: str) -> bool:
+    """Whether it may be a key: one of Keydesk's format, or, if any were imported, one that was issued elsewhere."""
+    prefixes = catalogue.current().prefixes
+    return class_of(text, prefixes) is not None or (foreign(text, prefixes) is not None and await store.is_any_imported())
 
 
 async def find_leaked(access: Access, sha256: Sequence[str]) -> dict[str, ApiKey]:

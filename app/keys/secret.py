@@ -67,6 +67,12 @@ def class_of(secret: str, prefixes: tuple[str, ...]) -> KeyClass | None:
     return _CLASSES[shape.group(2)]
 
 
+def has_shape(text: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether it looks like a secret with one of these company prefixes, whatever its checksum."""
+    shape = _SHAPE.fullmatch(text)
+    return shape is not None and shape.group(1) in prefixes
+
+
 def prefix_of(secret: str) -> str:
     """The part that is always shown, without the ellipsis: `fl_live_a1b2`."""
     return secret[: -(RANDOM_LENGTH - SHOWN_LENGTH) - CHECKSUM_LENGTH]

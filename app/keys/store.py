@@ -11,7 +11,7 @@ from app.database.sql import living
 from app.keys import filters_sql
 from app.keys.filters import KeyFilter, Order, name_key
 from app.keys.key import LISTS, SETTINGS, ApiKey, KeySettings, Reason, Revocation
-from app.keys.tables import ApiKeyRow, IdempotencyRow, KeyLastUsedRow
+from app.keys.tables import ApiKeyRow, IdempotencyRow, ImportedKeyRow, KeyLastUsedRow
 from app.paging import Page, Window
 
 _SELECT = (
@@ -22,7 +22,7 @@ _SELECT = (
 )
 
 
-async def add(key: ApiKey, digest: bytes, pepper_version: int, leak_digest: bytes) -> None:
+async def add(key: ApiKey, digest: bytes, pepper_version: int, leak_digest: bytes | None) -> None:
     """Inserts the key, and the row that stores when it was last used."""
     row = {
         **_columns(key),
@@ -40,6 +40,30 @@ async def add(key: ApiKey, digest: bytes, pepper_version: int, leak_digest: byte
     }
     await database.insert(ApiKeyRow, row)
     await database.insert(KeyLastUsedRow, {"key": key.id})
+
+
+async def add_imported(key_id: str, source: str, external_id: str, algorithm: str, now: int) -> None:
+    """Notes where a key was issued."""
+    row = {"key": key_id, "source": source, "external_id": external_id, "algorithm": algorithm, "imported_at": now}
+    await database.insert(ImportedKeyRow, row)
+
+
+async def adopt(key_id: str, digest: bytes, pepper_version: int, leak_digest: bytes) -> None:
+    """Stores the digests of an imported key's secret instead of that of its hash, once."""
+    statement = "UPDATE api_key SET digest = {}, pepper_version = {}, leak_digest = {} WHERE id = {} AND pepper_version < 0"
+    await database.fetch(statement, digest, pepper_version, leak_digest, key_id)
+    await database.fetch("UPDATE imported_key SET algorithm = NULL WHERE key = {}", key_id)
+
+
+async def is_any_imported() -> bool:
+    """Whether there are keys that were issued elsewhere, whose secrets have other formats."""
+    return bool(await database.fetch("SELECT key FROM imported_key LIMIT 1"))
+
+
+async def count_unused_imports(now: int) -> int:
+    """The number of living imported keys that still verify by the hash that they came with."""
+    rows = await database.fetch(f"SELECT count(*) AS n FROM api_key k WHERE k.pepper_version < 0 AND {living('k')}", now)
+    return int(rows[0]["n"])
 
 
 async def workspace_of(key_id: str) -> str | None:
@@ -187,9 +211,9 @@ async def held_names() -> list[tuple[str, str, tuple[str, ...]]]:
 async def count_by_pepper(now: int) -> dict[int, int]:
     """The number of living keys by pepper version."""
     rows = await database.fetch(
-        f"SELECT k.pepper_version, count(*) AS n FROM api_key k WHERE {living('k')} GROUP BY k.pepper_version", now
+        f"SELECT abs(k.pepper_version) AS version, count(*) AS n FROM api_key k WHERE {living('k')} GROUP BY 1", now
     )
-    return {row["pepper_version"]: int(row["n"]) for row in rows}
+    return {row["version"]: int(row["n"]) for row in rows}
 
 
 async def find_repeat(scope: bytes, not_before: int) -> tuple[bytes, str] | None:

@@ -37,6 +37,17 @@ class ApiKeyRow(Table, tablename="api_key"):
     line_started_at = BigInt(null=True, default=None)
 
 
+class ImportedKeyRow(Table, tablename="imported_key"):
+    """A key that was issued elsewhere. `source`: by what; `external_id`: its id there. `algorithm`: of the hash that it came with;
+    NULL once its secret was seen and digested."""
+
+    key = ForeignKey(ApiKeyRow, primary_key=True, null=False, on_delete=OnDelete.restrict)
+    source = Varchar(length=40)
+    external_id = Varchar(length=200)
+    algorithm = Varchar(length=10, null=True, default=None)
+    imported_at = BigInt()
+
+
 class IdempotencyRow(Table, tablename="idempotency"):
     """`scope`: a digest of workspace, actor, operation and the caller's key; `input`: a digest of the input."""
 

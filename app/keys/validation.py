@@ -17,6 +17,7 @@ from app.keys.secret import mask_secrets
 LONGEST_NOTE: Final = 1_000
 LONGEST_DESCRIPTION: Final = 500
 LONGEST_YEARS: Final = 100
+LONGEST_PREFIX: Final = 24
 
 
 def checked(asked: KeySettings, catalogue: Catalogue, now: int, *, of: ApiKey | None = None) -> KeySettings:

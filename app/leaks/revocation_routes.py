@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import catalogue
 from app.access.actor import Request
 from app.asgi import Receive, Scope, Send
 from app.errors import NotAllowed
+from app.keys import queries as keys
 from app.leaks import service
 from app.leaks.revocation_request import revocation_request
 from app.settings import Settings
@@ -54,7 +54,7 @@ class SelfRevocation:
         if secret is None:
             raise unauthorised(NO_KEY)
         given = revocation_request(await read_body(receive, headers, BODY_LIMIT))
-        if requests.secret_of(secret, catalogue.current()) is None:
+        if not await keys.is_well_formed(secret):
             raise responses.as_refusal(Verdict(Code.MALFORMED), AccessRequest(), request_id)
         holder = service.holder(Request(address or "", requests.user_agent_of(headers) or "", request_id))
         try:

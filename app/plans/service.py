@@ -41,10 +41,14 @@ async def last_change(access: Access) -> Entry | None:
 async def require_slot(change: Change) -> None:
     """Raises PlanLimitReached unless one more key fits; this holds until the change ends, because it has the lock."""
     counted = await _meter(change.workspace, change.now)
-    if counted.has_room:
-        return
+    if not counted.has_room:
+        raise limit_reached(counted)
+
+
+def limit_reached(counted: Meter) -> PlanLimitReached:
+    """The refusal of one more key."""
     larger = catalogue.current().plans_allowing(counted.used + 1)
-    raise PlanLimitReached(
+    return PlanLimitReached(
         plan=counted.plan.name,
         limit=counted.limit or 0,
         used=counted.used,

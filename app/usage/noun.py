@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.noun import Job, Noun
+from app.noun import Export, Job, Noun
 from app.usage import caller_service, folding, recent_store, reports
 from app.usage.caller import CALLER_ID
 from app.usage.tables import (
@@ -30,4 +30,8 @@ NOUN: Final = Noun(
     ),
     purges=(reports.forget_old, caller_service.bring_back, recent_store.forget_old),
     id_prefixes=(CALLER_ID,),
+    exports=(
+        Export("usageDay", "usage_day", "key", "key day permission outcome requests"),
+        Export("caller", "caller", "key", "key network user_agent permission id first_seen_at last_seen_at requests"),
+    ),
 )

@@ -23,7 +23,9 @@ from app import database, metrics
 from app.clock import hour_of
 from app.errors import KeydeskError, NotAuthenticated, Unavailable
 from app.gateway_tokens import store as token_store
+from app.keys import importing
 from app.keys import store as key_store
+from app.keys.foreign import ForeignSecret, keyed_digests
 from app.peppers.pepper import Peppers
 from app.usage.counters import CALLER_LIMITER, REFUSED_LIMITER, Use
 from app.usage.log import UsageLog
@@ -48,7 +50,7 @@ _log = logging.getLogger("keydesk.verification")
 
 class PendingVerification(msgspec.Struct, eq=False):
     """One verification: `token` is None for a key that asks about itself; `secret` is None for text that is not a well-formed key,
-    which is never looked up."""
+    which is never looked up. A ForeignSecret is looked up only if keys were imported."""
 
     token: str | None
     secret: str | None
@@ -69,7 +71,7 @@ class Batches:
 
     def __init__(self, log: UsageLog, peppers: Peppers, tokens: tuple[str, ...]) -> None:
         self._log, self._hot = log, log.hot
-        self._digesters, self._pepper_version = digesters(peppers), peppers.current.version
+        self._peppers, self._digesters, self._pepper_version = peppers, digesters(peppers), peppers.current.version
         self._is_pepper_changing = len(peppers.all) > 1
         self._configured = [(peppers.current.digest(token), _configured_gateway(token, peppers)) for token in tokens]
         # Cached, because Python 3.11 makes a system call whenever it looks up the running loop.
@@ -144,7 +146,7 @@ class Batches:
         _measure(verdicts)
         for question, verdict in verdicts:
             _settle(question, verdict)
-            if self._is_pepper_changing:
+            if self._is_pepper_changing or type(question.secret) is ForeignSecret:
                 self._renew(question, verdict)
 
     def _take_late(self) -> list[PendingVerification]:
@@ -161,7 +163,7 @@ class Batches:
         gateways: Mapping[str | None, Gateway | None] = known | {None: ITSELF}
         now, uses, verdicts = found.now or 0, [], []
         for question in batch:
-            verdict = _evaluate(question, gateways[question.token], found.keys, now)
+            verdict = _evaluate(question, gateways[question.token], found, now)
             verdicts.append((question, verdict))
             if isinstance(verdict, Verdict) and verdict.key is not None:
                 uses.append(_use(question, verdict, verdict.key, gateways[question.token], now))
@@ -194,11 +196,15 @@ class Batches:
 
     async def _read(self, batch: list[PendingVerification], tokens: dict[str, tuple[bytes, ...]]) -> store.Found:
         wanted: dict[bytes, None] = {}
+        imported: list[bytes] = []
         for question in batch:
-            if question.secret is not None:
+            if type(question.secret) is ForeignSecret:
+                question.digests = self._digests(question.secret) + keyed_digests(self._peppers, question.secret)
+                imported += question.digests
+            elif question.secret is not None:
                 question.digests = self._digests(question.secret)
                 wanted.update(dict.fromkeys(question.digests))
-        return await store.read(self._hot, list(wanted), [digest for digests in tokens.values() for digest in digests])
+        return await store.read(self._hot, list(wanted), [digest for digests in tokens.values() for digest in digests], imported)
 
     def _digests(self, secret: str) -> tuple[bytes, ...]:
         return tuple([digester.digest(secret) for digester in self._digesters])
@@ -213,10 +219,13 @@ class Batches:
         return None
 
     def _renew(self, question: PendingVerification, verdict: Verdict | KeydeskError) -> None:
-        """Stores the digests of valid keys under the current pepper instead of the previous one, after the response."""
-        if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid:
+        """Stores the digests of valid keys under the current pepper instead of the previous one, or of their hash, after the
+        response."""
+        if not isinstance(verdict, Verdict) or verdict.key is None or not verdict.valid or question.secret is None:
             return
-        if verdict.key.pepper_version < self._pepper_version:
+        if verdict.key.pepper_version < 0:
+            self._later(importing.adopt(verdict.key.id, verdict.key.workspace_id, question.secret))
+        elif verdict.key.pepper_version < self._pepper_version:
             self._later(key_store.redigest(verdict.key.id, question.digests[0], self._pepper_version))
 
     def _renew_gateways(self, gateways: dict[str, Gateway | None], tokens: dict[str, tuple[bytes, ...]]) -> None:
@@ -238,16 +247,16 @@ async def _in_transaction(work: Coroutine[Any, Any, None]) -> None:
             await work
 
 
-def _evaluate(
-    question: PendingVerification, gateway: Gateway | None, keys: dict[bytes, KeyRecord], now: int
-) -> Verdict | KeydeskError:
+def _evaluate(question: PendingVerification, gateway: Gateway | None, found: store.Found, now: int) -> Verdict | KeydeskError:
     if gateway is None:
         return NotAuthenticated(_NO_GATEWAY)
     if question.secret is None:
         return Verdict(Code.MALFORMED)
     for digest in question.digests:
-        if digest in keys:
-            return evaluate(question.asked, keys[digest], gateway, now)
+        if digest in found.keys:
+            return evaluate(question.asked, found.keys[digest], gateway, now)
+    if type(question.secret) is ForeignSecret and not found.any_imported:
+        return Verdict(Code.MALFORMED)
     return evaluate(question.asked, None, gateway, now)
 
 

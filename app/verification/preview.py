@@ -8,11 +8,10 @@ from app import catalogue, database
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
-from app.keys import store as keys
+from app.keys import queries as keys
 from app.keys.key import ApiKey
 from app.keys.networks import parse_address
-from app.keys.secret import class_of, mask_secrets
-from app.peppers import service as peppers
+from app.keys.secret import mask_secrets
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import Workspace
 from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate
@@ -61,9 +60,9 @@ async def ask(actor: Actor, slug: str | None, question: PreviewRequest) -> Answe
     """The verdict at this moment. A key of another workspace is NOT_FOUND, like one that does not exist."""
     access = await tenancy.reading(actor, slug, Action.VERIFY_API_KEY)
     asked = question.checked()
-    if class_of(question.secret, catalogue.current().prefixes) is None:
+    if not await keys.is_well_formed(question.secret):
         return Answer(Code.MALFORMED)
-    key = await keys.find_by_digests(peppers.current().digests(question.secret))
+    key = await keys.opened_by(question.secret)
     if key is None or key.workspace_id != access.workspace.id:
         return Answer(Code.NOT_FOUND)
     verdict = evaluate(asked, _held(key, access.workspace), Gateway(_NO_GATEWAY), await database.now())

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from app.catalogue import Catalogue
+from app.keys.foreign import foreign
 from app.keys.known_names import is_environment_known, is_permission_known
 from app.keys.networks import parse_address
 from app.keys.secret import PATTERN, class_of, mask_secrets
@@ -141,8 +142,9 @@ def user_agent_of(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def secret_of(text: str, offered: Catalogue) -> str | None:
-    """The text if it is a well-formed API key of this installation; None for anything else, which is not looked up."""
-    return text if class_of(text, offered.prefixes) is not None else None
+    """The text if it is a well-formed API key of this installation, or may be an imported one; None for anything else, which is not
+    looked up."""
+    return text if class_of(text, offered.prefixes) is not None else foreign(text, offered.prefixes)
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> str | None:

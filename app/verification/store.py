@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from app.rotations.rotation import OnDeadline
 from app.verification.deprecation import Rotating
 from app.verification.verdict import Gateway, KeyRecord
 
-_LOOKUP: Final = Lookup(
+_KEYS: Final = (
     "SELECT 'k', k.digest, {now}, k.id, k.workspace, k.environment, k.revoked_at, k.pepper_version, k.name, k.permissions,"
     " k.allowed_ips, k.expires_at, k.suspended_at, w.slug, w.suspended_at, w.logs_requests, s.id, r.started_at, r.deadline,"
     " r.on_deadline"
@@ -22,11 +23,19 @@ _LOOKUP: Final = Lookup(
     # A run is open only while its successor lives.
     " LEFT JOIN rotation r ON r.predecessor = k.id AND r.ended_at IS NULL"
     f" LEFT JOIN api_key s ON s.id = r.successor AND {living('s', '{now}')}"
-    " WHERE k.digest {0}"
-    " UNION ALL"
-    " SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
+    " WHERE k.digest "
+)
+_GATEWAYS: Final = (
+    "SELECT 'g', g.digest, {now}, g.id, g.workspace, g.environment, g.revoked_at, g.pepper_version, g.name, '',"
     " '', NULL, NULL, '', NULL, 0, NULL, NULL, NULL, NULL"
-    " FROM gateway_token g WHERE g.digest {1}"
+    " FROM gateway_token g WHERE g.digest "
+)
+_LOOKUP: Final = Lookup(f"{_KEYS}{{0}} UNION ALL {_GATEWAYS}{{1}}")
+# The same with texts that may be imported keys. They are looked up only if there are any, which this very statement finds out.
+_WITH_IMPORTED: Final = Lookup(
+    f"{_LOOKUP.text} UNION ALL {_KEYS}{{2}} AND EXISTS (SELECT 1 FROM imported_key)"
+    " UNION ALL SELECT 'i', NULL, {now}, NULL, NULL, NULL, NULL, NULL, NULL, '',"
+    " '', NULL, NULL, '', NULL, 0, NULL, NULL, NULL, NULL FROM (SELECT 1 AS one FROM imported_key LIMIT 1) i"
 )
 
 
@@ -40,14 +49,20 @@ class Found:
     now: int | None
     keys: dict[bytes, KeyRecord]
     gateways: dict[bytes, Gateway]
+    any_imported: bool = False
 
 
-async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes]) -> Found:
-    """Everything a batch needs to know, in one statement. Raises Unavailable."""
-    rows = await hot.read(_LOOKUP, key_digests, token_digests)
+async def read(hot: Hot, key_digests: list[bytes], token_digests: list[bytes], imported: Sequence[bytes] = ()) -> Found:
+    """Everything a batch needs to know, in one statement. `imported`: digests of texts that may be imported keys. Raises
+    Unavailable."""
+    if imported:
+        rows = await hot.read(_WITH_IMPORTED, key_digests, token_digests, list(imported))
+    else:
+        rows = await hot.read(_LOOKUP, key_digests, token_digests)
     keys = {row[1]: _key(row) for row in rows if row[0] == "k"}
     gateways = {row[1]: Gateway(row[3], row[4], row[5], row[7]) for row in rows if row[0] == "g" and row[6] is None}
-    return Found(rows[0][2] if rows else None, keys, gateways)
+    any_imported = bool(imported) and any(row[0] == "i" for row in rows)
+    return Found(rows[0][2] if rows else None, keys, gateways, any_imported)
 
 
 async def probe(hot: Hot) -> None:

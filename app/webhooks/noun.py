@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.noun import Job, Noun
+from app.noun import Export, Job, Noun
 from app.webhooks import dispatch
 from app.webhooks.events import EVENTS
 from app.webhooks.tables import WebhookDeliveryRow, WebhookRow
@@ -18,4 +18,12 @@ NOUN: Final = Noun(
     events=EVENTS,
     jobs=(Job("webhooks", 0, dispatch.run, dispatch.is_wanted), Job("webhook_logs", 3_600, dispatch.tidy, dispatch.is_any_logged)),
     id_prefixes=(WEBHOOK_ID, DELIVERY_ID),
+    exports=(
+        Export(
+            "webhook",
+            "webhook",
+            "workspace",
+            "id workspace name kind events created_at created_by_name previous_until disabled_at disabled_because failing_since",
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import catalogue
+from app import catalogue, exporting
 from app.access.actor import Actor
 from app.access.policy import OPERATOR, OperatorAction
 from app.audit import service as audit
@@ -17,7 +17,9 @@ from app.doctor import service as doctor
 from app.doctor.preview import preview
 from app.errors import NotAllowed
 from app.gateway_tokens import service as gateway_tokens
+from app.keys import importing
 from app.keys import service as keys
+from app.keys.import_file import Source
 from app.management_keys import service as management_keys
 from app.plans import service as plans
 from app.settings import Settings
@@ -47,6 +49,11 @@ USES: dict[OperatorAction, list[Callable[[Actor, Settings], Awaitable[Any]]]] = 
     OperatorAction.EXAMINE: [doctor.examine],
     OperatorAction.PREVIEW_CATALOGUE: [lambda actor, _: preview(actor, catalogue.current())],
     OperatorAction.MAKE_DEMO: [lambda actor, _: demo.make(actor)],
+    OperatorAction.EXPORT: [lambda actor, _: anext(exporting.lines(actor, None, digests=True))],
+    OperatorAction.IMPORT: [
+        lambda actor, _: importing.preview(actor, "acme", []),
+        lambda actor, _: importing.apply(actor, "acme", Source.CSV, []),
+    ],
 }
 
 

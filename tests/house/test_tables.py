@@ -78,9 +78,15 @@ READS: Final = {
     },
     "app/verification/store.py": {
         "api_key": "all that a batch of verifications needs is read by one statement",
+        "imported_key": "the same",
         "workspace": "the same",
         "rotation": "the same",
         "gateway_token": "the same",
+    },
+    "app/database/exported.py": {
+        "api_key": "what belongs to a workspace belongs to its keys, its rotations and its members",
+        "rotation": "the same",
+        "member": "the same",
     },
     "app/database/copying.py": {
         "workspace": "whether a database is empty is asked before any noun may be used",
@@ -102,6 +108,7 @@ COMPUTED: Final = {
     "app/database/__init__.py": "the table class that `insert` is called with, which only its noun's store has",
     "app/database/comparing.py": "all of them: whether two databases are equal",
     "app/database/copying.py": "all of them: a backup",
+    "app/database/exported.py": "those that nouns declare for exports",
     "app/database/diagnostics.py": "session, throttle, key_last_used, job: instants that mislead when they lie ahead",
     "app/database/statements.py": "those of an Upsert, whose name is looked for where it is made",
     "app/database/roles.py": "PostgreSQL's own lists of tables and of sequences",

@@ -14,7 +14,10 @@ from app import metrics
 from app.api.schema import core
 from app.api.server.endpoint import Endpoint, refuse_host
 from app.api.server.explorer import Explorer, Visitor
+from app.api.server.operations import Operations
+from app.api.server.sockets import Sockets
 from app.asgi import App
+from app.live import Live
 from app.pace import Pace
 from app.settings import Settings
 from app.web.dashboard import Dashboard
@@ -23,17 +26,22 @@ from app.web.framework.session_auth import SessionAuth
 
 
 class ControlPlane:
-    """Two ASGI applications: `graphql` for one path, `pages` for all others. `urgent` returns whether keys are being verified."""
+    """Three ASGI applications: `graphql` for one path, `sockets` for its WebSockets, `pages` for all others.
+
+    `urgent` returns whether keys are being verified."""
 
     def __init__(
         self, settings: Settings, gate: SessionAuth, stopping: asyncio.Event, pace: Pace, urgent: Callable[[], bool]
     ) -> None:
         self._gate = gate
-        dashboard = Dashboard(settings, gate, stopping, pace, Downloads(urgent))
+        live = Live(stopping)
+        dashboard = Dashboard(settings, gate, live, pace, Downloads(urgent))
         self.compile_templates: Callable[[], None] = dashboard.compile_templates
         explorer = Explorer(core(), self._visitor, dashboard.static_url)
-        graphql = Endpoint(gate.describe, gate.session_actor, explorer, pace, trusted_only=settings.trusted_documents_only)
+        operations = Operations(pace, trusted_only=settings.trusted_documents_only)
+        graphql = Endpoint(gate.describe, gate.session_actor, explorer, operations, live)
         self.graphql: App = metrics.with_request_metrics("graphql", gate.wrap(graphql, refuse_host))
+        self.sockets: App = gate.wrap_socket(Sockets(graphql, gate.describe, gate.network, live))
         self.pages: App = metrics.with_request_metrics("dashboard", gate.wrap(dashboard))
 
     async def _visitor(self, scope: Mapping[str, Any]) -> Visitor | None:

@@ -125,12 +125,15 @@ class Keydesk:
     async def _serve_graphql(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._control_plane()).graphql(scope, receive, send)
 
+    async def _serve_sockets(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (await self._control_plane()).sockets(scope, receive, send)
+
     async def _serve_pages(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._control_plane()).pages(scope, receive, send)
 
     def _route(self, scope: Scope) -> App:
-        if scope["type"] != "http":
-            return _closed
+        if scope["type"] == "websocket":
+            return self._serve_sockets if scope["path"] == "/graphql" and self.settings.role != "verify" else _closed
         found = self._named(scope["path"])
         # With percent-encoding the path would bypass a proxy that blocks the plain path; no client needs that.
         return _absent if found != self._pages and b"%" in (scope.get("raw_path") or b"") else found
@@ -204,5 +207,5 @@ async def _absent(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _closed(scope: Scope, receive: Receive, send: Send) -> None:
-    """No WebSockets are served."""
-    await send({"type": "websocket.close", "code": 4403})
+    """No WebSockets are served there: status 403."""
+    await send({"type": "websocket.close", "code": 1008})

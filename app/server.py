@@ -183,7 +183,7 @@ def _server(app: Keydesk, listener: socket.socket | None) -> Server:
         backlog=1024,
         # Granian's name for the maximum number of open connections; more wait in the backlog until one ends.
         backpressure=connections.most(),
-        websockets=False,
+        websockets=True,
         log_enabled=False,
     )
     server.inherited = listener

@@ -15,7 +15,7 @@ from app.catalogue import Catalogue
 from app.database.sql import newest_first
 from app.keys import store as key_store
 from app.keys.key import ApiKey
-from app.paging import Page, Window
+from app.paging import Page, Position, Window
 
 _COLUMNS: Final = (
     "n.id, n.key, n.kind, n.days, n.about, n.at, n.resolved_at, n.last_seen_at, n.requests, n.evidence, n.baseline, n.resolution,"
@@ -123,6 +123,12 @@ async def mark(workspace_id: str) -> tuple[object, ...]:
         *(workspace_id, workspace_id),
     )
     return tuple(str(value) for value in rows[0].values())
+
+
+async def newest_position(workspace_id: str) -> Position:
+    """That of the newest alert of a workspace, as in `page`; before all of them if there is none."""
+    rows = await database.fetch("SELECT at, id FROM alert WHERE workspace = {} ORDER BY at DESC, id DESC LIMIT 1", workspace_id)
+    return (rows[0]["at"], rows[0]["id"]) if rows else (0, "")
 
 
 def _where(workspace_id: str, known: Catalogue, now: int, filter: AlertFilter) -> tuple[str, list[Any]]:

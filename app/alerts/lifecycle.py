@@ -48,9 +48,10 @@ async def note(workspace_id: str, found: Found, now: int) -> int:
     return raised
 
 
-async def raise_dated(change: Change, alert: DueAlert, now: int) -> bool:
-    """Raises an alert about a date; False if it was raised before."""
-    return await store.add(change.workspace.id, alert, now)
+async def raise_dated(change: Change, alert: DueAlert) -> bool:
+    """Raises an alert about a date; False if it was raised before. Like all alerts of a workspace, at the time read under its lock:
+    in the order of their times they become visible."""
+    return await store.add(change.workspace.id, alert, change.now)
 
 
 async def announce(change: Change, alerts: Sequence[Alert], now: int) -> None:

@@ -21,7 +21,8 @@ from app.audit import service as audit
 from app.errors import FieldProblem, NotFound, Unavailable, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey
-from app.paging import Page, Window
+from app.live import Subject
+from app.paging import Page, Position, Window
 from app.tenancy import service as tenancy
 from app.tenancy.service import Access, Change
 
@@ -99,6 +100,28 @@ async def version_mark(access: Access) -> object:
     return await alert_store.mark(access.workspace.id)
 
 
+async def newest_position(access: Access) -> Position:
+    """That of the newest alert, as in `page`; before all of them if there is none."""
+    access.require(Action.READ_KEYS)
+    return await alert_store.newest_position(access.workspace.id)
+
+
+async def first_after(access: Access, position: Position) -> Alert | None:
+    """The first alert that was raised after this position."""
+    found = await page(access, Window(1, before=position, backwards=True))
+    return found.items[0] if found.items else None
+
+
+def watched(access: Access) -> Subject[Position]:
+    """The alerts of a workspace, for streams; its snapshots are `newest_position`. Raises NotAllowed."""
+    access.require(Action.READ_KEYS)
+
+    async def newest(_: Position) -> Position:
+        return await alert_store.newest_position(access.workspace.id)
+
+    return Subject(f"alerts {access.workspace.id}", access.workspace.id, newest, newest, lambda position: position)
+
+
 async def get(actor: Actor, alert_id: str) -> Alert:
     """Raises NotFound, also for an alert of another workspace; NotAllowed."""
     access = await _access(actor, await _workspace_of(alert_id))
@@ -173,7 +196,7 @@ async def _raise_due(workspace_id: str, now: int) -> list[Alert]:
         # Nothing of the workspace changes, so there is no audit entry: the alert is its own record.
         async with tenancy.changing(Actor.system(), None, Action.READ_KEYS, workspace_id=workspace_id) as change:
             found = await store.due(workspace_id, now, _PIECE)
-            new = [each for each in found if await lifecycle.raise_dated(change, each, now)]
+            new = [each for each in found if await lifecycle.raise_dated(change, each)]
             alerts = await alert_store.find_raised(new, now)
             await lifecycle.announce(change, alerts, now)
         raised += alerts

@@ -34,6 +34,7 @@ from app.api.key_replacement_mutations import KeyReplacementMutation
 from app.api.management_keys import ManagementKeyMutation
 from app.api.member_mutations import MemberMutation
 from app.api.rotation_mutations import RotationMutation
+from app.api.subscriptions import Subscription
 from app.api.verification import VerificationMutation
 from app.api.viewer import Viewer
 from app.api.webhook_mutations import WebhookMutation
@@ -100,7 +101,9 @@ class Mutation(
 
 
 # One schema per process. Never `sort_schema=True`: it breaks every union that is returned.
-SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS), exception_handlers=HANDLERS)
+SCHEMA: Final = strawberry.Schema(
+    Query, Mutation, Subscription, config=StrawberryConfig(scalar_map=SCALARS), exception_handlers=HANDLERS
+)
 # The action that each field requires, by `Type.field`; None: anyone.
 ACTIONS: Final[dict[str, Action | None]] = authorization.actions_of(SCHEMA._schema)
 descriptions.describe(SCHEMA._schema)
@@ -116,12 +119,12 @@ def core() -> GraphQLSchema:
 
 
 def sdl() -> str:
-    """The published SDL: Query and Mutation, then all types by name, with fields in the order of their declaration."""
+    """The published SDL: Query, Mutation, Subscription, then all types by name, with fields in the order of their declaration."""
     schema = build_schema(SCHEMA.as_str())
     kinds = [kind for kind in schema.type_map.values() if not (is_introspection_type(kind) or is_specified_scalar_type(kind))]
     return "\n\n".join(print_type(kind) for kind in sorted(kinds, key=_rank)) + "\n"
 
 
 def _rank(kind: GraphQLNamedType) -> tuple[int, str]:
-    roots = ("Query", "Mutation")
+    roots = ("Query", "Mutation", "Subscription")
     return (roots.index(kind.name) if kind.name in roots else len(roots), kind.name)

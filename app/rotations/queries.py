@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from app.clock import SECOND
 from app.errors import NotFound
 from app.keys import store as key_store
 from app.keys.key import ApiKey
+from app.live import Subject
 from app.paging import Page, Window
 from app.rotations import lineage_store, store
 from app.rotations.rotation import ROTATION_ID, Progress, Rotation, evaluate_progress
@@ -71,6 +73,13 @@ async def reread(access: Access, progress: Progress) -> Progress:
     """The current progress of a rotation. Raises NotFound."""
     access.require(Action.READ_ROTATIONS, progress.rotation)
     return (await progress_of([_found(await store.find(access.workspace.id, progress.rotation.id))], await database.now()))[0]
+
+
+def watched(access: Access, progress: Progress, shown_part: Callable[[Progress], object]) -> Subject[Progress]:
+    """A rotation, for streams that show this of it."""
+    name = f"{shown_part.__qualname__} {progress.rotation.id}"
+    version, load = functools.partial(version_mark, access), functools.partial(reread, access)
+    return Subject(name, progress.rotation.workspace_id, version, load, shown_part)
 
 
 async def of_key(access: Access, key: ApiKey) -> Progress | None:

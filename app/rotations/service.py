@@ -32,6 +32,7 @@ from app.rotations.queries import (
     reread,
     succession,
     version_mark,
+    watched,
     workspace_of,
 )
 from app.rotations.replace import replace_unused
@@ -79,6 +80,7 @@ __all__ = [
     "succession",
     "verdict",
     "version_mark",
+    "watched",
 ]
 
 

@@ -65,9 +65,9 @@ async def by_id(rotation_ids: Collection[str]) -> dict[str, Rotation]:
 
 
 async def mark(rotation: Rotation) -> tuple[object, ...]:
-    """A version text that changes whenever the rotation, its keys or their callers do, from one statement."""
+    """A version text that changes whenever the rotation, its keys or their callers do, from one statement, once use is counted."""
     keys = rotation.key_ids
-    rows = await database.fetch(
+    rows = await database.peek(
         "SELECT w.revision, (SELECT sum(last_used_at) FROM key_last_used WHERE key IN ({}, {})) AS used,"
         " (SELECT count(*) FROM caller WHERE key IN ({}, {})) AS callers,"
         # In seconds: the sum of so many instants in microseconds would be too large for 64 bits.

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Final
 
-from app import clock
+from app import clock, database
 from app.access.policy import Action
 from app.errors import FieldProblem, ValidationFailed
 from app.keys.key import ApiKey
+from app.live import Subject
 from app.pace import in_slices
 from app.tenancy.service import Access
 from app.usage import caller_store, fold_store, store
@@ -84,6 +85,26 @@ async def all_time(access: Access, keys: Collection[ApiKey]) -> dict[str, Totals
     return {key.id: Totals(*found.get(key.id, (Counts(), None)), key.last_used_at) for key in keys}
 
 
+async def use_so_far(access: Access, key: ApiKey) -> Totals:
+    """All requests of a key that are counted yet: those of the last moments may be missing. For streams. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, key)
+    return await _use_so_far(key)
+
+
+def watched_use(access: Access, key: ApiKey) -> Subject[Totals]:
+    """The use of a key, for streams; its snapshots are `use_so_far`. Raises NotAllowed."""
+    access.require(Action.READ_USAGE, key)
+
+    async def version(_: Totals) -> object:
+        yesterday = await database.now() // clock.DAY * clock.DAY - clock.DAY
+        return yesterday, await store.mark(key.id, yesterday)
+
+    async def load(_: Totals) -> Totals:
+        return await _use_so_far(key)
+
+    return Subject(f"use {key.id}", key.workspace_id, version, load, lambda totals: totals.counts)
+
+
 async def callers_of_workspace(
     access: Access, since: int | None = None, until: int | None = None, granularity: Granularity = Granularity.DAY
 ) -> list[CallerCount]:
@@ -102,6 +123,11 @@ async def used_permissions(access: Access, keys: Collection[ApiKey], days: int) 
     for key_id, permission in await store.permissions_used(key_ids, start, end):
         used[key_id].add(permission)
     return {key_id: frozenset(names) for key_id, names in used.items()}
+
+
+async def _use_so_far(key: ApiKey) -> Totals:
+    counts, last_used_at = await store.counted(key.id)
+    return Totals(counts, last_used_at=last_used_at)
 
 
 def period(since: int | None, until: int | None, granularity: Granularity, now: int, days: int = DEFAULT_DAYS) -> tuple[int, int]:

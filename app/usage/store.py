@@ -165,6 +165,23 @@ async def all_time(key_ids: list[str]) -> dict[str, tuple[Counts, int | None]]:
     return found
 
 
+async def mark(key_id: str, since: int) -> object:
+    """A cheap value that changes with every request of a key that is counted on a day from this one on; for polls."""
+    rows = await database.peek("SELECT SUM(requests) AS n FROM usage_day WHERE key = {} AND day >= {}", key_id, since)
+    return rows[0]["n"]
+
+
+async def counted(key_id: str) -> tuple[Counts, int | None]:
+    """All requests of a key that are counted yet, and its last use; for polls."""
+    (row,) = await database.peek(
+        f"SELECT {_SUCCESSFUL} AS successful, SUM(u.requests) AS total,"
+        " (SELECT last_used_at FROM key_last_used WHERE key = {}) AS last_used_at FROM usage_day u WHERE u.key = {}",
+        *(key_id, key_id),
+    )
+    successful, total = int(row["successful"] or 0), int(row["total"] or 0)
+    return Counts(successful, total - successful), row["last_used_at"]
+
+
 async def sums(key_ids: list[str], instants: list[int]) -> dict[str, list[int]]:
     """Requests of each key in the hours since each of these instants; keys without any are left out."""
     if not key_ids:

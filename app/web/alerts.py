@@ -20,11 +20,12 @@ from app.alerts.rules import RULES, remedies
 from app.checklist import service as checklists
 from app.clock import DAY
 from app.errors import FieldProblem, ValidationFailed
+from app.live import Subject
 from app.rotations import service as rotations
 from app.tenancy import service as tenancy
 from app.tenancy.service import Access
 from app.web.framework.page import Page
-from app.web.framework.sse import EventStreams, Subject
+from app.web.framework.sse import EventStreams
 from app.web.presentation.alert_chart import compared
 from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
 from app.web.presentation.filters import day, relative

@@ -6,7 +6,6 @@ exception handlers cannot wait for the database. And a form that signs its sende
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import re
@@ -28,6 +27,7 @@ from app.asgi import Receive, Scope, Send, at_start, header
 from app.authentication import service as authentication
 from app.errors import KeydeskError
 from app.keys import labels
+from app.live import Live
 from app.pace import Pace
 from app.paths import STATIC, TEMPLATES
 from app.settings import Settings
@@ -97,7 +97,7 @@ FALLBACK: Final = Fallback(CONTROLLERS)
 class Dashboard:
     """The ASGI application of all pages and of the files they need."""
 
-    def __init__(self, settings: Settings, gate: SessionAuth, stopping: asyncio.Event, pace: Pace, downloads: Downloads) -> None:
+    def __init__(self, settings: Settings, gate: SessionAuth, live: Live, pace: Pace, downloads: Downloads) -> None:
         self._gate, self._pace = gate, pace
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
@@ -109,13 +109,13 @@ class Dashboard:
             # W3C, A Well-Known URL for Changing Passwords
             "/.well-known/change-password": Redirect("/account#password", status_code=302),
         }
-        live = EventStreams(stopping)
+        streams = EventStreams(live)
         self._litestar = Litestar(
             [Router("/", route_handlers=list(CONTROLLERS)), self._static_files()],
             dependencies={
                 "page": Provide(_page, sync_to_thread=False),
                 "gate": Provide(lambda: gate, sync_to_thread=False),
-                "live": Provide(lambda: live, sync_to_thread=False),
+                "live": Provide(lambda: streams, sync_to_thread=False),
                 "downloads": Provide(lambda: downloads, sync_to_thread=False),
             },
             exception_handlers={MethodNotAllowedException: _answer_wrong_method, Exception: _answer_error},

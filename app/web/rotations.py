@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Final
 
 from litestar import Response, get, post
@@ -20,7 +19,7 @@ from app.usage import caller_service
 from app.usage.caller import Caller
 from app.versions import Stale, version_of_all
 from app.web.framework.page import Page, with_query
-from app.web.framework.sse import EventStreams, Subject
+from app.web.framework.sse import EventStreams
 from app.web.presentation.snippets import try_it_snippet
 
 ROTATION: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/rotation"
@@ -68,18 +67,10 @@ async def start(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[
 async def events(page: NamedDependency[Page], live: NamedDependency[EventStreams], key_id: FromPath[str]) -> Response[str]:
     """Streams the live part of the page whenever it changes."""
     progress = await _run(page, key_id)
-    # The read that all streams share; each stream checks its own reader's access.
-    first = page.access
-    subject = Subject(
-        progress.rotation.id,
-        progress.rotation.workspace_id,
-        version=functools.partial(rotations.version_mark, first),
-        load=functools.partial(rotations.reread, first),
-        shown_part=_shown_part,
-    )
     return live.stream(
         page.signed_in,
-        subject,
+        # The read that all streams share; each stream checks its own reader's access.
+        rotations.watched(page.access, progress, _shown_part),
         progress,
         allowed=lambda: rotations.require(page.actor, progress),
         render=lambda seen: page.part("rotations/page.html", "live", **_context(page, seen)),

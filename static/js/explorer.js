@@ -28,6 +28,25 @@ function offerConfirmation(address) {
   if (address) confirmation.querySelector("a").href = address;
 }
 
+// The results of a subscription. When GraphiQL stops it, the connection is closed.
+async function* results(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (let text = ""; ;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const events = (text + value).split("\n\n");
+      text = events.pop();
+      for (const event of events) {
+        const data = event.match(/^event: next\ndata: (.*)$/m);
+        if (data) yield JSON.parse(data[1]);
+      }
+    }
+  } finally {
+    await reader.cancel();
+  }
+}
+
 async function fetcher(request, options) {
   let csrf;
   try {
@@ -41,11 +60,12 @@ async function fetcher(request, options) {
     headers: {
       ...options?.headers,
       "Content-Type": "application/json",
-      "Accept": "application/graphql-response+json, application/json;q=0.9",
+      "Accept": "application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.8",
       "X-CSRF-Token": csrf,
     },
     body: JSON.stringify(request),
   });
+  if (response.headers.get("Content-Type").startsWith("text/event-stream")) return results(response.body);
   const content = await response.json();
   offerConfirmation(content.extensions?.confirmUrl);
   return content;

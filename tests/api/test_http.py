@@ -237,7 +237,7 @@ async def test_a_bearer_token_wins_over_the_session_and_other_schemes_are_refuse
 
 
 async def test_a_session_that_fails_the_csrf_check_is_403(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(scope: object) -> None:
+    async def refuse(scope: object, *, touch: bool) -> None:
         raise NotAllowed("Another site may have made this request.")
 
     monkeypatch.setattr(owner.endpoint, "_session_actor", refuse)
@@ -246,7 +246,7 @@ async def test_a_session_that_fails_the_csrf_check_is_403(owner: Client, monkeyp
 
 
 async def test_without_the_database_the_answer_is_503_with_retry_after(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def gone(scope: object) -> None:
+    async def gone(scope: object, *, touch: bool) -> None:
         raise Unavailable(internal="connection refused at db.internal")
 
     monkeypatch.setattr(owner.endpoint, "_session_actor", gone)
@@ -270,7 +270,7 @@ async def test_an_unexpected_failure_shows_only_a_request_id(
     assert answer["data"] == {"viewer": {"kind": "USER"}, "workspace": {"slug": "acme", "apiKeys": None}}
     (entry,) = [record for record in caplog.records if record.levelno >= logging.ERROR and record.name.startswith("keydesk")]
     assert error["extensions"]["requestId"] in entry.getMessage()
-    monkeypatch.setattr(owner.endpoint, "_documents", None)
+    monkeypatch.setattr(owner.endpoint.operations, "_documents", None)
     broken = await owner.request(json=HELLO)
     assert broken.status_code == 500 and broken.json()["errors"][0]["message"] == "internal error"
 

@@ -110,7 +110,7 @@ async def used(db: None) -> Used:
 
 async def computed(client: Client, query: str) -> float:
     """The CPU time of this process for it, in all its threads, in seconds."""
-    client.endpoint._rates = Rates()
+    client.endpoint.operations._rates = Rates()
     began = time.process_time()
     await client.ask(query)
     return time.process_time() - began

@@ -29,7 +29,7 @@ def key(name: str, workspace: str = "wsp_1") -> Actor:
 async def remembered(owner: Client) -> None:
     """Prepares the document CHEAP in advance, because its first sender pays for that."""
     await owner.send(CHEAP)
-    owner.endpoint._rates = Rates()
+    owner.endpoint.operations._rates = Rates()
 
 
 async def test_every_answer_shows_its_cost_and_the_points_left(owner: Client, remembered: None) -> None:
@@ -44,7 +44,7 @@ async def test_a_caller_without_points_is_refused_until_they_are_regained_and_ot
     owner: Client, remembered: None, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1_000.0
-    owner.endpoint._rates = Rates(lambda: clock)
+    owner.endpoint.operations._rates = Rates(lambda: clock)
     monkeypatch.setattr(rate, "LEAST", CALLER.size)
     assert (await owner.send(CHEAP)).status_code == 200
     refused = await owner.send(CHEAP)
@@ -96,7 +96,7 @@ def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_refused_variables_cost_no_more_than_a_refused_document(owner: Client, team: Team) -> None:
     query = "query($first: Int!) { workspace { apiKeys(first: $first) { nodes { id name callers { totalCount } } } } }"
     await owner.send(query, {"first": 1})
-    owner.endpoint._rates = Rates(lambda: 0.0)
+    owner.endpoint.operations._rates = Rates(lambda: 0.0)
     for _ in range(2):
         answer = await owner.send(query, {"first": "many"})
         assert "data" not in answer.json()
@@ -109,7 +109,7 @@ def left(answer: httpx.Response) -> int:
 
 
 async def test_the_first_sender_of_a_document_pays_for_preparing_it(owner: Client, remembered: None) -> None:
-    owner.endpoint._rates = Rates(lambda: 0.0)
+    owner.endpoint.operations._rates = Rates(lambda: 0.0)
     before = left(await owner.send(CHEAP))
     await owner.send("{ " + " ".join(f"a{number}: viewer {{ kind name id }}" for number in range(10)) + " }")
     paid = before - left(await owner.send(CHEAP)) - LEAST - 40
@@ -130,8 +130,8 @@ async def test_the_first_sender_of_a_document_pays_for_preparing_it(owner: Clien
 )
 async def test_a_caller_that_sends_only_new_documents_is_refused_before_they_are_parsed(owner: Client, text: str) -> None:
     """Even if each operation is cheap, because preparing each new text takes CPU time."""
-    owner.endpoint._rates = Rates(lambda: 0.0)
-    owner.endpoint._rates.charge(owner.actor, CALLER.size - 500)
+    owner.endpoint.operations._rates = Rates(lambda: 0.0)
+    owner.endpoint.operations._rates.charge(owner.actor, CALLER.size - 500)
     for number in range(1_000):
         if (await owner.send(text.replace("{}", str(number), 1))).status_code == 429:
             break
@@ -145,13 +145,13 @@ async def test_a_caller_that_sends_only_new_documents_is_refused_before_they_are
 def monitored(owner: Client) -> list[str]:
     """Records the texts that are prepared from now on."""
     read: list[str] = []
-    prepare = owner.endpoint._documents.prepared
+    prepare = owner.endpoint.operations._documents.prepared
 
     async def prepared(text: str) -> tuple[Document, float]:
         read.append(text)
         return await prepare(text)
 
-    owner.endpoint._documents.prepared = prepared  # type: ignore[method-assign]
+    owner.endpoint.operations._documents.prepared = prepared  # type: ignore[method-assign]
     return read
 
 
@@ -167,12 +167,12 @@ def monitored(owner: Client) -> list[str]:
 async def test_a_document_that_is_refused_before_it_runs_costs_little_and_a_flood_of_them_ends(team: Team, query: str) -> None:
     caller = await program(team.owner, team.slug, "keys.read")
     await caller.send(query)
-    caller.endpoint._rates = Rates(lambda: 0.0)
+    caller.endpoint.operations._rates = Rates(lambda: 0.0)
     answer = await caller.send(query)
     assert (answer.status_code, list(answer.json())) == (200, ["errors"])
     assert left(answer) == CALLER.size - LEAST
-    for bucket in caller.endpoint._rates._buckets:
-        caller.endpoint._rates._buckets[bucket] = (2 * LEAST - 1, 0.0)
+    for bucket in caller.endpoint.operations._rates._buckets:
+        caller.endpoint.operations._rates._buckets[bucket] = (2 * LEAST - 1, 0.0)
     assert "data" not in (await caller.send(query)).json()
     read = monitored(caller)
     refused = await caller.send(query)

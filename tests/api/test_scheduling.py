@@ -79,7 +79,7 @@ async def test_of_a_tenants_expensive_operations_one_runs_and_the_next_gets_retr
     owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduling, "PATIENCE_SECONDS", 0)
-    room, asked = owner.endpoint._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
+    room, asked = owner.endpoint.operations._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
     assert owner.actor is not None
     async with room.for_one_of("someone else", BUDGET):
         await owner.ask(EVERYTHING, **asked)
@@ -95,7 +95,7 @@ async def test_an_expensive_operation_waits_for_those_of_other_tenants_and_is_no
     owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduling, "PATIENCE_SECONDS", 0)
-    room, asked = owner.endpoint._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
+    room, asked = owner.endpoint.operations._room, {"first": 60, "since": rfc3339(await database.now() - 29 * DAY)}
     async with contextlib.AsyncExitStack() as stack:
         for number in range(scheduling.MOST_DEAR):
             await stack.enter_async_context(room.for_one_of(f"tenant {number}", BUDGET))
@@ -112,7 +112,7 @@ async def test_a_cheap_operation_never_waits_for_a_turn(team: Team) -> None:
     async def turn() -> None:
         turns.append(1)
 
-    owner.endpoint._pace.turn = turn  # type: ignore[method-assign]
+    owner.endpoint.operations._pace.turn = turn  # type: ignore[method-assign]
     await owner.ask("{workspace{apiKeys(first: 5){nodes{id name status environment{name} permissions{name}}}}}")
     given = {"name": "Made here", "environment": "production", "permissions": ["pdf.read"]}
     assert (await owner.change("keys/create", **given))["secret"]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app import database
-from app.api.server import endpoint
+from app.api.server import operations
 from app.errors import Unavailable
 from app.usage import store
 from tests.conftest import KIND, Team
@@ -60,7 +60,7 @@ async def test_a_query_that_reads_for_too_long_is_unavailable(team: Team, monkey
     async def endless(*_: object) -> int:
         return int((await database.fetch(ENDLESS))[0]["found"])
 
-    monkeypatch.setattr(endpoint, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(operations, "READ_SECONDS", 1.0)
     monkeypatch.setattr(store, "last_used_in", endless)
     (error,) = await Client(team.owner).refused("{workspace{usage{lastUsedAt}}}")
     assert error["extensions"]["code"] == "UNAVAILABLE" and error["path"] == ["workspace", "usage"]

@@ -184,7 +184,7 @@ def test_the_examples_of_graphql_are_valid_and_within_the_limits() -> None:
     page = ROOT / "docs" / "graphql.md"
     inline = re.findall(r"'\{\"query\": \"(.+?)\"\}'", page.read_text())
     examples = [*fenced(page, "graphql"), *inline]
-    assert len(examples) == 3
+    assert len(examples) == 4
     documents = Documents(core())
     for text in examples:
         document = documents.prepare(text)

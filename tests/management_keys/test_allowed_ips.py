@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ import pytest
 from app import database
 from app.access.actor import Request
 from app.api.server.endpoint import Endpoint
+from app.api.server.operations import Operations
 from app.audit import service as audit
 from app.clock import DAY, rfc3339
 from app.errors import NotAuthenticated
+from app.live import Live
 from app.management_keys import service
 from app.management_keys.management_key import ManagementKey, ManagementKeyInput
 from app.pace import Pace
@@ -85,7 +88,7 @@ def client_of(settings: Settings, secret: str, *proxies: str) -> Client:
     """A client of an endpoint that trusts these proxies; the client's own address is 127.0.0.1."""
     gate = SessionAuth(replace(settings, trusted_proxies=tuple(ipaddress.ip_network(proxy) for proxy in proxies)))
     client = Client(token=secret)
-    client.endpoint = Endpoint(gate.describe, gate.session_actor, no_page, Pace())
+    client.endpoint = Endpoint(gate.describe, gate.session_actor, no_page, Operations(Pace()), Live(asyncio.Event()))
     return client
 
 

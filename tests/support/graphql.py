@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from app import ids
 from app.access.actor import Actor, Request
 from app.api.execution.http import Response
 from app.api.server.endpoint import Endpoint
+from app.api.server.operations import Operations
 from app.asgi import Receive, Scope, Send
 from app.errors import NotAuthenticated
+from app.live import Live
 from app.pace import Pace
 from app.paths import OPERATIONS
 
@@ -47,9 +50,10 @@ class Client:
     trusted_only: bool = False
 
     def __post_init__(self) -> None:
-        self.endpoint = Endpoint(describe, self._session, no_page, Pace(), trusted_only=self.trusted_only)
+        operations = Operations(Pace(), trusted_only=self.trusted_only)
+        self.endpoint = Endpoint(describe, self._session, no_page, operations, Live(asyncio.Event()))
 
-    async def _session(self, scope: Scope) -> Actor:
+    async def _session(self, scope: Scope, *, touch: bool = True) -> Actor:
         if self.actor is None:
             raise NotAuthenticated
         return self.actor

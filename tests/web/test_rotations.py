@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from app import clock, database
+from app import clock, database, live
 from app.access.actor import Actor
 from app.errors import NotFound, TooManyAttempts, Unavailable
 from app.keys import service as keys
 from app.keys.key import Reason, Status
+from app.live import Live, Subject
 from app.rotations import queries as rotations_reading
 from app.rotations import service as rotations
 from app.rotations.rotation import OnDeadline, Progress, State
@@ -23,7 +24,7 @@ from app.usage import store as usage_store
 from app.usage.counters import CounterBatch
 from app.web.framework import sse
 from app.web.framework.session_auth import Visitor
-from app.web.framework.sse import EventStreams, Subject
+from app.web.framework.sse import EventStreams
 from tests.conftest import Team, make_key, make_team
 from tests.support.access import at, seen
 from tests.support.users import REQUEST
@@ -281,16 +282,16 @@ class TestStream:
 
     @pytest.fixture
     def stopping(self, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-        monkeypatch.setattr(sse, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
         return asyncio.Event()
 
     @pytest.fixture
     async def streams(self, stopping: asyncio.Event) -> AsyncIterator[EventStreams]:
-        found = EventStreams(stopping)
+        found = EventStreams(Live(stopping))
         yield found
         stopping.set()
-        if found._asking:
-            await found._asking
+        if found._live._asking:
+            await found._live._asking
 
     async def test_it_sends_a_part_when_it_has_changed_and_only_then(self, editor: Browser, streams: EventStreams) -> None:
         watched = Watched()
@@ -355,7 +356,7 @@ class TestStream:
             raise NotFound("rotation")
 
         watched.load = gone  # type: ignore[method-assign]
-        streams._topics["watched"].subject = watched.subject
+        streams._live._topics["watched"].subject = watched.subject
         watched.number = 2
         assert [event async for event in events] == []
 
@@ -395,7 +396,7 @@ class TestStream:
             _events(streams, theirs, Watched())
         for events in opened:
             await events.aclose()
-        assert not streams._topics and not streams._open
+        assert not streams._live._topics and not streams._live._open
 
 
 async def test_the_cheap_check_detects_every_change_of_a_rotation(team: Team) -> None:

@@ -93,6 +93,8 @@ NODES: Final = {ROTATION_ID: 320, CALLER_ID: 320}
 CHANGE: Final = 200
 # A rotation also makes a key and reads the callers of both.
 CHANGES: Final = {"rotateApiKey": 2 * CHANGE, "rotateApiKeys": 2 * CHANGE}
+# An event of a subscription: its reader is authenticated and authorized again.
+EVENT: Final = 100
 # The cost of reading these in addition to their fields: a key has up to 200 callers, and a list of a workspace is a statement
 # or two, also where each key of a page shows its workspace.
 STATEMENTS: Final = 50
@@ -217,6 +219,8 @@ class _Walk:
             changed, names = self._changed(definition, node)
             each = CHANGES.get(node.name.value, CHANGE)
             return Cost(cost=1 + inner.cost + each * max(changed, 1), variables=inner.variables | names)
+        if parent.name == "Subscription":
+            return replace(inner, cost=1 + inner.cost + EVENT)
         if coordinate in SPANS:
             given, names = self._given(definition, node, "since", "until", "granularity")
             # Each step is read and summed even if no series is selected.

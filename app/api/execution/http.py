@@ -19,6 +19,7 @@ from app.errors import KeydeskError
 
 RESPONSE: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
+STREAM: Final = "text/event-stream"
 MAXIMUM_BODY: Final = 64 * 1024
 MAXIMUM_JSON_DEPTH: Final = 32
 # Entries of one list, in variables as in documents.
@@ -74,6 +75,17 @@ def media_type(accept: str) -> str:
     newer = qualities.get(RESPONSE, 0.0)
     older = next((qualities[name] for name in (LEGACY, "application/*", "*/*") if name in qualities), 0.0)
     return RESPONSE if newer > 0 and newer >= older else LEGACY
+
+
+def accepts_stream(accept: str) -> bool:
+    """Whether the client takes server-sent events; it must name them."""
+    return _qualities(accept).get(STREAM, 0.0) > 0
+
+
+def accepts_json(accept: str) -> bool:
+    """Whether the client takes one JSON object; also one that says nothing."""
+    qualities = _qualities(accept)
+    return accept == "" or any(qualities.get(name, 0.0) > 0 for name in (RESPONSE, LEGACY, "application/*", "*/*"))
 
 
 def require_json(content_types: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,8 +11,37 @@ import strawberry
 
 from app import database
 from app.access.actor import Actor
+from app.access.policy import Action
 from app.api.framework.loaders import ChangeLoader, KeyLoader, UsageLoader, WorkspaceLoader
+from app.live import Live
 from app.pace import Pace
+from app.tenancy import service as tenancy
+from app.tenancy.service import Access
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """Who receives a subscription's events: authenticated again before each of them, since credentials end while streams are open.
+
+    `after`: the cursor from which an interrupted stream is resumed, if its transport has one for that.
+    """
+
+    live: Live
+    authenticate: Callable[[], Awaitable[Actor]]
+    actor: Actor
+    after: str | None = None
+    _checked: tuple[Action, str] | None = None
+
+    async def access(self, action: Action, workspace_id: str) -> Access:
+        """What they may do now. Raises NotAuthenticated, NotFound, NotAllowed."""
+        self._checked = (action, workspace_id)
+        self.actor = await self.authenticate()
+        return await tenancy.reading(self.actor, None, action, workspace_id=workspace_id)
+
+    async def check_again(self) -> None:
+        """Repeats the last check, where time has passed since. Raises what `access` does."""
+        if self._checked is not None:
+            await self.access(*self._checked)
 
 
 @dataclass(slots=True)
@@ -22,6 +52,8 @@ class Context:
     pace: Pace = field(default_factory=Pace)
     # Whether the operation only reads.
     is_query: bool = False
+    # Of a subscription, while its events are awaited.
+    subscriber: Subscriber | None = None
     workspaces: WorkspaceLoader = field(init=False)
     usage: UsageLoader = field(init=False)
     keys: KeyLoader = field(init=False)

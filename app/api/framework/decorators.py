@@ -124,6 +124,12 @@ def paged(description: str | None = None, *, requires: Requirement | None = None
     return cast("Callable[[Resolver], Resolver]", made)
 
 
+def subscription(description: str, *, requires: Action) -> Callable[[Resolver], Resolver]:
+    """A subscription whose function yields the events; see `events`."""
+    made = strawberry.subscription(description=description, metadata=authorization.metadata(requires))
+    return cast("Callable[[Resolver], Resolver]", made)
+
+
 def mutation(description: str, *, requires: Action) -> Callable[[Resolver], Resolver]:
     """A mutation that its function resolves, after the scope for the action was checked; the use case decides the rest."""
     metadata = authorization.metadata(requires)

@@ -100,6 +100,18 @@ class SessionAuth:
 
         return guarded
 
+    def wrap_socket(self, app: App) -> App:
+        """Wraps an application of WebSockets: refuses other hosts, and pages of other sites, which browsers let connect here."""
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            origin = header(scope, b"origin")
+            if header(scope, b"host").lower() in self._hosts and (not origin or origin in self._origins):
+                await app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
+
+        return guarded
+
     def describe(self, scope: Mapping[str, Any]) -> Request:
         """The client of a request; its address is the peer's or, behind a trusted proxy, the forwarded one."""
         return Request(self._address(scope), header(scope, b"user-agent"), ids.new(ids.REQUEST))
@@ -108,20 +120,24 @@ class SessionAuth:
         """The network that is counted as one caller."""
         return network_of(self._address(scope))
 
-    async def find_visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
-        """The user of the session cookie; None without a live session."""
+    async def find_visitor(self, scope: Mapping[str, Any], *, touch: bool = True) -> Visitor | None:
+        """The user of the session cookie; None without a live session. `touch`: the request may count as activity."""
         for token in self._tokens(scope):
-            if session := await sessions.find(token, touch=not _is_by_itself(scope)):
+            if session := await sessions.find(token, touch=touch and not _is_by_itself(scope)):
                 return Visitor(session, token, self.describe(scope))
         return None
 
-    async def session_actor(self, scope: Mapping[str, Any]) -> Actor:
-        """The actor of a GraphQL request with a session. Raises NotAuthenticated or CrossSiteRequest."""
-        visitor = await self.find_visitor(scope)
+    async def session_actor(self, scope: Mapping[str, Any], *, touch: bool = True) -> Actor:
+        """The actor of a GraphQL request with a session. Raises NotAuthenticated or CrossSiteRequest.
+
+        A WebSocket, over which nothing is changed, has no token: browsers cannot add one, and always send their origin.
+        """
+        visitor = await self.find_visitor(scope, touch=touch)
         if visitor is None:
             raise NotAuthenticated
         self.require_same_origin(scope)
-        require_token(visitor, header(scope, b"x-csrf-token"))
+        if scope["type"] == "http":
+            require_token(visitor, header(scope, b"x-csrf-token"))
         return visitor.actor
 
     def require_same_origin(self, scope: Mapping[str, Any]) -> None:
@@ -158,7 +174,7 @@ class SessionAuth:
 
 def _is_by_itself(scope: Mapping[str, Any]) -> bool:
     """Whether an open page sent the request by itself, without any action of the user."""
-    return bool(scope["method"] == "GET" and scope["query_string"].partition(b"=")[0] == b"poll")
+    return bool(scope.get("method") == "GET" and scope["query_string"].partition(b"=")[0] == b"poll")
 
 
 def require_token(visitor: Visitor, given: str) -> None:

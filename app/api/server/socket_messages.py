@@ -1,0 +1,105 @@
+"""Messages and close codes of `graphql-transport-ws`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from app.api.execution.http import MAXIMUM_BODY
+from app.asgi import Receive, Send
+
+PROTOCOL: Final = "graphql-transport-ws"
+_CLOSE_SECONDS: Final = 1.0
+
+
+class Close(Exception):
+    """Ends the connection with this code (RFC 6455 section 7.4, and those of the protocol)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+    @classmethod
+    def invalid(cls) -> Close:
+        return cls(4400, "Invalid message")
+
+    @classmethod
+    def unauthorized(cls) -> Close:
+        """Clients do not connect again after it."""
+        return cls(4401, "Unauthorized")
+
+    @classmethod
+    def forbidden(cls) -> Close:
+        return cls(4403, "Forbidden")
+
+    @classmethod
+    def restarting(cls) -> Close:
+        """Clients connect again."""
+        return cls(1012, "Service restart")
+
+    @classmethod
+    def later(cls) -> Close:
+        """Clients connect again."""
+        return cls(1013, "Try again later")
+
+    @classmethod
+    def left(cls) -> Close:
+        """The client is gone already."""
+        return cls(1000, "")
+
+
+class Message(msgspec.Struct):
+    """What a client sends."""
+
+    type: str
+    id: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def authorization(self) -> str | None:
+        """`Authorization`, in any case, of the payload of `connection_init`. Raises Close."""
+        try:
+            found = msgspec.json.decode(self.payload)
+        except (msgspec.MsgspecError, RecursionError):
+            raise Close.invalid() from None
+        named = {name.lower(): value for name, value in found.items()} if isinstance(found, dict) else {}
+        given = named.get("authorization")
+        return None if given is None else str(given)
+
+
+async def next_message(receive: Receive) -> Message:
+    """Raises Close when there is none, or for one that is not of the protocol."""
+    try:
+        found = await receive()
+    except (OSError, RuntimeError):
+        raise Close.left() from None
+    if found["type"] == "websocket.disconnect":
+        raise Close.left()
+    text = found.get("text")
+    if text is None:
+        raise Close.invalid()
+    if len(text) > MAXIMUM_BODY:
+        raise Close(1009, "Message too big")
+    try:
+        return msgspec.json.decode(text, type=Message)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        raise Close.invalid() from None
+
+
+async def send_message(send: Send, message: Mapping[str, Any]) -> None:
+    """Waits while the client reads nothing. Raises Close when it has left."""
+    try:
+        await send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
+    except (OSError, RuntimeError):
+        raise Close.left() from None
+
+
+async def send_close(send: Send, close: Close) -> None:
+    # It fails, or waits, when the client has left or reads nothing.
+    with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

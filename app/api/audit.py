@@ -31,6 +31,7 @@ class AuditEvent(Node):
     address: str | None
     user_agent: str | None
     request_id: str | None
+    workspace_id: strawberry.Private[str]
 
     @classmethod
     def of(cls, entry: Entry) -> AuditEvent:
@@ -44,6 +45,7 @@ class AuditEvent(Node):
             address=entry.request.address or None,
             user_agent=entry.request.user_agent or None,
             request_id=entry.request.request_id or None,
+            workspace_id=entry.chain,
         )
 
 

@@ -211,6 +211,10 @@ class Rotation(Node):
     workspace_id: strawberry.Private[str]
     moving: strawberry.Private[tuple[run_noun.CallerStatus, ...]]
 
+    @field("When its deadline, its callers or its successor were last changed or it ended, else when it began.")
+    async def updated_at(self, info: Info) -> Instant:
+        return Instant(await info.context.changes.last(self.workspace_id, self.id, self.started_at))
+
     @field("The predecessor's since 14 days before the start, the newest first: who has moved, and who is left.")
     async def callers(self, info: Info) -> list[Caller]:
         return [Caller.of(moving) async for moving in info.context.pace.through(self.moving)]

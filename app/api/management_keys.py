@@ -11,7 +11,7 @@ from app.api.framework.authorization import ANYONE
 from app.api.framework.connection import Connection, Node, page
 from app.api.framework.context import Context, Info
 from app.api.framework.cursors import ConnectionArgs
-from app.api.framework.decorators import mutation, object_type
+from app.api.framework.decorators import field, mutation, object_type
 from app.api.framework.inputs import SLUG
 from app.api.framework.nodes import found_by_id
 from app.api.framework.scalars import Instant, Network, ScopeName, instant, unset_to_none
@@ -42,6 +42,10 @@ class ManagementKey(Node):
     last_used_at: Instant | None
     revoked_at: Instant | None
     workspace_id: strawberry.Private[str]
+
+    @field("When it was revoked or taken over, else made; using it does not count.")
+    async def updated_at(self, info: Info) -> Instant:
+        return Instant(await info.context.changes.last(self.workspace_id, self.id, self.created_at))
 
     @classmethod
     def of(cls, key: noun.ManagementKey, now: int) -> ManagementKey:

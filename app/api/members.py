@@ -40,10 +40,17 @@ class Member(Node):
     user: User
     role: Role
     joined_at: Instant
+    workspace_id: strawberry.Private[str]
 
     @classmethod
     def of(cls, member: noun.Member) -> Member:
-        return cls(id=strawberry.ID(member.id), user=User.of(member.user), role=member.role, joined_at=Instant(member.created_at))
+        return cls(
+            id=strawberry.ID(member.id),
+            user=User.of(member.user),
+            role=member.role,
+            joined_at=Instant(member.created_at),
+            workspace_id=member.workspace_id,
+        )
 
 
 @object_type("An invitation to join that is still open.", requires=Action.READ_MEMBERS)
@@ -52,6 +59,7 @@ class Invitation(Node):
     role: Role
     invited_at: Instant
     expires_at: Instant
+    workspace_id: strawberry.Private[str]
 
     @classmethod
     def of(cls, found: invitation.Invitation) -> Invitation:
@@ -61,6 +69,7 @@ class Invitation(Node):
             role=found.role,
             invited_at=Instant(found.invited_at),
             expires_at=Instant(found.expires_at),
+            workspace_id=found.workspace_id,
         )
 
 

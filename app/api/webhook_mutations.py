@@ -188,4 +188,4 @@ class WebhookMutation:
     @mutation("Sends a message again, now and with the same id, also one that arrived.", requires=Action.SEND_TO_WEBHOOK)
     async def redeliver_webhook(self, info: Info, input: RedeliverWebhookInput) -> RedeliverWebhookResult | None:
         webhook, delivery = await service.redeliver(info.context.actor, input.id)
-        return RedeliverWebhookPayload(webhook=Webhook.of(webhook), delivery=WebhookDelivery.of(delivery))
+        return RedeliverWebhookPayload(webhook=Webhook.of(webhook), delivery=WebhookDelivery.of(delivery, webhook.workspace_id))

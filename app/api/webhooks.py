@@ -43,11 +43,13 @@ class WebhookDelivery(Node):
     response: str | None = strawberry.field(description="The beginning of the last response, as a line of text.")
     failure: str | None = strawberry.field(description="Why there was no response, or none that counts.")
     body: str = strawberry.field(description="The message: JSON, as it is signed.")
+    workspace_id: strawberry.Private[str]
 
     @classmethod
-    def of(cls, delivery: noun.Delivery) -> WebhookDelivery:
+    def of(cls, delivery: noun.Delivery, workspace_id: str) -> WebhookDelivery:
         return cls(
             id=strawberry.ID(delivery.id),
+            workspace_id=workspace_id,
             message_id=delivery.message_id,
             type=delivery.type,
             state=delivery.state,
@@ -100,6 +102,10 @@ class Webhook(Node):
             found=webhook,
         )
 
+    @field("When it was last edited, enabled or disabled, or got another secret, else made.")
+    async def updated_at(self, info: Info) -> Instant:
+        return Instant(await info.context.changes.last(self.workspace_id, self.id, self.created_at))
+
     @paged("What was sent to it in the last 30 days, at most 1,000, and what is waiting; the newest first.")
     async def deliveries(self, info: Info, args: ConnectionArgs) -> Connection[WebhookDelivery] | None:
         access = await info.context.workspaces.load(self.workspace_id)
@@ -109,7 +115,10 @@ class Webhook(Node):
         async def count() -> int:
             return await service.count_deliveries(access, self.found)
 
-        return page(name, found, node=WebhookDelivery.of, position=lambda each: (each.created_at, each.id), count=count)
+        def node(delivery: noun.Delivery) -> WebhookDelivery:
+            return WebhookDelivery.of(delivery, self.workspace_id)
+
+        return page(name, found, node=node, position=lambda each: (each.created_at, each.id), count=count)
 
 
 @strawberry.type
@@ -131,4 +140,5 @@ async def _by_id(context: Context, webhook_id: str) -> Webhook:
 
 @found_by_id(DELIVERY_ID)
 async def _delivery_by_id(context: Context, delivery_id: str) -> WebhookDelivery:
-    return WebhookDelivery.of(await service.get_delivery(context.actor, delivery_id))
+    delivery, workspace_id = await service.get_delivery(context.actor, delivery_id)
+    return WebhookDelivery.of(delivery, workspace_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import strawberry
 
@@ -27,7 +27,7 @@ from app.api.management_keys import ManagementKey
 from app.api.members import Invitation, Member
 from app.api.request_log import Request
 from app.api.usage import Usage
-from app.api.webhooks import Webhook
+from app.api.webhooks import Webhook, WebhookDelivery
 from app.keys import service as key_service
 from app.tenancy import service as tenancy
 from app.tenancy import workspace as noun
@@ -204,13 +204,17 @@ class Workspace(Node):
         return await audit.audit_events(info.context, self.access, args, unset_to_none(filter), order)
 
 
+class _InWorkspace(Protocol):
+    workspace_id: str
+
+
 @extend(
-    ApiKey, Rotation, ManagementKey, Webhook, Alert, Request,
+    ApiKey, Rotation, ManagementKey, Webhook, WebhookDelivery, Alert, Request, Member, Invitation, audit.AuditEvent,
     name="workspace",
     description="Where it belongs. Null, with an entry in `errors`, once the caller no longer belongs there.",
     requires=ANYONE,
 )  # fmt: skip
-async def _workspace_of(self: ApiKey | Rotation | ManagementKey | Webhook | Alert | Request, info: Info) -> Workspace | None:
+async def _workspace_of(self: _InWorkspace, info: Info) -> Workspace | None:
     return await _workspace(info, self.workspace_id)
 
 

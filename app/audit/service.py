@@ -90,8 +90,8 @@ async def times(change: Change, event: Event, target: str) -> int:
 
 
 async def last_changes(access: Access, targets: Collection[str]) -> dict[str, int]:
-    """When the workspace and its keys were last changed; never-changed ones are left out. It does not show what changed, so
-    membership is enough."""
+    """When these things of the workspace, or itself, were last changed; never-changed ones are left out. It does not show what
+    changed, so membership is enough."""
     return await store.last_at(access.workspace.id, targets) if targets else {}
 
 

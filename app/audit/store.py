@@ -17,13 +17,24 @@ from app.paging import Page, Window
 from app.tenancy.service import SYSTEM_CHAIN
 from app.tenancy.store import Head, as_bytes, head_of
 
-# Actions that change an API key or a workspace itself, not its parts.
+# Actions that change their target itself, not its parts.
 CHANGED: Final = (
     "key.resumed",
     "key.revoked",
     "key.suspended",
     "key.updated",
+    "management_key.revoked",
+    "management_key.taken_over",
     "plan.changed",
+    "rotation.caller_dismissed",
+    "rotation.cancelled",
+    "rotation.completed",
+    "rotation.extended",
+    "rotation.successor_replaced",
+    "webhook.disabled",
+    "webhook.enabled",
+    "webhook.secret_rotated",
+    "webhook.updated",
     "workspace.resumed",
     "workspace.suspended",
     "workspace.updated",

@@ -71,11 +71,10 @@ async def count_deliveries(access: Access, webhook: Webhook) -> int:
     return await delivery_store.count(webhook.id)
 
 
-async def get_delivery(actor: Actor, delivery_id: str) -> Delivery:
-    """Raises NotFound, also for one of another workspace; NotAllowed."""
+async def get_delivery(actor: Actor, delivery_id: str) -> tuple[Delivery, str]:
+    """A delivery, and the id of its workspace. Raises NotFound, also for one of another workspace; NotAllowed."""
     found = await _find_delivery(delivery_id)
-    await _workspace_id_of(actor, found.webhook_id, Action.READ_WEBHOOKS, "delivery")
-    return found
+    return found, await _workspace_id_of(actor, found.webhook_id, Action.READ_WEBHOOKS, "delivery")
 
 
 async def update(

@@ -49,6 +49,28 @@ async def test_keys_rotations_callers_management_keys_and_webhooks_have_their_wo
     assert back["node"]["apiKey"] == {"id": key, "name": "Production server"}
 
 
+def test_every_node_but_a_workspace_has_its_workspace() -> None:
+    nodes = core().get_implementations(core().type_map["Node"]).objects  # type: ignore[arg-type]
+    assert {kind.name for kind in nodes if "workspace" not in kind.fields} == {"Workspace"}
+
+
+async def test_members_invitations_audit_events_and_deliveries_have_their_workspace(owner: Client, team: Team) -> None:
+    await owner.change("members/invite", email="new@example.org", role="VIEWER")
+    webhook = (await owner.change("webhooks/create", name="CI", url="https://hooks.example.com"))["webhook"]["id"]
+    await owner.change("webhooks/test", id=webhook)
+    lists = "members(first: 1) { nodes { ID } } invitations { nodes { ID } } auditEvents(first: 1) { nodes { ID } }"
+    lists += " webhooks { deliveries { nodes { ID } } }"
+    asked = "{ workspace { " + lists.replace("ID", "id workspace { slug }") + " } }"
+    found = (await owner.ask(asked))["workspace"]
+    nodes = [found[name]["nodes"][0] for name in ("members", "invitations", "auditEvents")]
+    nodes.append(found["webhooks"][0]["deliveries"]["nodes"][0])
+    for node in nodes:
+        assert node["workspace"] == {"slug": team.slug}
+        query = "query($id: ID!) { node(id: $id) { ... on KIND { workspace { slug } } } }"
+        kind = (await owner.ask("query($id: ID!) { node(id: $id) { __typename } }", id=node["id"]))["node"]["__typename"]
+        assert (await owner.ask(query.replace("KIND", kind), id=node["id"]))["node"] == {"workspace": {"slug": team.slug}}
+
+
 async def test_the_answer_to_a_new_key_has_the_current_limit(owner: Client) -> None:
     for used in (1, 2):
         answer = await owner.ask(CREATE % "apiKeyLimit { used }", i=ASKED)

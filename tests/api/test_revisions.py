@@ -6,7 +6,7 @@ from typing import Any
 
 from app import database
 from app.access.actor import Actor
-from app.clock import MINUTE, rfc3339
+from app.clock import DAY, MINUTE, rfc3339
 from app.keys import service as keys
 from app.keys.key import Reason
 from app.plans import service as plans
@@ -68,6 +68,40 @@ async def test_every_change_of_a_key_updates_updated_at_and_using_it_does_not(ow
         database.freeze(start + minute * MINUTE + 1)
         await use(key.id)
         assert (await owner.run("keys/show", id=key.id))["updatedAt"] == rfc3339(start + minute * MINUTE)
+
+
+UPDATED = "query($id: ID!) { node(id: $id) { ... on %s { updatedAt } } }"
+
+
+async def updated(client: Client, kind: str, node_id: str) -> str:
+    return str((await client.ask(UPDATED % kind, id=node_id))["node"]["updatedAt"])
+
+
+async def test_every_change_of_a_webhook_a_rotation_and_a_management_key_updates_its_updated_at(owner: Client, team: Team) -> None:
+    start = await database.now()
+    database.freeze(start)
+    webhook = (await owner.change("webhooks/create", name="CI", url="https://hooks.example.com"))["webhook"]["id"]
+    asked = {"name": "CI", "scopes": ["keys.read"], "expiresAt": rfc3339(start + DAY)}
+    managing = (await owner.change("management/create", **asked))["managementKey"]["id"]
+    run = (await owner.change("rotations/start", id=(await make_key(team)).key.id))["rotation"]["id"]
+    for kind, node_id in (("Webhook", webhook), ("ManagementKey", managing), ("Rotation", run)):
+        assert await updated(owner, kind, node_id) == rfc3339(start), kind
+    changes: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("Webhook", "webhooks/update", webhook, {"name": "Other"}),
+        ("Webhook", "webhooks/update", webhook, {"enabled": False}),
+        ("Webhook", "webhooks/update", webhook, {"enabled": True}),
+        ("Webhook", "webhooks/rotate-secret", webhook, {}),
+        ("ManagementKey", "management/revoke", managing, {}),
+        ("Rotation", "rotations/extend", run, {"deadline": rfc3339(start + 20 * DAY)}),
+        ("Rotation", "rotations/cancel", run, {}),
+    )
+    for minute, (kind, operation, node_id, given) in enumerate(changes, 1):
+        database.freeze(start + minute * MINUTE)
+        assert "code" not in await owner.change(operation, id=node_id, **given)
+        assert await updated(owner, kind, node_id) == rfc3339(start + minute * MINUTE), operation
+    database.freeze(start + DAY)
+    await owner.change("webhooks/test", id=webhook)
+    assert await updated(owner, "Webhook", webhook) == rfc3339(start + 4 * MINUTE)
 
 
 async def test_changes_of_a_workspace_update_its_updated_at_and_changes_of_its_keys_do_not(owner: Client, team: Team) -> None:

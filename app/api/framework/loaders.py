@@ -194,7 +194,7 @@ class KeyLoader:
 
 
 class ChangeLoader:
-    """When keys and workspaces were last changed, in one statement for each workspace. Nothing is cached here either."""
+    """When things were last changed, in one statement for each workspace. Nothing is cached here either."""
 
     def __init__(self, workspaces: WorkspaceLoader) -> None:
         self._workspaces = workspaces

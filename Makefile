@@ -1,5 +1,5 @@
 # Every target first creates what it needs: a virtual environment from the locked requirements, with Keydesk and its client.
-.PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench wheel lock clean
+.PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench contract wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -71,6 +71,12 @@ bench: install
 	$(BIN)/python bench/pages --days 90
 	$(BIN)/python bench/start
 	$(BIN)/python bench/memory
+
+# What clients rely on, written from the code; the tests compare. A release copies schema.graphql to graphql/history/DATE.graphql.
+contract: install
+	$(BIN)/keydesk schema > graphql/schema.graphql
+	$(BIN)/keydesk schema --changelog > graphql/CHANGELOG.md
+	$(BIN)/keydesk openapi > docs/openapi.json
 
 # Production installs this wheel and requirements.txt.
 wheel: install

@@ -17,4 +17,5 @@ STATIC = _find("static")
 MIGRATIONS = _find("migrations")
 OPERATIONS = _find("graphql") / "operations"
 SCHEMA = _find("graphql") / "schema.graphql"
+HISTORY = _find("graphql") / "history"
 DEFAULT_CATALOGUE = _PACKAGE / "catalogue.toml"

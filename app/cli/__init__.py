@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "import": ("import_keys", "import_keys"),
     "export": ("export", "export"),
     "database": ("backups", "database_group"),
-    "schema": ("database", "schema"),
+    "schema": ("graphql_schema", "schema"),
     "openapi": ("openapi", "openapi"),
 }
 

@@ -1,10 +1,8 @@
-"""Migrates the database's tables and prints the GraphQL schema."""
+"""Migrates the database's tables."""
 
 from __future__ import annotations
 
-import click
-
-from app.cli.runner import Result, command, emit, with_json
+from app.cli.runner import Result, command
 from app.database.migrate import known_migrations
 
 
@@ -16,13 +14,3 @@ async def migrate() -> Result:
     """
     migrations = sorted(known_migrations())
     return Result({"migrations": migrations}, (f"The database is at this version: {len(migrations)} migrations.",))
-
-
-@with_json
-@click.command("schema")
-def schema(as_json: bool) -> None:
-    """Print the GraphQL schema (SDL)."""
-    # Imported here, because no other command needs GraphQL.
-    from app.api.schema import sdl
-
-    emit(Result({"schema": sdl()}, (sdl().rstrip("\n"),)), as_json)

@@ -53,8 +53,8 @@ class Job:
 class Export:
     """How `keydesk export` writes the rows of a table: `type` names them, and only the `columns` are in it, with blanks between.
 
-    `digests`: those that are added with `--digests`. `of`: the column that leads to a workspace; or `account`, for people, by
-    their membership.
+    `digests`: those that are added with `--digests`. `of`: the column that leads to a workspace; `account`, for people, by
+    their membership; or `installation`, for what belongs to none.
     """
 
     type: str

@@ -16,6 +16,7 @@ from app.management_keys.noun import NOUN as _MANAGEMENT_KEYS
 from app.members.noun import NOUN as _MEMBERS
 from app.noun import Event, Export, Job, Noun, Purge
 from app.one_time_links.noun import NOUN as _ONE_TIME_LINKS
+from app.operator_keys.noun import NOUN as _OPERATOR_KEYS
 from app.outbox.noun import NOUN as _OUTBOX
 from app.peppers.noun import NOUN as _PEPPERS
 from app.plans.noun import NOUN as _PLANS
@@ -46,6 +47,7 @@ NOUNS: Final[tuple[Noun, ...]] = (
     _REQUEST_LOG,
     _USAGE,
     _MANAGEMENT_KEYS,
+    _OPERATOR_KEYS,
     _GATEWAY_TOKENS,
     _ROTATIONS,
     _JOBS,

@@ -31,9 +31,11 @@ from app.keys.key import Reason
 from app.management_keys import events as management_events
 from app.management_keys import store as management_store
 from app.members import service as members
+from app.operator_keys import events as operator_events
+from app.operator_keys import store as operator_store
 from app.tenancy import service as tenancy
 from app.tenancy import store as workspace_store
-from app.tenancy.service import Change
+from app.tenancy.service import SYSTEM_CHAIN, Change
 from app.workspaces import events as workspace_events
 
 SYSTEM: Final = Actor.system()
@@ -44,12 +46,17 @@ _SAID: Final = {
     "key.revoked": "API keys revoked",
     "management_key.revoked": "management keys revoked",
     "gateway_token.revoked": "gateway tokens revoked",
+    "operator_key.revoked": "operator keys revoked",
     "member.removed": "members removed",
     "member.role_changed": "roles reduced",
     "key.suspended": "API keys suspended",
     "workspace.suspended": "workspaces suspended",
     "calendar_link.withdrawn": "calendar links withdrawn",
     "calendar_link.made": "calendar links of before a renewal withdrawn",
+}
+_OF_INSTALLATION: Final = {
+    "gateway_token.revoked": (gateway_store, gateway_events.REVOKED),
+    "operator_key.revoked": (operator_store, operator_events.REVOKED),
 }
 _log = logging.getLogger("keydesk.journal")
 
@@ -141,6 +148,9 @@ async def _lacks_revocation(lines: Sequence[AccessChange]) -> bool:
             return key is not None and key.revoked_at is None
         case "gateway_token.revoked":
             return any(token.revoked_at is None for token in await gateway_store.find(last.id) if token.id == last.id)
+        case "operator_key.revoked":
+            operator_key = await operator_store.find(last.id)
+            return operator_key is not None and operator_key.revoked_at is None
         case "key.suspended":
             api_key = await key_store.find(last.chain, last.id)
             living = api_key is not None and api_key.revocation is None and api_key.suspended_at is None
@@ -167,16 +177,21 @@ async def _revoke_again(lines: Sequence[AccessChange], contents: Contents) -> in
     """1, or 0 if another process did it meanwhile."""
     last = lines[-1]
     detail = {"from": "the journal", "journal_at": clock.rfc3339(last.at)}
-    if last.kind == "gateway_token.revoked":
+    if last.chain == SYSTEM_CHAIN:
         async with tenancy.changing_installation(SYSTEM) as change:
-            await gateway_store.revoke(last.id, last.at)
-            await audit.record(change, gateway_events.REVOKED, last.id, **detail)
+            await _revoke_in_installation(change, last, detail)
         return 1
     async with tenancy.changing(SYSTEM, None, Action.UPDATE_WORKSPACE, workspace_id=last.chain) as change:
         # Checked again under the lock: an earlier revocation may have included this one.
         if last.kind != "key.revoked" and not await _lacks_revocation(lines):
             return 0
         return int(await _revoke_in(change, last, contents, detail))
+
+
+async def _revoke_in_installation(change: Change, last: AccessChange, detail: dict[str, str]) -> None:
+    store, event = _OF_INSTALLATION[last.kind]
+    await store.revoke(last.id, last.at)
+    await audit.record(change, event, last.id, **detail)
 
 
 async def _revoke_in(change: Change, last: AccessChange, contents: Contents, detail: dict[str, str]) -> bool:

@@ -36,9 +36,22 @@ class Scope(StrEnum):
         return frozenset({self, reading} if reading else {self})
 
 
+class OperatorScope(StrEnum):
+    """What an operator key is allowed to do, in the whole installation."""
+
+    WORKSPACES_READ = "workspaces.read"
+    WORKSPACES_WRITE = "workspaces.write"
+
+    @property
+    def implied(self) -> frozenset[OperatorScope]:
+        """Permission to change workspaces includes permission to read them."""
+        return frozenset({self, OperatorScope.WORKSPACES_READ})
+
+
 class ActorKind(StrEnum):
     USER = "USER"
     MANAGEMENT_KEY = "MANAGEMENT_KEY"
+    OPERATOR_KEY = "OPERATOR_KEY"
     OPERATOR = "OPERATOR"
     SYSTEM = "SYSTEM"
 
@@ -65,7 +78,8 @@ class ActorRef:
 class Actor:
     """`user_id`: the user whose membership decides: the user themselves, or the one who created the management key.
 
-    A management key acts in one workspace only and within its scopes; operator and system are not bound to a workspace.
+    A management key acts in one workspace only and within its scopes; operator and system are not bound to a workspace. An
+    operator key is not bound to one either, but may do only what its scopes allow.
     `authenticated_at`: when the user last gave their password, in microseconds; None for an actor without one.
     """
 
@@ -74,7 +88,7 @@ class Actor:
     name: str
     user_id: str | None = None
     workspace_id: str | None = None
-    scopes: frozenset[Scope] = frozenset()
+    scopes: frozenset[Scope | OperatorScope] = frozenset()
     request: Request = field(default_factory=Request)
     authenticated_at: int | None = None
 

@@ -1,15 +1,16 @@
-"""The policy table: for each action the minimum role, and the scope that allows it to a management key (None: no key may).
+"""The policy tables: for each action the minimum role, the scope that allows it to a management key (None: no key may), and
+what operator keys may do.
 
-Use cases name an Action; a member cannot do anything that has no row here.
+Use cases name an Action; a member cannot do anything that has no row here, and neither can an operator key.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Final
+from typing import Final, TypeAlias
 
-from app.access.actor import Actor, ActorKind, Role, Scope
+from app.access.actor import Actor, ActorKind, OperatorScope, Role, Scope
 from app.clock import MINUTE
 from app.errors import ConfirmationNeeded, NotAllowed
 
@@ -120,7 +121,9 @@ RULES: Final[dict[Action, Rule]] = {
 
 class OperatorAction(StrEnum):
     CREATE_WORKSPACE = auto()
+    LIST_WORKSPACES = auto()
     SUSPEND_WORKSPACE = auto()
+    MANAGE_OPERATOR_KEYS = auto()
     RESET_PASSWORD = auto()
     LOOK_UP_USER = auto()
     FIND_BY_SECRET = auto()
@@ -137,7 +140,9 @@ class OperatorAction(StrEnum):
 # Operator-only actions, and how an error message names them.
 OPERATOR: Final[dict[OperatorAction, str]] = {
     OperatorAction.CREATE_WORKSPACE: "create workspaces",
+    OperatorAction.LIST_WORKSPACES: "list all workspaces",
     OperatorAction.SUSPEND_WORKSPACE: "suspend and resume workspaces",
+    OperatorAction.MANAGE_OPERATOR_KEYS: "manage operator keys",
     OperatorAction.RESET_PASSWORD: "make password reset links",
     OperatorAction.LOOK_UP_USER: "look up users",
     OperatorAction.FIND_BY_SECRET: "find a credential by its secret",
@@ -152,15 +157,31 @@ OPERATOR: Final[dict[OperatorAction, str]] = {
 }
 
 
+AnyAction: TypeAlias = Action | OperatorAction
+
+# All that operator keys may do, and the scope that allows it.
+OPERATOR_KEYS: Final[dict[AnyAction, OperatorScope]] = {
+    Action.READ_WORKSPACE: OperatorScope.WORKSPACES_READ,
+    Action.CHANGE_PLAN: OperatorScope.WORKSPACES_WRITE,
+    OperatorAction.LIST_WORKSPACES: OperatorScope.WORKSPACES_READ,
+    OperatorAction.SUSPEND_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
+}
+
+
 def require_operator(actor: Actor, action: OperatorAction) -> None:
-    """Raises NotAllowed unless the actor is the operator or the system."""
+    """Raises NotAllowed unless the actor is the operator, the system, or an operator key with the scope for it."""
     if actor.is_member:
         raise NotAllowed(f"Only the operator of Keydesk can {OPERATOR[action]}.")
+    require_scope(actor, action)
 
 
-def require(actor: Actor, role: Role | None, action: Action, *, suspended: bool) -> None:
+def require(actor: Actor, role: Role | None, action: AnyAction, *, suspended: bool) -> None:
     """Raises NotAllowed unless `actor`, holding `role` in the workspace now, may do `action` there."""
+    if isinstance(action, OperatorAction):
+        require_operator(actor, action)
+        return
     if not actor.is_member:
+        require_scope(actor, action)
         return
     rule = RULES[action]
     if role is None or not role.includes(rule.role):
@@ -178,31 +199,41 @@ def _called(role: Role | None) -> str:
     return f"a {role}" if role is Role.VIEWER else f"an {role}"
 
 
-def require_scope(actor: Actor, action: Action) -> None:
-    """Raises NotAllowed for a management key without the scope of `action`; users have all scopes."""
-    if actor.kind is not ActorKind.MANAGEMENT_KEY:
-        return
-    scope = RULES[action].scope
-    if scope is None:
-        raise NotAllowed("A management key cannot do this; sign in as an owner.")
-    if scope not in actor.scopes and not any(scope in held.implied for held in actor.scopes):
-        raise NotAllowed(f"This needs a management key with the scope {scope}.")
+def require_scope(actor: Actor, action: AnyAction) -> None:
+    """Raises NotAllowed for a key without the scope of `action`: a management key or an operator key. Others have all scopes."""
+    if actor.kind is ActorKind.OPERATOR_KEY:
+        if action not in OPERATOR_KEYS:
+            raise NotAllowed("An operator key cannot do this: it manages workspaces, not what belongs to them.")
+        if OPERATOR_KEYS[action] not in held_scopes(actor):
+            raise NotAllowed(f"This needs an operator key with the scope {OPERATOR_KEYS[action]}.")
+    if actor.kind is ActorKind.MANAGEMENT_KEY:
+        scope = RULES[action].scope if isinstance(action, Action) else None
+        if scope is None:
+            raise NotAllowed("A management key cannot do this; sign in as an owner.")
+        if scope not in held_scopes(actor):
+            raise NotAllowed(f"This needs a management key with the scope {scope}.")
+
+
+def held_scopes(actor: Actor) -> set[Scope | OperatorScope]:
+    """The scopes of a key, included ones too."""
+    return {implied for scope in actor.scopes for implied in scope.implied}
 
 
 def effective_scopes(actor: Actor, role: Role | None, *, suspended: bool) -> list[Scope]:
     """The scopes of a management key, included ones too, that allow at least one action now."""
-    held = {implied for scope in actor.scopes for implied in scope.implied}
+    held = held_scopes(actor)
     useful = {rule.scope for action, rule in RULES.items() if may(actor, role, action, suspended=suspended)}
     return [scope for scope in Scope if scope in held & useful]
 
 
-def require_recent(actor: Actor, action: Action, now: int) -> None:
+def require_recent(actor: Actor, action: AnyAction, now: int) -> None:
     """Raises ConfirmationNeeded if `action` requires a password given within RECENT and the actor gave it earlier."""
-    if RULES[action].recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
+    recent = isinstance(action, Action) and RULES[action].recent
+    if recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
         raise ConfirmationNeeded
 
 
-def may(actor: Actor, role: Role | None, action: Action, *, suspended: bool = False) -> bool:
+def may(actor: Actor, role: Role | None, action: AnyAction, *, suspended: bool = False) -> bool:
     """Like `require` but returns a bool, for pages that hide what the user cannot do."""
     try:
         require(actor, role, action, suspended=suspended)

@@ -16,11 +16,11 @@ strawberry.enum(ActorKind, name="ActorKind")
 class Actor:
     kind: ActorKind
     actor_id: strawberry.ID | None = strawberry.field(
-        description="The id of the user or of the management key; null for the operator and the system."
+        description="The id of the user, the management key or the operator key; null for the operator and the system."
     )
     name: str = strawberry.field(description="The name they had then.")
 
     @classmethod
     def of(cls, ref: ActorRef) -> Actor:
-        known = ref.kind in (ActorKind.USER, ActorKind.MANAGEMENT_KEY)
+        known = ref.kind in (ActorKind.USER, ActorKind.MANAGEMENT_KEY, ActorKind.OPERATOR_KEY)
         return cls(kind=ref.kind, actor_id=strawberry.ID(ref.id) if known else None, name=ref.name)

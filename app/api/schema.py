@@ -15,7 +15,7 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from app.access.policy import Action
+from app.access.policy import AnyAction
 from app.api.alert_mail import AlertMailMutation
 from app.api.alerts import AlertMutation
 from app.api.automatic_suspension import AutomaticSuspensionMutation
@@ -39,6 +39,7 @@ from app.api.verification import VerificationMutation
 from app.api.viewer import Viewer
 from app.api.webhook_mutations import WebhookMutation
 from app.api.webhooks import WebhookQuery
+from app.api.workspace_directory import WorkspaceDirectoryMutation, WorkspaceQuery
 from app.api.workspace_mutations import WorkspaceMutation
 from app.api.workspaces import Workspace
 from app.errors import NotFound, ValidationFailed
@@ -72,7 +73,7 @@ class RootQuery:
 
 
 @strawberry.type(description="Reads. An id that belongs to someone else answers exactly as one that does not exist.")
-class Query(RootQuery, CatalogueQuery, WebhookQuery):
+class Query(RootQuery, WorkspaceQuery, CatalogueQuery, WebhookQuery):
     pass
 
 
@@ -92,6 +93,7 @@ class Mutation(
     AutomaticSuspensionMutation,
     VerificationMutation,
     WorkspaceMutation,
+    WorkspaceDirectoryMutation,
     ChecklistMutation,
     MemberMutation,
     ManagementKeyMutation,
@@ -105,7 +107,7 @@ SCHEMA: Final = strawberry.Schema(
     Query, Mutation, Subscription, config=StrawberryConfig(scalar_map=SCALARS), exception_handlers=HANDLERS
 )
 # The action that each field requires, by `Type.field`; None: anyone.
-ACTIONS: Final[dict[str, Action | None]] = authorization.actions_of(SCHEMA._schema)
+ACTIONS: Final[dict[str, AnyAction | None]] = authorization.actions_of(SCHEMA._schema)
 descriptions.describe(SCHEMA._schema)
 authorization.describe(SCHEMA._schema, ACTIONS)
 

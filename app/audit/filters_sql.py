@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
 from app import database
 from app.audit.entry import EntryFilter
+from app.database.sql import contains, pattern
 
 _SEARCHED: Final = ("actor_name", "actor_id", "action", "target", "address", "request_id")
 
@@ -29,16 +29,9 @@ def where_of(chain: str, filter: EntryFilter) -> tuple[str, list[Any]]:
 
 def _search(text: str) -> tuple[str, list[Any]]:
     """The text in any of the columns. Details are JSON, in which some characters of names are escaped."""
-    # In the "C" collation lower() changes ASCII letters only, as SQLite's does.
-    collation = "" if database.is_sqlite() else ' COLLATE "C"'
-    alike = [f"lower({column}{collation}) LIKE {{}} ESCAPE '!'" for column in (*_SEARCHED, "detail")]
-    patterns = [*(_pattern(text) for _ in _SEARCHED), _pattern(json.dumps(text, ensure_ascii=False)[1:-1])]
+    alike = [contains(column, is_sqlite=database.is_sqlite()) for column in (*_SEARCHED, "detail")]
+    patterns = [*(pattern(text) for _ in _SEARCHED), pattern(json.dumps(text, ensure_ascii=False)[1:-1])]
     return f" AND ({' OR '.join(alike)})", patterns
-
-
-def _pattern(text: str) -> str:
-    lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
-    return f"%{re.sub('[!%_]', lambda sign: '!' + sign[0], lower)}%"
 
 
 def distinct(column: str) -> str:

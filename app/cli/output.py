@@ -11,6 +11,7 @@ from app.gateway_tokens.gateway_token import GatewayToken
 from app.keys.key import ApiKey
 from app.keys.labels import shown
 from app.management_keys.management_key import ManagementKey
+from app.operator_keys.operator_key import OperatorKey
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import Workspace
 
@@ -56,6 +57,22 @@ def of_management_key(key: ManagementKey, workspace: Workspace, now: int) -> dic
         "scopes": [*key.scopes],
         "allowedIps": [*key.allowed_ips],
         "madeBy": key.maker.email if key.maker else "operator",
+        "status": str(key.status(now)),
+        "createdAt": instant(key.created_at),
+        "expiresAt": instant(key.expires_at),
+        "lastUsedAt": instant(key.last_used_at),
+        "revokedAt": instant(key.revoked_at),
+    }
+
+
+def of_operator_key(key: OperatorKey, now: int) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "kind": "OPERATOR_KEY",
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": [*key.scopes],
+        "allowedIps": [*key.allowed_ips],
         "status": str(key.status(now)),
         "createdAt": instant(key.created_at),
         "expiresAt": instant(key.expires_at),

@@ -15,6 +15,8 @@ _OF: Final = {
     "key": f"key IN ({_KEYS})",
     "rotation": "rotation IN (SELECT id FROM rotation WHERE workspace = '{id}')",
     "member": "member IN (SELECT id FROM member WHERE workspace = '{id}')",
+    # What belongs to no workspace.
+    "installation": "1 = 0",
     "account": "id IN (SELECT account FROM member WHERE workspace = '{id}')",
 }
 

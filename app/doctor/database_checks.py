@@ -22,6 +22,7 @@ from app.gateway_tokens import store as gateway_store
 from app.journal import file as journal
 from app.keys import store as key_store
 from app.management_keys import store as management_store
+from app.operator_keys import store as operator_store
 from app.paths import DEFAULT_CATALOGUE
 from app.peppers import service as peppers
 from app.plans import service as plans
@@ -124,6 +125,7 @@ async def _living() -> dict[str, dict[int, int]]:
     return {
         "API keys": await key_store.count_by_pepper(now),
         "management keys": await management_store.count_by_pepper(now),
+        "operator keys": await operator_store.count_by_pepper(now),
         "gateway tokens": await gateway_store.count_by_pepper(),
     }
 

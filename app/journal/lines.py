@@ -24,6 +24,7 @@ SUBJECTS: Final = (
     ("member.removed", "member.joined", "member.role_changed"),
     ("management_key.revoked",),
     ("gateway_token.revoked",),
+    ("operator_key.revoked",),
     # A new link ends the previous one.
     ("calendar_link.withdrawn", "calendar_link.made"),
 )

@@ -9,13 +9,15 @@ from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
 from app.management_keys import service as management_keys
 from app.management_keys.management_key import ManagementKey
+from app.operator_keys import service as operator_keys
+from app.operator_keys.operator_key import OperatorKey
 
-Credential = ApiKey | ManagementKey | GatewayToken
+Credential = ApiKey | ManagementKey | OperatorKey | GatewayToken
 
 
 async def opened_by(actor: Actor, secret: str) -> Credential | None:
     """What this secret belongs to. It always takes the same look-ups, so their time does not say what was found."""
-    looks = (keys.find_by_secret, management_keys.find_by_secret, gateway_tokens.find_by_secret)
+    looks = (keys.find_by_secret, management_keys.find_by_secret, operator_keys.find_by_secret, gateway_tokens.find_by_secret)
     found: list[Credential | None] = [await look(actor, secret) for look in looks]
     return next((each for each in found if each is not None), None)
 
@@ -32,5 +34,7 @@ async def revoke(actor: Actor, found: Credential, reason: Reason, note: str | No
             return await keys.revoke(actor, found.id, reason, note)
         case ManagementKey():
             return await management_keys.revoke(actor, found.id)
+        case OperatorKey():
+            return await operator_keys.revoke(actor, found.id)
         case GatewayToken():
             return await gateway_tokens.revoke(actor, found.id)

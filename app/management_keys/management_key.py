@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-from app.access.actor import Actor, ActorKind, Request, Scope
-from app.clock import DAY
+from app.access.actor import Actor, ActorKind, OperatorScope, Request, Scope
+from app.clock import DAY, MINUTE
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import networks
 from app.keys.secret import mask_secrets
@@ -19,6 +19,10 @@ MANAGEMENT_KEY_ID: Final = "mgk"
 
 LONGEST_LIFE_DAYS: Final = 365
 MOST_LIVING: Final = 100
+# `last_used_at` has this precision, so that a busy program does not cause a write for every request.
+_TOUCHED_EVERY: Final = MINUTE
+
+S = TypeVar("S", Scope, OperatorScope)
 
 
 class Status(StrEnum):
@@ -27,6 +31,17 @@ class Status(StrEnum):
     ACTIVE = "ACTIVE"
     EXPIRED = "EXPIRED"
     REVOKED = "REVOKED"
+
+
+def status_at(now: int, expires_at: int, revoked_at: int | None) -> Status:
+    if revoked_at is not None:
+        return Status.REVOKED
+    return Status.EXPIRED if now >= expires_at else Status.ACTIVE
+
+
+def was_just_used(last_used_at: int | None, now: int) -> bool:
+    """Whether a use need not be stored again. An instant ahead counts as old: it was written while the clock was ahead."""
+    return last_used_at is not None and abs(now - last_used_at) < _TOUCHED_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,7 @@ class ManagementKey:
     last_used_at: int | None
 
     def status(self, now: int) -> Status:
-        if self.revoked_at is not None:
-            return Status.REVOKED
-        return Status.EXPIRED if now >= self.expires_at else Status.ACTIVE
+        return status_at(now, self.expires_at, self.revoked_at)
 
     def admits(self, address: str) -> bool:
         """Whether the key may be used from this address, which is empty if unknown."""
@@ -71,17 +84,17 @@ class ManagementKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Generic[S]):
     """Validated input: the scopes in the table's order, the networks in their stored form, both without duplicates."""
 
     name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[S, ...]
     allowed_ips: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementKeyInput:
-    """Input for a management key that was not validated yet; `expires_at` in microseconds.
+    """Input for a key that was not validated yet; `expires_at` in microseconds.
 
     `is_relative`: the expiry was counted from now, so the same request means another instant each time it is sent.
     """
@@ -92,33 +105,33 @@ class ManagementKeyInput:
     allowed_ips: tuple[str, ...] = ()
     is_relative: bool = False
 
-    def fingerprint(self, checked: Checked) -> list[Any]:
+    def fingerprint(self, checked: Checked[Scope]) -> list[Any]:
         """What must be equal for two requests to count as the same, as JSON data."""
         return [checked.name, [*checked.scopes], [*checked.allowed_ips], *([] if self.is_relative else [self.expires_at])]
 
-    def checked(self, now: int) -> Checked:
-        """The validated input. Raises ValidationFailed with every fault."""
-        faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now)) if fault]
+    def checked(self, now: int, scopes: type[S], what: str) -> Checked[S]:
+        """The validated input for a key with these scopes, and what messages call it. Raises ValidationFailed with every fault."""
+        faults = [fault for fault in (name_fault(self.name), self._expiry_fault(now, what)) if fault]
         faults += [
             FieldProblem(
                 "scopes",
                 "UNKNOWN",
-                f"There is no scope {mask_secrets(name)[:60]!r}; there are: {', '.join(Scope)}.",
+                f"There is no scope {mask_secrets(name)[:60]!r}; there are: {', '.join(scopes)}.",
                 self.scopes.index(name),
             )
             for name in dict.fromkeys(self.scopes)
-            if name not in set(Scope)
+            if name not in set(scopes)
         ]
         if not self.scopes:
             faults.append(FieldProblem("scopes", "REQUIRED", "Choose at least one scope."))
         allowed_ips = networks.checked(self.allowed_ips, faults)
         if faults:
             raise ValidationFailed(*faults)
-        return Checked(plain_name(self.name), tuple(scope for scope in Scope if scope in self.scopes), allowed_ips)
+        return Checked(plain_name(self.name), tuple(scope for scope in scopes if scope in self.scopes), allowed_ips)
 
-    def _expiry_fault(self, now: int) -> FieldProblem | None:
+    def _expiry_fault(self, now: int, what: str) -> FieldProblem | None:
         if self.expires_at <= now:
             return FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come.")
         if self.expires_at > now + LONGEST_LIFE_DAYS * DAY:
-            return FieldProblem("expiresAt", "TOO_LATE", f"A management key lives {LONGEST_LIFE_DAYS} days at most.")
+            return FieldProblem("expiresAt", "TOO_LATE", f"{what} lives {LONGEST_LIFE_DAYS} days at most.")
         return None

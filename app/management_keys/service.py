@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final
 
 from app import catalogue, database, ids
 from app.access import policy
-from app.access.actor import Actor, Request
+from app.access.actor import Actor, Request, Scope
 from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
-from app.clock import MINUTE
 from app.errors import Conflict, FieldProblem, NotAuthenticated, NotFound, Unavailable, ValidationFailed
 from app.keys.idempotency import IdempotencyKey, RepeatedRequest
 from app.keys.secret import KeyClass, class_of, generate, prefix_of
 from app.management_keys import events, store
-from app.management_keys.management_key import MANAGEMENT_KEY_ID, MOST_LIVING, ManagementKey, ManagementKeyInput, Status
+from app.management_keys.management_key import (
+    MANAGEMENT_KEY_ID,
+    MOST_LIVING,
+    ManagementKey,
+    ManagementKeyInput,
+    Status,
+    was_just_used,
+)
 from app.management_keys.store import StoredKey
 from app.paging import Page, Window
 from app.peppers import service as peppers
@@ -26,9 +31,6 @@ from app.tenancy.service import Access, Change
 from app.users import store as user_store
 from app.users.user import User
 from app.versions import require_same, version_of_all
-
-# `last_used_at` has this precision, so that a busy program does not cause a write for every request.
-_TOUCHED_EVERY: Final = MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ async def create(
     RepeatedRequest, with the key's id, if it was used with the same input within 24 hours.
     """
     async with tenancy.changing(actor, slug, Action.CREATE_MANAGEMENT_KEY) as change:
-        checked = input.checked(change.now)
+        checked = input.checked(change.now, Scope, "A management key")
         repeat = IdempotencyKey.of(change, "createManagementKey", idempotency_key, input.fingerprint(checked))
         if repeat and (made := await repeat.find_result(change)):
             raise RepeatedRequest(made)
@@ -151,9 +153,7 @@ async def hand_over_or_revoke(
 
 async def _touch(found: StoredKey, secret: str) -> None:
     pepper, now = peppers.current().current, found.now
-    # A future instant counts as old, too: it was written while the clock was ahead.
-    fresh = found.key.last_used_at is not None and abs(now - found.key.last_used_at) < _TOUCHED_EVERY
-    if fresh and found.pepper_version == pepper.version:
+    if found.pepper_version == pepper.version and was_just_used(found.key.last_used_at, now):
         return
     # If the database is too busy to store the use, the key is accepted anyway.
     with contextlib.suppress(Unavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from app import database
@@ -16,15 +17,16 @@ _PAIRS: Final = (
 )
 
 
-async def count_keys(workspace_id: str, now: int) -> tuple[int, int]:
-    """Used slots, and open rotations."""
+async def count_keys(workspace_ids: Sequence[str], now: int) -> dict[str, tuple[int, int]]:
+    """Used slots and open rotations of these workspaces; those without living keys are left out."""
+    marks = ", ".join("{}" for _ in workspace_ids)
     rows = await database.fetch(
-        f"SELECT count(*) AS living, max(pairs.sharing) AS sharing, max(pairs.rotating) AS rotating FROM api_key k"
-        f" LEFT JOIN ({_PAIRS} AND r.workspace = {{}} GROUP BY r.workspace) pairs ON pairs.workspace = k.workspace"
-        f" WHERE k.workspace = {{}} AND {living('k')}",
-        *(now, now, now, workspace_id, workspace_id, now),
+        f"SELECT k.workspace, count(*) AS living, max(pairs.sharing) AS sharing, max(pairs.rotating) AS rotating FROM api_key k"
+        f" LEFT JOIN ({_PAIRS} AND r.workspace IN ({marks}) GROUP BY r.workspace) pairs ON pairs.workspace = k.workspace"
+        f" WHERE k.workspace IN ({marks}) AND {living('k')} GROUP BY k.workspace",
+        *(now, now, now, *workspace_ids, *workspace_ids, now),
     )
-    return _used(rows[0]), int(rows[0]["rotating"] or 0)
+    return {row["workspace"]: (_used(row), int(row["rotating"] or 0)) for row in rows}
 
 
 async def counts(now: int) -> list[tuple[str, str, int]]:

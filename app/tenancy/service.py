@@ -13,12 +13,13 @@ from typing import Any, Final, Protocol, TypeVar
 from app import database
 from app.access import policy
 from app.access.actor import Actor, ActorKind, Role
-from app.access.policy import Action
+from app.access.policy import Action, AnyAction, OperatorAction
 from app.errors import FieldProblem, NotAllowed, NotFound, ValidationFailed
 from app.journal import file as journal
-from app.tenancy import store
+from app.paging import Page, Window
+from app.tenancy import directory_store, store
 from app.tenancy.store import Head
-from app.tenancy.workspace import Workspace
+from app.tenancy.workspace import Workspace, WorkspaceFilter
 from app.users import store as user_store
 from app.users.user import User
 
@@ -47,7 +48,7 @@ class Access:
     role: Role | None
     now: int
 
-    def require(self, action: Action, *things: InWorkspace) -> None:
+    def require(self, action: AnyAction, *things: InWorkspace) -> None:
         """Raises NotAllowed unless the policy lets the actor do this here. The things must be the workspace's own."""
         policy.require(self.actor, self.role, action, suspended=self.workspace.suspended_at is not None)
         if any(thing.workspace_id != self.workspace.id for thing in things):
@@ -115,6 +116,18 @@ async def reading(actor: Actor, slug: str | None, action: Action, *, workspace_i
     return access
 
 
+async def everywhere(actor: Actor, filter: WorkspaceFilter, window: Window) -> Page[Access]:
+    """A page of all workspaces, the newest first; a position is `created_at` and the id. For the operator."""
+    policy.require_operator(actor, OperatorAction.LIST_WORKSPACES)
+    found, now = await directory_store.page(filter, window)
+    return found.of([Access(actor, workspace, None, now) for workspace in found.items])
+
+
+async def count_everywhere(actor: Actor, filter: WorkspaceFilter) -> int:
+    policy.require_operator(actor, OperatorAction.LIST_WORKSPACES)
+    return await directory_store.count(filter)
+
+
 async def mine(actor: Actor) -> list[Access]:
     """Every workspace the actor belongs to; a management key belongs to one."""
     if actor.workspace_id is not None:
@@ -128,11 +141,13 @@ async def myself(actor: Actor) -> User | None:
 
 
 @contextlib.asynccontextmanager
-async def changing(actor: Actor, slug: str | None, action: Action, *, workspace_id: str | None = None) -> AsyncIterator[Change]:
+async def changing(actor: Actor, slug: str | None, action: AnyAction, *, workspace_id: str | None = None) -> AsyncIterator[Change]:
     """Locks the workspace, then reads the actor's role: one that was just removed no longer counts.
 
     Also raises ConfirmationNeeded, for an action that requires a recent password.
     """
+    if isinstance(action, OperatorAction):
+        policy.require_operator(actor, action)
     async with _committed() as lines:
         if slug is None and workspace_id is None:
             workspace_id = actor.workspace_id or (await _only(actor)).workspace.id
@@ -192,7 +207,8 @@ async def _find(actor: Actor, slug: str | None, workspace_id: str | None) -> Acc
 
 
 def _without_membership(actor: Actor, workspace: Workspace, now: int) -> Access:
-    """Operator and system have access to all workspaces; a management key made by the operator acts as an owner in its own."""
+    """Operator, operator keys and system have access to all workspaces; a management key made by the operator acts as an owner
+    in its own."""
     if not actor.is_member:
         return Access(actor, workspace, None, now)
     if workspace.id != actor.workspace_id:

@@ -51,6 +51,15 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkspaceFilter:
+    """Which workspaces to list; None: any. `search` is looked for in name, slug and id."""
+
+    search: str | None = None
+    plan: str | None = None
+    suspended: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user's membership in a workspace."""
 

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Final
 
 from app import database
-from app.access import policy
 from app.access.actor import Actor
 from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
@@ -123,8 +122,7 @@ async def _apply(change: Change, new: Workspace) -> Workspace:
 
 
 async def _set_suspended(actor: Actor, slug: str, *, suspended: bool) -> Workspace:
-    policy.require_operator(actor, OperatorAction.SUSPEND_WORKSPACE)
-    async with tenancy.changing(actor, slug, Action.UPDATE_WORKSPACE) as change:
+    async with tenancy.changing(actor, slug, OperatorAction.SUSPEND_WORKSPACE) as change:
         if (change.workspace.suspended_at is not None) is suspended:
             return change.workspace
         instant = change.now if suspended else None

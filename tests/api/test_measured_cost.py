@@ -19,6 +19,7 @@ from app.rotations import service as rotations
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import MOST_WEBHOOKS, Kind
+from tests.api.conftest import operator_program
 from tests.conftest import KIND, Team, make_key, make_team
 from tests.support.graphql import Client
 from tests.support.usage import logged, use
@@ -71,6 +72,9 @@ PRICED = {
     "AutomaticSuspension.preview shown": (
         "{ workspace { automaticSuspension { preview(kind: DORMANT_KEY) { alerts { outcome alert { id apiKey { name } } } } } } }"
     ),
+    "Query.workspaces": "{" + " ".join(f"w{number}: workspaces(first: 1) {{ totalCount }}" for number in range(10)) + "}",
+    "Query.workspaces shown": "{ workspaces(first: 100) { nodes { slug apiKeyLimit { used } } } }",
+    "Workspace.updatedAt": "{ workspaces(first: 100) { nodes { updatedAt } } }",
     "Query.node": "{" + " ".join(f'n{number}: node(id: "RUN") {{ id }}' for number in range(10)) + "}",
 }
 
@@ -122,6 +126,9 @@ def test_every_field_that_costs_more_than_one_point_is_measured() -> None:
 
 async def test_a_point_takes_no_more_than_four_times_as_long_as_on_a_plain_page(used: Used) -> None:
     now, documents, client = await database.now(), Documents(core()), Client(used.team.owner)
+    for number in range(60):
+        await make_team(f"other-{number}")
+    operator = await operator_program("workspaces.read")
     values = {
         "MONTH": f'"{rfc3339(now - 29 * DAY)}"',
         "YEAR": f'"{rfc3339(now - 364 * DAY)}"',
@@ -138,7 +145,12 @@ async def test_a_point_takes_no_more_than_four_times_as_long_as_on_a_plain_page(
     rounds: list[dict[str, float]] = []
     while len(rounds) < ROUNDS or (too_expensive(rounds) and len(rounds) < MOST_ROUNDS):
         # Interleaved, so that other load of the machine affects all of them equally.
-        rounds.append({name: await computed(client, query) / prices[name] for name, query in queries.items()})
+        rounds.append(
+            {
+                name: await computed(operator if "workspaces(" in query else client, query) / prices[name]
+                for name, query in queries.items()
+            }
+        )
     assert too_expensive(rounds) == {}
 
 

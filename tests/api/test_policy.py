@@ -18,8 +18,8 @@ from graphql import (
 )
 
 from app import database, ids
-from app.access.actor import Actor, Role, Scope
-from app.access.policy import RULES
+from app.access.actor import Actor, OperatorScope, Role, Scope
+from app.access.policy import OPERATOR_KEYS, RULES, Action, AnyAction
 from app.api.execution.documents import Documents
 from app.api.execution.rate import Rates
 from app.api.schema import ACTIONS, core
@@ -37,7 +37,7 @@ from app.webhooks import delivery_store
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import Kind
-from tests.api.conftest import program
+from tests.api.conftest import operator_program, program
 from tests.conftest import Team, make_key
 from tests.support.alerts import raise_alert
 from tests.support.graphql import Client
@@ -93,11 +93,20 @@ def touched(query: str) -> frozenset[str]:
 
 def scopes_for(coordinates: frozenset[str]) -> set[Scope | None]:
     """The scopes that the table requires of a management key for all of these fields; None: no scope allows them."""
-    return {RULES[action].scope for name in coordinates if (action := ACTIONS[name]) is not None}
+    return {scope_for(action) for name in coordinates if (action := ACTIONS[name]) is not None}
+
+
+def scope_for(action: AnyAction) -> Scope | None:
+    return RULES[action].scope if isinstance(action, Action) else None
+
+
+def includes(role: Role, action: AnyAction) -> bool:
+    """Whether a member with this role may do it; what is for the operator only, none may."""
+    return isinstance(action, Action) and role.includes(RULES[action].role)
 
 
 def may_read(role: Role, coordinates: frozenset[str]) -> bool:
-    return all(role.includes(RULES[action].role) for name in coordinates if (action := ACTIONS[name]) is not None)
+    return all(includes(role, action) for name in coordinates if (action := ACTIONS[name]) is not None)
 
 
 async def become(team: Team, role: Role) -> None:
@@ -213,25 +222,63 @@ async def aim(team: Team, mutation: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 async def test_a_management_key_changes_only_what_its_scopes_and_its_creators_role_allow(team: Team, mutation: str) -> None:
-    rule = RULES[ACTIONS[f"Mutation.{mutation}"]]  # type: ignore[index]
+    action = ACTIONS[f"Mutation.{mutation}"]
+    assert action is not None
+    needed = scope_for(action)
     aimed = await aim(team, mutation)
     single = {scope: await program(team.owner, team.slug, scope) for scope in Scope}
     every = await program(team.owner, team.slug, *Scope)
     for role in (Role.VIEWER, Role.EDITOR, Role.OWNER):
         await become(team, role)
         for scope, key in single.items():
-            allowed = rule.scope in scope.implied and role.includes(rule.role)
+            allowed = needed in scope.implied and includes(role, action)
             assert (await outcome(key, mutation, **aimed) != "NotAllowed") is allowed, (scope, role)
-        allowed = rule.scope is not None and role.includes(rule.role)
+        allowed = needed is not None and includes(role, action)
         assert (await outcome(every, mutation, **aimed) != "NotAllowed") is allowed, role
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 async def test_a_member_changes_only_what_the_role_allows(team: Team, mutation: str) -> None:
-    least = RULES[ACTIONS[f"Mutation.{mutation}"]].role  # type: ignore[index]
+    action = ACTIONS[f"Mutation.{mutation}"]
+    assert action is not None
     aimed = await aim(team, mutation)
     for actor, role in ((team.viewer, Role.VIEWER), (team.editor, Role.EDITOR), (team.owner, Role.OWNER)):
-        assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not role.includes(least), role
+        assert (await outcome(Client(actor), mutation, **aimed) == "NotAllowed") is not includes(role, action), role
+
+
+@pytest.mark.parametrize("scope", list(OperatorScope))
+async def test_an_operator_key_reads_only_what_its_scope_allows(team: Team, scope: OperatorScope) -> None:
+    key = await operator_program(scope)
+    listed = {f"Query.workspaces.{name}": f"{{workspaces{{nodes{{{name}{{__typename}}}}}}}}" for name in ("apiKeyLimit", "members")}
+    for name, query in (REACHABLE | listed).items():
+        key.endpoint._rates = Rates()  # as above
+        needed = {OPERATOR_KEYS.get(action) for item in touched(query) if (action := ACTIONS[item]) is not None}
+        answer = (await key.send(query)).json()
+        if needed <= scope.implied:
+            assert "errors" not in answer, (name, answer)
+        else:
+            (error,) = answer["errors"]
+            assert error["extensions"]["code"] == "NOT_ALLOWED" and "data" not in answer, (name, answer)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_an_operator_key_changes_only_what_its_scopes_allow(team: Team, mutation: str) -> None:
+    needed = OPERATOR_KEYS.get(ACTIONS[f"Mutation.{mutation}"])  # type: ignore[arg-type]
+    for scope in OperatorScope:
+        found = await outcome(
+            await operator_program(scope), mutation, **({"workspace": team.slug} if mutation == "changePlan" else {})
+        )
+        assert (found != "NotAllowed") is (needed in scope.implied), scope
+
+
+async def test_the_refusal_of_an_operator_key_names_the_scope_or_says_that_there_is_none(team: Team) -> None:
+    text = "mutation($i:SuspendWorkspaceInput!){suspendWorkspace(input:$i){... on Problem{message}}}"
+    answer = await (await operator_program(OperatorScope.WORKSPACES_READ)).ask(text, i={"workspace": team.slug})
+    assert answer["suspendWorkspace"] == {"message": "This needs an operator key with the scope workspaces.write."}
+    every = await operator_program(*OperatorScope)
+    (error,) = await every.refused("{workspaces{nodes{apiKeys{totalCount}}}}")
+    sentence = "An operator key cannot do this: it manages workspaces, not what belongs to them."
+    assert error["message"].endswith(f": {sentence}")
 
 
 async def test_a_refused_mutation_gives_the_reason_in_a_sentence(team: Team) -> None:

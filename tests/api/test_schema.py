@@ -28,6 +28,7 @@ from app.access.policy import RULES, Action
 from app.api import schema as published
 from app.api.execution.limits import exceeded
 from app.api.framework import authorization, descriptions
+from app.api.framework.authorization import sentence
 from app.api.schema import ACTIONS
 from app.errors import Problem
 from app.paths import OPERATIONS, SCHEMA, STATIC
@@ -89,15 +90,16 @@ def test_the_published_descriptions_say_for_every_field_what_it_requires() -> No
         if (is_object_type(kind) or is_interface_type(kind)) and not is_introspection_type(kind):
             of_type = requirement_in(kind.description)
             said |= {f"{kind.name}.{name}": requirement_in(field.description) or of_type for name, field in kind.fields.items()}
-    scopes = {name: RULES[action].scope if action else None for name, action in ACTIONS.items()}
-    assert said == {
-        name: f"Requires the scope `{scope}`." if scope else "Not for management keys." if ACTIONS[name] else ""
-        for name, scope in scopes.items()
-    }
+    assert said == {name: sentence(action) for name, action in ACTIONS.items()}
 
 
 def requirement_in(description: str | None) -> str:
-    found = re.search(r"(?:^|\s)(Requires the scope `[a-z.]+`\.|Not for management keys\.)$", description or "")
+    sentences = (
+        r"Requires the scope `[a-z.]+`\.",
+        r"Not for management keys(?:; an operator key needs `[a-z.]+`)?\.",
+        r"Only for operator keys, with the scope `[a-z.]+`\.",
+    )
+    found = re.search(rf"(?:^|\s)({'|'.join(sentences)})$", description or "")
     return found[1] if found else ""
 
 
@@ -195,7 +197,7 @@ def test_only_settings_of_an_object_can_be_written() -> None:
         "revokedAt",
         "slug",
     }
-    allowed = {"InviteMemberInput.role", "ChangeMemberRoleInput.role", "ChangePlanInput.plan"}
+    allowed = {"InviteMemberInput.role", "ChangeMemberRoleInput.role", "ChangePlanInput.plan", "WorkspaceFilter.plan"}
     allowed |= {f"ApiKeyFilter.{name}" for name in ("status", "createdAt", "createdBy")}
     inputs = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLInputObjectType)]
     found = {f"{kind.name}.{name}" for kind in inputs for name in kind.fields if name in forbidden}

@@ -115,6 +115,8 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
     return {
         "workspaces/show": [slug],
         "workspaces/usage": [slug],
+        "workspaces/suspend": [{"input": slug}],
+        "workspaces/resume": [{"input": slug}],
         "workspaces/update": [{"input": slug | {"name": "Mine now"}}],
         "checklist/show": [slug],
         "checklist/attest": [{"input": slug | {"item": "KEYS_OUT_OF_CODE"}}],

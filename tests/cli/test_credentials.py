@@ -18,8 +18,9 @@ from tests.support.server import Server
 CREATE = {
     "gateway-token": ("gateway-token", "create", "edge"),
     "management-key": ("management-key", "create", "--workspace", "acme", "--scopes", "keys.read,keys.write", "--expires", "30d"),
+    "operator-key": ("operator-key", "create", "billing", "--scopes", "workspaces.write", "--expires", "30d"),
 }
-CLASSES = {"gateway-token": KeyClass.GATEWAY, "management-key": KeyClass.MANAGEMENT}
+CLASSES = {"gateway-token": KeyClass.GATEWAY, "management-key": KeyClass.MANAGEMENT, "operator-key": KeyClass.MANAGEMENT}
 
 
 @pytest.mark.parametrize("kind", CREATE)
@@ -28,8 +29,8 @@ def test_a_new_secret_is_the_only_line_on_stdout_and_nowhere_else(kind: str, key
     secret = done.stdout.removesuffix("\n")
     assert class_of(secret, catalogue.current().prefixes) is CLASSES[kind]
     assert secret not in done.stderr
-    assert re.search(r"(gtk|mgk)_[a-z2-7]{20}, called .+ shown this once:$", done.stderr.strip())
-    listed = (kind, "list") if kind == "gateway-token" else (kind, "list", "--workspace", "acme")
+    assert re.search(r"(gtk|mgk|opk)_[a-z2-7]{20}, called .+ shown this once:$", done.stderr.strip())
+    listed = (kind, "list", "--workspace", "acme") if kind == "management-key" else (kind, "list")
     assert secret not in keydesk(*listed) + keydesk(*listed, "--json")
 
 
@@ -75,6 +76,35 @@ def test_a_management_key_is_accepted_by_graphql_until_it_is_revoked(keydesk: Ke
     assert "203.0.113.9/32" in keydesk("management-key", "list", "--workspace", "acme")
     assert (listed["id"], listed["status"]) == (made["id"], "REVOKED")
     assert listed["lastUsedAt"] is not None
+
+
+def test_an_operator_key_is_accepted_by_graphql_until_it_is_revoked(keydesk: Keydesk, team: Team, node: Server) -> None:
+    made = keydesk.json(*CREATE["operator-key"], "--allow-ip", "127.0.0.0/8", "--allow-ip", "::1")
+    assert made | {"secret": "", "createdAt": "", "expiresAt": ""} == {
+        "id": made["id"], "kind": "OPERATOR_KEY", "name": "billing", "prefix": made["secret"][:12], "scopes": ["workspaces.write"],
+        "allowedIps": ["127.0.0.0/8", "::1/128"], "status": "ACTIVE", "createdAt": "", "expiresAt": "", "lastUsedAt": None,
+        "revokedAt": None, "secret": "",
+    }  # fmt: skip
+
+    def ask() -> httpx.Response:
+        bearer = {"authorization": f"Bearer {made['secret']}"}
+        return httpx.post(f"{node.url}/graphql", json={"query": "{ workspaces { nodes { slug } } }"}, headers=bearer)
+
+    assert ask().json()["data"] == {"workspaces": {"nodes": [{"slug": "acme"}]}}
+    assert made["id"] in keydesk("find", stdin=made["secret"])
+    keydesk("operator-key", "revoke", made["id"])
+    assert ask().status_code == 401
+    assert "There is no such operator key." in keydesk.refused("operator-key", "revoke", "opk_aaaaaaaaaaaaaaaaaaaa")
+
+
+def test_workspaces_are_listed_with_filters(keydesk: Keydesk, team: Team, other_team: Team) -> None:
+    keydesk("suspend-workspace", other_team.slug)
+    assert {each["slug"] for each in keydesk.json("workspaces")} == {team.slug, other_team.slug}
+    assert [each["slug"] for each in keydesk.json("workspaces", "--suspended")] == [other_team.slug]
+    assert [each["slug"] for each in keydesk.json("workspaces", "--not-suspended")] == [team.slug]
+    assert [each["slug"] for each in keydesk.json("workspaces", "--search", team.workspace.id)] == [team.slug]
+    assert keydesk.json("workspaces", "--plan", "none") == []
+    assert team.slug in keydesk("workspaces")
 
 
 def test_wrong_input_is_reported_and_creates_nothing(keydesk: Keydesk, team: Team) -> None:

@@ -13,8 +13,8 @@ import pytest
 from starlette.applications import Starlette
 
 from app import catalogue
-from app.access.actor import Actor, ActorKind, Role, Scope
-from app.access.policy import may
+from app.access.actor import Actor, ActorKind, OperatorScope, Role, Scope
+from app.access.policy import OPERATOR_KEYS, may
 from app.api.execution import http, limits
 from app.api.execution.cost import BUDGET
 from app.api.execution.documents import ERRORS_TOLD, Documents
@@ -204,6 +204,15 @@ def test_the_documented_scopes_are_those_of_the_policy_with_their_mutations() ->
     for scope in Scope:
         reading = {name for implied in scope.implied - {scope} for name in rows[str(implied)]}
         assert rows[str(scope)] | reading == mutations(scope)
+
+
+def test_the_documented_scopes_of_operator_keys_are_those_of_the_policy_with_their_mutations() -> None:
+    rows = {row[0].strip("`"): set(re.findall(r"`([a-z]\w+)`", row[1])) for row in table("docs/provisioning.md", "Operator keys")}
+    named = {name.split(".")[1]: action for name, action in ACTIONS.items() if name.startswith((MUTATIONS, "Query."))}
+    assert rows == {
+        str(scope): {name for name, action in named.items() if action and OPERATOR_KEYS.get(action) is scope}
+        for scope in OperatorScope
+    }
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda page: page.stem)

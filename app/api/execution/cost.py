@@ -102,6 +102,9 @@ READINGS: Final = {
     **{f"Workspace.{name}": STATEMENTS for name in ("apiKeys", "rotations", "members", "invitations", "alerts")},
     "Workspace.managementKeys": STATEMENTS,
     "Workspace.webhooks": STATEMENTS,
+    "Query.workspaces": STATEMENTS,
+    # A statement for each workspace of a page.
+    "Workspace.updatedAt": 10,
     "Webhook.deliveries": STATEMENTS,
     "ApiKey.requests": STATEMENTS,
     "Workspace.leakedApiKeys": STATEMENTS,

@@ -1,6 +1,6 @@
 """Which action each field of the schema requires: read from declarations, written into descriptions, checked before execution.
 
-A field requires what it declares with `requires=`, else what its type declares. What a management key may touch is decided here,
+A field requires what it declares with `requires=`, else what its type declares. What a key may touch is decided here,
 from the parsed document; roles, which depend on the workspace, are decided by the use cases.
 """
 
@@ -25,7 +25,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from app.access import policy
 from app.access.actor import Actor, ActorKind
-from app.access.policy import RULES, Action
+from app.access.policy import OPERATOR_KEYS, RULES, AnyAction, OperatorAction
 from app.errors import NotAllowed
 
 
@@ -39,9 +39,9 @@ ANYONE: Final = NoAction.ANYONE
 # The same as the field that returns the type: for connections and their edges.
 AS_RETURNED: Final = NoAction.AS_RETURNED
 
-Requirement: TypeAlias = Action | NoAction
+Requirement: TypeAlias = AnyAction | NoAction
 # By `Type.field`; None: ANYONE.
-Actions: TypeAlias = Mapping[str, Action | None]
+Actions: TypeAlias = Mapping[str, AnyAction | None]
 _Kind: TypeAlias = GraphQLObjectType | GraphQLInterfaceType
 
 MUTATIONS: Final = "Mutation."
@@ -59,7 +59,7 @@ def metadata(requires: Requirement | None) -> dict[str, Any]:
     return {_REQUIRES: requires} if requires else {}
 
 
-def actions_of(schema: GraphQLSchema) -> dict[str, Action | None]:
+def actions_of(schema: GraphQLSchema) -> dict[str, AnyAction | None]:
     """The action of every field for which one is declared."""
     returning: dict[str, list[tuple[_Kind, GraphQLField]]] = defaultdict(list)
     for kind, _, field in _fields(schema):
@@ -73,7 +73,7 @@ def actions_of(schema: GraphQLSchema) -> dict[str, Action | None]:
         return found.pop() if len(found) == 1 else None
 
     found = {f"{kind.name}.{name}": required(kind, field) for kind, name, field in _fields(schema)}
-    return {name: action if isinstance(action, Action) else None for name, action in found.items() if action is not None}
+    return {name: None if isinstance(action, NoAction) else action for name, action in found.items() if action is not None}
 
 
 def undeclared(schema: GraphQLSchema, actions: Actions) -> list[str]:
@@ -92,12 +92,16 @@ def describe(schema: GraphQLSchema, actions: Actions) -> None:
                 field.description = _ended(field.description, needs[name])
 
 
-def sentence(action: Action | None) -> str:
-    """What a management key needs for this action; empty for ANYONE."""
+def sentence(action: AnyAction | None) -> str:
+    """What a key needs for this action; empty for ANYONE."""
     if action is None:
         return ""
-    scope = RULES[action].scope
-    return f"Requires the scope `{scope}`." if scope else "Not for management keys."
+    if isinstance(action, OperatorAction):
+        return f"Only for operator keys, with the scope `{OPERATOR_KEYS[action]}`."
+    if scope := RULES[action].scope:
+        return f"Requires the scope `{scope}`."
+    of_operator = OPERATOR_KEYS.get(action)
+    return f"Not for management keys; an operator key needs `{of_operator}`." if of_operator else "Not for management keys."
 
 
 def require(actor: Actor, actions: Actions, coordinates: Collection[str]) -> None:
@@ -107,12 +111,12 @@ def require(actor: Actor, actions: Actions, coordinates: Collection[str]) -> Non
     """
     if unknown := sorted(set(coordinates) - actions.keys()):
         raise NotAllowed(f"{unknown[0]} is not open to anybody.")
-    if actor.kind is ActorKind.MANAGEMENT_KEY:
+    if actor.kind in (ActorKind.MANAGEMENT_KEY, ActorKind.OPERATOR_KEY):
         for coordinate in sorted(coordinate for coordinate in coordinates if not coordinate.startswith(MUTATIONS)):
             _require_scope(actor, coordinate, actions[coordinate])
 
 
-def _require_scope(actor: Actor, coordinate: str, action: Action | None) -> None:
+def _require_scope(actor: Actor, coordinate: str, action: AnyAction | None) -> None:
     """Of a whole document the refusal says which field it is about."""
     if action is None:
         return

@@ -18,7 +18,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from app.access import policy
-from app.access.policy import Action
+from app.access.policy import AnyAction
 from app.api.framework import authorization
 from app.api.framework.authorization import Requirement
 from app.api.framework.cursors import ConnectionArgs
@@ -32,9 +32,9 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class Guard(FieldExtension):
-    """A management key without the scope gets NotAllowed as the mutation's answer, for any input."""
+    """A key without the scope gets NotAllowed as the mutation's answer, for any input."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: AnyAction) -> None:
         self._action = action
 
     async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: strawberry.Info, **kwargs: Any) -> Any:
@@ -124,13 +124,13 @@ def paged(description: str | None = None, *, requires: Requirement | None = None
     return cast("Callable[[Resolver], Resolver]", made)
 
 
-def subscription(description: str, *, requires: Action) -> Callable[[Resolver], Resolver]:
+def subscription(description: str, *, requires: AnyAction) -> Callable[[Resolver], Resolver]:
     """A subscription whose function yields the events; see `events`."""
     made = strawberry.subscription(description=description, metadata=authorization.metadata(requires))
     return cast("Callable[[Resolver], Resolver]", made)
 
 
-def mutation(description: str, *, requires: Action) -> Callable[[Resolver], Resolver]:
+def mutation(description: str, *, requires: AnyAction) -> Callable[[Resolver], Resolver]:
     """A mutation that its function resolves, after the scope for the action was checked; the use case decides the rest."""
     metadata = authorization.metadata(requires)
     made = strawberry.mutation(description=description, extensions=[Guard(requires)], metadata=metadata)

@@ -228,5 +228,6 @@ def _there(found: Found | None) -> Found:
 
 
 async def _meters(requested: list[Access]) -> list[Meter]:
-    found = {access: await plans.meter(access) for access in dict.fromkeys(requested)}
+    accesses = list(dict.fromkeys(requested))
+    found = dict(zip(accesses, await plans.meters(accesses), strict=True))
     return [found[access] for access in requested]

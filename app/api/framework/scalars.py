@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from app import clock
-from app.access.actor import Scope
+from app.access.actor import OperatorScope, Scope
 
 Instant = NewType("Instant", int)
 BigInt = NewType("BigInt", int)
@@ -75,6 +75,11 @@ SCOPES: Final = {
     Scope.WORKSPACE_WRITE: "change the workspace's settings",
 }
 
+OPERATOR_SCOPES: Final = {
+    OperatorScope.WORKSPACES_READ: "list workspaces, and read their plans and settings",
+    OperatorScope.WORKSPACES_WRITE: "change the plan of workspaces, suspend and resume them",
+}
+
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     Instant: strawberry.scalar(
         name="DateTime",
@@ -99,7 +104,9 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ScopeName: _text(
         "Scope",
         "What a management key may be asked to do; writing includes reading.\n\n"
-        + "\n".join(f"- `{scope}`: {words}" for scope, words in SCOPES.items()),
+        + "\n".join(f"- `{scope}`: {words}" for scope, words in SCOPES.items())
+        + "\n\nAnd what an operator key may be asked to do, in all workspaces:\n\n"
+        + "\n".join(f"- `{scope}`: {words}" for scope, words in OPERATOR_SCOPES.items()),
     ),
     LocalTime: _text(
         "LocalTime",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from app.asgi import App, Receive, Scope, Send, headers_of
 from app.errors import NotAllowed, NotAuthenticated, Unavailable
 from app.live import Live
 from app.management_keys import service as management_keys
+from app.operator_keys import service as operator_keys
 
 _log = logging.getLogger("keydesk.api")
 # Slows down clients that ignore `Retry-After` or guess tokens and would otherwise be refused hundreds of times a second.
@@ -119,11 +121,14 @@ class Endpoint:
 
 
 async def bearer(authorization: str, request: Request) -> Actor:
-    """The actor of `Bearer fl_mgmt_…`. Raises NotAuthenticated."""
+    """The actor of `Bearer fl_mgmt_…`, a management key or an operator key. Raises NotAuthenticated."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthenticated
-    return await management_keys.authenticate(token.strip(), request)
+    # Every secret that is refused takes both look-ups.
+    with contextlib.suppress(NotAuthenticated):
+        return await management_keys.authenticate(token.strip(), request)
+    return await operator_keys.authenticate(token.strip(), request)
 
 
 async def refuse_host(send: Send) -> None:

@@ -1,0 +1,1 @@
+"""Operator keys: how programs of the operator, such as billing, authenticate to GraphQL."""

@@ -17,11 +17,12 @@ from app.errors import KeydeskError, NotAllowed, NotAuthenticated, Unavailable
 from app.live import Live
 
 INIT_SECONDS: Final = 5.0
-MOST: Final = 200
-MOST_OF_CALLER: Final = 10
-MOST_OF_WORKSPACE: Final = 20
-# Of connections whose client has not said yet who it is: each of them could make the node receive megabytes.
-MOST_UNKNOWN: Final = 16
+# The server receives a message of up to 64 MiB before it can be refused, so connections are few; each carries many subscriptions.
+MOST: Final = 100
+MOST_OF_CALLER: Final = 5
+MOST_OF_WORKSPACE: Final = 10
+# Of connections whose client has not said yet who it is.
+MOST_UNKNOWN: Final = 8
 MOST_UNKNOWN_OF_NETWORK: Final = 4
 
 

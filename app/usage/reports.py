@@ -64,13 +64,14 @@ async def take(
     batch = _batch(batch_id)
     if len(events) > MOST_EVENTS:
         raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
-    unknown = await _unknown_permissions(events)
     try:
+        async with asyncio.timeout(_WORK_SECONDS):
+            now, uses, answer = await _judged(workspace_id, events)
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await usage_log.current().wait_turn(most_waiting)
         async with asyncio.timeout(_PATIENCE_SECONDS) as limit, database.transaction():
             limit.reschedule(asyncio.get_running_loop().time() + _WORK_SECONDS)
-            answer = await _take(gateway, workspace_id, batch, events, unknown)
+            answer = await _count(gateway, batch, now, uses, answer)
     except TimeoutError:
         raise Unavailable(internal="a usage batch took too long") from None
     return answer
@@ -82,19 +83,13 @@ async def forget_old() -> None:
         await store.forget_batches_before(await database.now() - BATCHES_KEPT)
 
 
-async def _unknown_permissions(events: list[Event | Fault]) -> set[str]:
-    """Each is looked up once, before the transaction that others wait for."""
-    asked = {event.permission for event in events[:MOST_EVENTS] if isinstance(event, Event) and event.permission is not None}
-    return {name for name in asked if not await is_permission_known(name)}
-
-
-async def _take(
-    gateway: str, workspace_id: str | None, batch: str, events: list[Event | Fault], unknown: set[str]
-) -> dict[str, Any]:
+async def _judged(workspace_id: str | None, events: list[Event | Fault]) -> tuple[int, list[Use], dict[str, Any]]:
+    """The time, what is to be counted, and the answer; before the transaction, for which verifications on SQLite wait."""
     now = await database.now()
     named = {event.key_id for event in events if isinstance(event, Event)}
     homes = await key_store.workspaces_of(sorted(name for name in named if ids.is_a(API_KEY_ID, name)))
     known = {key_id for key_id, home in homes.items() if workspace_id in (None, home)}
+    unknown = await _unknown_permissions(events)
     uses, rejected = [], []
     for index, given in enumerate(events):
         event = _checked(given, known, unknown, now)
@@ -102,7 +97,16 @@ async def _take(
             rejected.append({"index": index, "code": event.code, "message": event.message})
         else:
             uses.append(_use(event, now))
-    answer = {"accepted": len(events) - len(rejected), "rejected": rejected}
+    return now, uses, {"accepted": len(uses), "rejected": rejected}
+
+
+async def _unknown_permissions(events: list[Event | Fault]) -> set[str]:
+    """Each is looked up once."""
+    asked = {event.permission for event in events if isinstance(event, Event) and event.permission is not None}
+    return {name for name in asked if not await is_permission_known(name)}
+
+
+async def _count(gateway: str, batch: str, now: int, uses: list[Use], answer: dict[str, Any]) -> dict[str, Any]:
     if not await store.claim_batch(gateway, batch, json.dumps(answer), now):
         return {**json.loads(await store.answer_of(gateway, batch)), "duplicate": True}
     await usage_log.current().append_in_transaction(uses)

@@ -93,6 +93,8 @@ def create(keydesk: Keydesk, given: argparse.Namespace) -> None:
         failed.callback(given.secret_to.unlink)
         asked = {"name": given.name, "environment": given.environment, "permissions": given.permissions}
         made = keydesk.change("keys/create", **asked, idempotencyKey=given.once)
+        if made["secret"] is None and given.replace_unused:
+            made = keydesk.change("keys/replace-unused", id=made["apiKey"]["id"])
         if made["secret"] is None:
             sys.exit(f"{made['apiKey']['id']} was created before; only the first answer had its secret.")
         given.secret_to.write_text(made["secret"])
@@ -142,6 +144,9 @@ def _arguments() -> argparse.Namespace:
     making.add_argument("--environment", default="production")
     making.add_argument("--secret-to", type=Path, required=True, help="a file that does not exist yet")
     making.add_argument("--once", default=str(uuid.uuid4()), help="the same text in every repetition, such as the id of a CI job")
+    making.add_argument(
+        "--replace-unused", action="store_true", help="the secret of the first answer is lost: replace an unused key"
+    )
     rotating = commands.add_parser("rotate", help="replace a key without an outage")
     rotating.add_argument("key", help="its id")
     rotating.add_argument("--deploy", required=True, help="a shell command that gets the new secret on its stdin")

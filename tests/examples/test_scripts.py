@@ -95,6 +95,10 @@ async def test_python_creates_one_key_however_often_it_is_told_to(run: Run, team
     assert again.stderr == f"{made} was created before; only the first answer had its secret.\n"
     assert not (tmp_path / "again.key").exists()
     await _is_only_key(team, made, file.read_text())
+    other = succeeded(run([*create, str(tmp_path / "other.key"), "--replace-unused"])).strip()
+    assert PATTERN.fullmatch((tmp_path / "other.key").read_text())
+    statuses = [(await keys.get(team.owner, each)).status(await database.now()) for each in (made, other)]
+    assert statuses == [Status.REVOKED, Status.ACTIVE]
 
 
 async def test_shell_creates_one_key_however_often_it_is_told_to_and_revokes_it(run: Run, team: Team) -> None:

@@ -157,9 +157,9 @@ class KeyReplacementMutation:
 
     @mutation(
         "For a key whose secret was lost with the answer that made it: revokes the key, which was never used, and makes\n"
-        "another with the same settings. Needs no free slot of the plan. A Conflict if the key was used, is not ACTIVE, or is\n"
-        "itself being rotated; the successor of an open rotation is replaced within it. Repeated, it answers the same without\n"
-        "the secret.",
+        "another with the same settings. Needs no free slot of the plan. A Conflict if the key was used or imported, is not\n"
+        "ACTIVE, or is itself being rotated; the successor of an open rotation is replaced within it. Repeated, it answers\n"
+        "the same without the secret.",
         requires=Action.CREATE_API_KEY,
     )
     async def replace_unused_api_key(self, info: Info, input: ReplaceUnusedApiKeyInput) -> ReplaceUnusedApiKeyResult | None:

@@ -55,6 +55,11 @@ async def adopt(key_id: str, digest: bytes, pepper_version: int, leak_digest: by
     await database.fetch("UPDATE imported_key SET algorithm = NULL WHERE key = {}", key_id)
 
 
+async def is_imported(key_id: str) -> bool:
+    """Whether the key was issued elsewhere."""
+    return bool(await database.fetch("SELECT key FROM imported_key WHERE key = {}", key_id))
+
+
 async def is_any_imported() -> bool:
     """Whether there are keys that were issued elsewhere, whose secrets have other formats."""
     return bool(await database.fetch("SELECT key FROM imported_key LIMIT 1"))

@@ -32,7 +32,7 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
     """Revokes this key and creates one like it, which takes its role in an open rotation. Needs no free slot of the plan.
 
     Repeated by the same actor, it returns the replacement without its secret. Raises NotFound, or Conflict
-    for a key that has been used, is not active, is itself being replaced, or is no longer offered.
+    for a key that has been used, was imported, is not active, is itself being replaced, or is no longer offered.
     """
     async with keys.changing(actor, key_id, Action.CREATE_API_KEY, slug) as (change, key):
         repeat = IdempotencyKey.by(change, "replaceUnusedKey", key.id, [])
@@ -42,6 +42,8 @@ async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) 
             raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key is replaced.")
         if await usage_log.lock_use(key.id) is not None:
             raise Conflict("This key has been used, so someone has its secret. Rotate or revoke it instead.")
+        if await key_store.is_imported(key.id):
+            raise Conflict("This key was imported, so someone has its secret. Rotate or revoke it instead.")
         progress = await open_run(change, key)
         if progress is not None and progress.predecessor.id == key.id:
             raise Conflict("This key is being rotated. Finish or cancel that first.")

@@ -11,6 +11,7 @@ from app.access.actor import Actor
 from app.errors import Conflict, NotAllowed
 from app.journal import file as journal
 from app.keys import service as keys
+from app.keys import store as key_store
 from app.keys.key import Reason, Status
 from app.plans import service as plans
 from app.rotations import service as rotations
@@ -43,12 +44,15 @@ async def test_it_needs_no_free_slot_even_above_the_limit_of_a_smaller_plan(db: 
     assert (meter.limit, meter.used) == (1, 2)
 
 
-@pytest.mark.parametrize("why", ["used", "suspended", "revoked", "expired", "predecessor", "not offered"])
+@pytest.mark.parametrize("why", ["used", "imported", "suspended", "revoked", "expired", "predecessor", "not offered"])
 async def test_a_key_that_cannot_be_replaced_is_not_changed(team: Team, why: str) -> None:
     now = await database.now()
     key = (await make_key(team, expires_at=now + clock.DAY)).key
     if why == "used":
         await use(key.id)
+    elif why == "imported":
+        async with database.transaction():
+            await key_store.add_imported(key.id, "csv", "1", "SHA-256", now)
     elif why == "suspended":
         await keys.suspend(team.owner, key.id)
     elif why == "revoked":

@@ -12,6 +12,7 @@ from app.api.framework.authorization import ANYONE
 from app.api.framework.context import Info
 from app.api.framework.decorators import mutation, object_type
 from app.api.framework.scalars import Instant, unset_to_none
+from app.api.key_mutations import ApiKeyPreview
 from app.api.key_types import ApiKey, Rotation
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.errors import Problem
@@ -47,6 +48,13 @@ class RotateApiKeyInput:
             "without waiting 30 seconds. A run replaces its successor 20 times at most, then it is a Conflict."
         ),
     )
+    validate_only: bool = strawberry.field(
+        default=False,
+        description=(
+            "Only say what is wrong, or a `RotationPreview` of the run and the successor; nothing is written. An\n"
+            "`idempotencyKey` is not looked at."
+        ),
+    )
 
 
 @object_type(requires=ANYONE)
@@ -62,6 +70,23 @@ class RotateApiKeyPayload:
             "another secret."
         )
     )
+
+
+@object_type("What a rotation would be that began now. The answer to `validateOnly`.", requires=ANYONE)
+class RotationPreview:
+    successor: ApiKeyPreview = strawberry.field(description="The key that would replace the old one.")
+    deadline: Instant = strawberry.field(description="When `onDeadline` would happen.")
+    on_deadline: OnDeadline = strawberry.field(description="What would happen at the deadline.")
+    quiet_period_seconds: int = strawberry.field(description="How long the old key would have to be silent.")
+
+    @classmethod
+    def of(cls, preview: service.Preview) -> RotationPreview:
+        return cls(
+            successor=ApiKeyPreview.of(preview.successor),
+            deadline=Instant(preview.deadline),
+            on_deadline=preview.options.on_deadline,
+            quiet_period_seconds=preview.options.quiet_seconds,
+        )
 
 
 @strawberry.input
@@ -97,7 +122,8 @@ class ReplaceUnusedApiKeyPayload:
 
 
 RotateApiKeyResult: TypeAlias = Annotated[
-    RotateApiKeyPayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("RotateApiKeyResult")
+    RotateApiKeyPayload | RotationPreview | ValidationFailed | NotFound | NotAllowed | Conflict,
+    strawberry.union("RotateApiKeyResult"),
 ]
 
 
@@ -122,6 +148,9 @@ class KeyReplacementMutation:
         requires=Action.ROTATE_API_KEY,
     )
     async def rotate_api_key(self, info: Info, input: RotateApiKeyInput) -> RotateApiKeyResult | None:
+        if input.validate_only:
+            options = RotationOptions(unset_to_none(input.deadline), input.on_deadline, input.quiet_period_seconds)
+            return RotationPreview.of(await service.check(info.context.actor, input.id, options))
         started = await service.start(
             info.context.actor,
             input.id,

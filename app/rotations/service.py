@@ -1,6 +1,6 @@
 """Use cases of rotations. Every function takes the actor first; every change writes audit entries.
 
-`start`, `several`, `finish`, `replace` and `queries` hold the other use cases; all are exported from here.
+`start`, `several`, `preview`, `finish`, `replace` and `queries` hold the other use cases; all are exported from here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from app.errors import Conflict, NotFound, RotationNotReady
 from app.rotations import events, store, validation
 from app.rotations.finish import anything_due, cancel_in, complete_in, finish_due, load, store_derived_end
 from app.rotations.impact import Impact, Verdict, impact, impacts, verdict
+from app.rotations.preview import Preview, check
 from app.rotations.queries import (
     WHAT,
     Relatives,
@@ -50,6 +51,7 @@ __all__ = [
     "DEFAULT_QUIET_SECONDS",
     "MOST_AT_ONCE",
     "Impact",
+    "Preview",
     "Relatives",
     "RotationOptions",
     "Started",
@@ -58,6 +60,7 @@ __all__ = [
     "Verdict",
     "anything_due",
     "cancel",
+    "check",
     "complete",
     "count",
     "dismiss",

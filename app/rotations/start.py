@@ -71,10 +71,9 @@ async def start(
 
 
 async def _begin(change: Change, key: ApiKey, terms: RotationOptions, repeat: IdempotencyKey | None) -> Started:
-    if key.status(change.now) is not Status.ACTIVE:
-        raise Conflict(f"This key is {key.status(change.now).lower()}; only an active key can be rotated.")
+    refuse_inactive(key, change.now)
     deadline = validation.checked_deadline(terms, change.now)
-    await _refuse_open_run(change, key)
+    refuse_open(await open_run(change, key))
     made = await keys.add_in(change, settings_like(key, catalogue.current()), line_started_at=key.lifetime_started_at)
     rotation = Rotation(
         id=ids.new(ROTATION_ID),
@@ -105,8 +104,15 @@ async def _again(change: Change, begun: Rotation, *, replace_unused: bool) -> St
     return Started(await load(change, progress.rotation.id), made.secret)
 
 
-async def _refuse_open_run(change: Change, key: ApiKey) -> None:
-    if await open_run(change, key) is not None:
+def refuse_inactive(key: ApiKey, now: int) -> None:
+    """Raises Conflict for a key that cannot be rotated."""
+    if key.status(now) is not Status.ACTIVE:
+        raise Conflict(f"This key is {key.status(now).lower()}; only an active key can be rotated.")
+
+
+def refuse_open(progress: Progress | None) -> None:
+    """Raises Conflict if this, the rotation of a key, is open."""
+    if progress is not None and progress.is_open:
         raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
 
 

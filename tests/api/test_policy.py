@@ -130,6 +130,7 @@ def test_all_fields_except_those_of_payloads_are_reached() -> None:
         "RotationNotReady",
         "Problem",
         "ApiKeyPreview",
+        "RotationPreview",
         "WebhookPreview",
         "WorkspacePreview",
         # Tested with the subscriptions.

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from app import database
+from app import database, ids
+from app.clock import DAY, rfc3339
+from app.keys import service as keys
+from app.keys.key import API_KEY_ID
 from app.webhooks import service as webhooks
 from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import Kind
 from tests.api.conftest import program
-from tests.conftest import Team
+from tests.conftest import Team, make_key
 from tests.support.graphql import Client
 
 URL = "https://hooks.example.com/a"
@@ -25,7 +28,7 @@ async def webhook(team: Team) -> str:
 
 
 async def rows() -> Any:
-    tables = ("webhook", "workspace", "audit_entry", "idempotency")
+    tables = ("webhook", "workspace", "audit_entry", "idempotency", "api_key", "rotation")
     return [await database.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
@@ -69,6 +72,41 @@ async def test_the_preview_is_what_would_be_stored_and_nothing_is(
     (made,) = [value for name, value in (await owner.change(operation, **asked)).items() if name in ("webhook", "workspace")]
     assert {name: made[name] for name in preview if name in made} == {name: preview[name] for name in preview if name in made}
     assert await rows() != before
+
+
+async def test_a_rotation_is_checked_without_being_started(owner: Client, viewer: Client, team: Team) -> None:
+    now = await database.now()
+    database.freeze(now)
+    key = (await make_key(team, "Shop", labels=("team=web",), description="For the shop")).key
+    ci = await program(team.owner, team.slug, "keys.read")
+    before = await rows()
+    preview = await owner.change("rotations/start", id=key.id, quietPeriodSeconds=60, idempotencyKey="one", validateOnly=True)
+    assert preview == {
+        "successor": {
+            "name": "Shop",
+            "environment": {"name": "production"},
+            "permissions": [{"name": "pdf.generate"}, {"name": "pdf.read"}],
+            "allowedIps": [],
+            "description": "For the shop",
+            "labels": [{"name": "team", "value": "web"}],
+            "expiresAt": None,
+        },
+        "deadline": rfc3339(now + 7 * DAY),
+        "onDeadline": "KEEP_AND_ALERT",
+        "quietPeriodSeconds": 60,
+    }
+    refused = await owner.change("rotations/start", id=key.id, deadline=rfc3339(now - DAY), validateOnly=True)
+    assert [(fault["field"], fault["code"]) for fault in refused["fields"]] == [("deadline", "IN_THE_PAST")]
+    for client in (viewer, ci):
+        assert (await client.change("rotations/start", id=key.id, validateOnly=True))["code"] == "NOT_ALLOWED"
+    nowhere = await owner.change("rotations/start", id=ids.new(API_KEY_ID), validateOnly=True)
+    assert nowhere == {"code": "NOT_FOUND", "message": "There is no such API key."}
+    assert await rows() == before
+    assert (await owner.change("rotations/start", id=key.id, idempotencyKey="one"))["secret"]
+    assert (await owner.change("rotations/start", id=key.id, validateOnly=True))["code"] == "CONFLICT"
+    suspended = (await make_key(team)).key
+    await keys.suspend(team.owner, suspended.id)
+    assert (await owner.change("rotations/start", id=suspended.id, validateOnly=True))["code"] == "CONFLICT"
 
 
 async def test_a_workspace_that_has_changed_conflicts(owner: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 
 class Role(StrEnum):
@@ -74,6 +75,13 @@ class ActorRef:
     name: str
 
 
+if TYPE_CHECKING:
+    AnyScope: TypeAlias = Scope | OperatorScope
+else:
+    # Litestar reads the types of a handler's arguments with msgspec, which refuses a union of two enumerations.
+    AnyScope = Any
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """`user_id`: the user whose membership decides: the user themselves, or the one who created the management key.
@@ -88,7 +96,7 @@ class Actor:
     name: str
     user_id: str | None = None
     workspace_id: str | None = None
-    scopes: frozenset[Scope | OperatorScope] = frozenset()
+    scopes: frozenset[AnyScope] = frozenset()
     request: Request = field(default_factory=Request)
     authenticated_at: int | None = None
 

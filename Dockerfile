@@ -10,6 +10,7 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/keydesk keydesk \
  && install -d -m 0700 -o keydesk -g keydesk /var/lib/keydesk
 COPY --from=packages /opt/keydesk/.venv /opt/keydesk/.venv
 COPY app /opt/keydesk/app
+COPY docs /opt/keydesk/docs
 COPY graphql /opt/keydesk/graphql
 COPY static /opt/keydesk/static
 COPY templates /opt/keydesk/templates

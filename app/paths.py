@@ -18,4 +18,5 @@ MIGRATIONS = _find("migrations")
 OPERATIONS = _find("graphql") / "operations"
 SCHEMA = _find("graphql") / "schema.graphql"
 HISTORY = _find("graphql") / "history"
+DOCS = _find("docs")
 DEFAULT_CATALOGUE = _PACKAGE / "catalogue.toml"

@@ -40,6 +40,7 @@ from app.web import (
     automatic_suspension,
     calendar,
     checklist,
+    docs,
     home,
     keys,
     management_keys,
@@ -61,7 +62,7 @@ from app.web.framework.form import CONFIRMATION, Form, Unreadable
 from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
-from app.web.presentation import audit_text, chart, filters, navigation
+from app.web.presentation import audit_text, chart, filters, guides, navigation
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
@@ -79,6 +80,7 @@ CONTROLLERS: Final = (
     *automatic_suspension.HANDLERS,
     *calendar.HANDLERS,
     *checklist.HANDLERS,
+    *docs.HANDLERS,
     *keys.HANDLERS,
     *request_log.HANDLERS,
     *search.HANDLERS,
@@ -226,7 +228,7 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.globals.update(static_url=static_url, chart=chart, navigation=navigation)
+    found.globals.update(static_url=static_url, chart=chart, navigation=navigation, guides_about=guides.about)
     for name in ("number", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
     found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict, label=labels.shown)

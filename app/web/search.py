@@ -22,6 +22,7 @@ from app.usage import caller_service as callers
 from app.usage.caller import network_in
 from app.web.framework.page import Page
 from app.web.presentation.audit_text import verdict
+from app.web.presentation.guides import Entry, contents
 from app.web.presentation.key_status import key_status
 from app.web.presentation.navigation import ACTIONS, MORE_PAGES, PAGES, Place, matching
 from app.web.request_log import request_id_in
@@ -56,6 +57,7 @@ async def search(page: NamedDependency[Page]) -> Response[str]:
         "API keys": await _keys(page, text),
         "Actions": await _changes(page, text) + _places(page, ACTIONS, text),
         "Pages": _places(page, (*PAGES, *MORE_PAGES), text),
+        "Documentation": [Hit(entry.title, entry.address) for entry in _guides(text)],
         "Workspaces": _workspaces(page, text),
     }
     return page.show("search/page.html", text=text, groups={title: hits for title, hits in groups.items() if hits})
@@ -98,6 +100,12 @@ async def _named(page: Page, text: str) -> list[ApiKey]:
 
 def _places(page: Page, places: Iterable[Place], text: str) -> list[Hit]:
     return [Hit(place.title, place.address(page.access), keys=place.keys) for place in matching(places, text, page.access)]
+
+
+def _guides(text: str) -> list[Entry]:
+    """The guides with this text in their titles."""
+    known = [entry for entries in contents().values() for entry in entries]
+    return [entry for entry in known if text and text.casefold() in entry.title.casefold()]
 
 
 def _workspaces(page: Page, text: str) -> list[Hit]:

@@ -10,7 +10,7 @@ from tests.support.routes import filled, routes
 
 WIDTHS = (320, 360, 480, 640, 761, 768, 900, 1024, 1100, 1180, 1280, 1366, 1440, 1600)
 # Answers that are not pages: files, data, streams, one-time links, and redirects.
-NO_PAGES = re.compile(r"\{token\}|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$|\.(csv|jsonl)$")
+NO_PAGES = re.compile(r"\{token\}|^/docs|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$|\.(csv|jsonl)$")
 LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
 UNBROKEN = "x" * 100
 # Overflow: of the page beyond the window, and of a card's content beyond its edge.

@@ -60,6 +60,7 @@ PAGES: Final = (
     ),
     Place("Webhooks", "/w/{slug}/settings/webhooks", "Automation", "g h", Action.READ_WEBHOOKS, "slack teams events"),
     Place("Explorer", "/graphql", "Automation", "g e", also="graphql graphiql api"),
+    Place("Docs", "/docs", "Help", "g d", also="documentation guides manual"),
 )
 ACTIONS: Final = (
     Place("Create API key", "/w/{slug}/settings/api-keys/new", keys="c", requires=Action.CREATE_API_KEY, also="new add"),

@@ -198,11 +198,13 @@ class Batches:
         wanted: dict[bytes, None] = {}
         imported: list[bytes] = []
         for question in batch:
+            if question.secret is None:
+                continue
+            question.digests = self._digests(question.secret)
             if type(question.secret) is ForeignSecret:
-                question.digests = self._digests(question.secret) + keyed_digests(self._peppers, question.secret)
+                question.digests += keyed_digests(self._peppers, question.secret)
                 imported += question.digests
-            elif question.secret is not None:
-                question.digests = self._digests(question.secret)
+            else:
                 wanted.update(dict.fromkeys(question.digests))
         return await store.read(self._hot, list(wanted), [digest for digests in tokens.values() for digest in digests], imported)
 

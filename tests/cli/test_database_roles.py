@@ -132,6 +132,20 @@ async def use(program: Program, gateway: Gateway) -> None:
     assert (await program.ask(used))["workspace"]["usage"]["totalRequests"] == 4
 
 
+def test_a_copy_from_sqlite_needs_the_owner_and_is_served_by_the_other_role(roles: Roles, tmp_path: Path) -> None:
+    file = tmp_path / "data" / "keydesk.db"
+    roles.serving.under(KEYDESK_DATABASE_URL=f"sqlite:///{file}")("create-owner", *ANN, stdin=PASSWORD)
+    copy = ("database", "copy", "--from", str(file))
+    assert "cannot create tables" in roles.serving.refused(*copy)
+    roles.owner("migrate")
+    assert "does not own the tables" in roles.serving.refused(*copy)
+    assert roles.owner.json(*copy)["copied"] is True
+    assert all(chain["sound"] for chain in roles.serving.json("audit", "verify"))
+    roles.serving("set-plan", "acme", "scale")
+    (text,) = findings(roles.serving)
+    assert text.endswith("can add entries, and neither change nor remove them")
+
+
 def now() -> int:
     return time.time_ns() // 1000
 

@@ -186,6 +186,22 @@ async def test_no_server_writes_to_the_file_while_it_is_copied(installation: Ins
     installation.old("set-plan", "acme", "scale_enterprise")
 
 
+async def test_a_copy_that_is_not_the_same_is_not_kept(installation: Installation) -> None:
+    installation.moved("migrate")
+    connection = await asyncpg.connect(installation.moved.environment["KEYDESK_DATABASE_URL"])
+    await connection.execute(
+        "CREATE FUNCTION falsify() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.requests := NEW.requests + 1; RETURN NEW; END $$"
+    )
+    await connection.execute("CREATE TRIGGER falsify BEFORE INSERT ON caller FOR EACH ROW EXECUTE FUNCTION falsify()")
+    refusal = f"The copy differs from {installation.file} in caller, so nothing of it was kept. Please report this."
+    assert installation.refused() == refusal
+    assert await installation.there("SELECT (SELECT count(*) FROM api_key) + (SELECT count(*) FROM caller)") == [(0,)]
+    await connection.execute("DROP TRIGGER falsify ON caller")
+    await connection.close()
+    assert installation.copy()["copied"] is True
+
+
 async def test_a_journal_that_is_left_behind_is_named(installation: Installation) -> None:
     new = installation.folder / "elsewhere.jsonl"
     moved = installation.moved.under(KEYDESK_REVOCATION_JOURNAL=str(new))

@@ -19,6 +19,7 @@ from app.keys.import_file import Defaults, Source, read
 from app.keys.key import Reason
 from app.keys.secret import class_of, generate
 from app.leaks import service as leaks
+from app.leaks.revocation_routes import ENDED, SelfRevocation
 from app.peppers import service as peppers
 from app.peppers.pepper import Pepper, Peppers
 from app.rotations import service as rotations
@@ -29,6 +30,7 @@ from app.verification.preview import PreviewRequest
 from app.verification.routes import Verification
 from app.verification.verdict import Code
 from tests.conftest import Team, make_key
+from tests.leaks.test_self_revocation import Finder
 from tests.support.access import seen
 from tests.support.time_limits import extend_time_limits
 from tests.verification.conftest import Service, counters, gateway_token, watched
@@ -214,6 +216,15 @@ async def test_a_finder_ends_an_imported_key_and_learns_nothing_of_others(team: 
     revoked = (await keys.get(team.owner, imported.of(UNKEY))).revocation
     assert revoked is not None and revoked.reason is Reason.EXPOSED_IN_LOGS
     await leaks.end(leaks.holder(Actor.system().request), DRF, Reason.OTHER, None, ())
+
+
+async def test_over_http_a_finder_needs_no_more_than_the_secret(settings: Settings, team: Team, other_team: Team) -> None:
+    finder = Finder(SelfRevocation(settings))
+    assert (await finder.end(UNKEY)).json()["code"] == "MALFORMED"
+    imported = await bring(team, UNKEY)
+    known, unknown = await finder.end(UNKEY), await finder.end(DRF)
+    assert [(answer.status_code, answer.json()["message"]) for answer in (known, unknown)] == [(200, ENDED)] * 2
+    assert (await keys.get(team.owner, imported.of(UNKEY))).revocation is not None
 
 
 async def test_imported_keys_cost_other_keys_nothing(service: Service, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

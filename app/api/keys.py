@@ -48,8 +48,8 @@ class ApiKeyFilter:
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Part of the name, or the beginning of the prefix; at most 200 characters. Of a whole secret only its prefix is\n"
-            "looked at."
+            "Part of the name, the beginning of the prefix, or the whole id; at most 200 characters. Of a whole secret only its\n"
+            "prefix is looked at."
         ),
     )
     name: str | None = strawberry.field(default=strawberry.UNSET, description="The whole name, in the same capitals.")

@@ -36,11 +36,12 @@ class InstantRange:
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """`search` matches part of a name or the start of a prefix, `name` a whole name; `created_by` is the id of a user or a
-    management key; a key must be in one of the `environments` and have all of the `labels`. The other fields name what a key
-    must have."""
+    """`search` matches part of a name, the start of a prefix, a whole id, and the keys with the ids in `found`; `name` is a whole
+    name; `created_by` is the id of a user or a management key; a key must be in one of the `environments` and have all of the
+    `labels`. The other fields name what a key must have."""
 
     search: str = ""
+    found: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
     environment: str | None = None
     permission: str | None = None

@@ -37,8 +37,11 @@ def where(workspace_id: str, filter: KeyFilter, known: Catalogue, now: int) -> S
     parts: list[str] = ["k.workspace = {}"]
     arguments: list[Any] = [workspace_id]
     if filter.search:
-        parts.append("(k.name_key LIKE {} ESCAPE '!' OR substr(k.prefix, 1, {}) = {})")
-        arguments += [f"%{literal(name_key(filter.search))}%", len(filter.search), filter.search]
+        ids = (filter.search, *filter.found)
+        parts.append(
+            f"(k.name_key LIKE {{}} ESCAPE '!' OR substr(k.prefix, 1, {{}}) = {{}} OR k.id IN ({', '.join('{}' for _ in ids)}))"
+        )
+        arguments += [f"%{literal(name_key(filter.search))}%", len(filter.search), filter.search, *ids]
     if filter.statuses:
         parts.append("(" + " OR ".join(f"({_STATUS[status][0]})" for status in filter.statuses) + ")")
         arguments += [now for status in filter.statuses for _ in range(_STATUS[status][1])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from app import database, ids
@@ -11,12 +12,16 @@ from app.access.policy import Action
 from app.clock import TOLERATED
 from app.errors import NotFound
 from app.keys import service as keys
+from app.keys.filters import KeyFilter
 from app.keys.key import ApiKey
 from app.tenancy.service import Access
 from app.usage import caller_store
-from app.usage.caller import CALLER_ID, Caller
+from app.usage.caller import CALLER_ID, Caller, network_in
 
 MOST_KEPT: Final = 200
+# A search for callers: shorter texts would match nearly every program, and the ids are parameters of a statement.
+SHORTEST_SEARCH: Final = 2
+MOST_FOUND: Final = 500
 _AT_ONCE: Final = 50
 
 
@@ -48,6 +53,15 @@ async def keys_used_from(access: Access, network: str, most: int) -> list[str]:
     """The ids of the workspace's keys that were used from this network, most recently seen there first. Raises NotAllowed."""
     access.require(Action.READ_USAGE)
     return await caller_store.keys_used_from(access.workspace.id, network, most)
+
+
+async def with_callers(access: Access, filter: KeyFilter) -> KeyFilter:
+    """The filter, whose search also finds keys by their callers: part of a program's name, a network, or an address in one."""
+    text = filter.search.strip()
+    if len(text) < SHORTEST_SEARCH or not access.may(Action.READ_USAGE):
+        return filter
+    found = await caller_store.keys_called_by(access.workspace.id, text.lower(), network_in(text) or text, MOST_FOUND)
+    return replace(filter, found=tuple(found))
 
 
 async def fold_old(now: int) -> int:

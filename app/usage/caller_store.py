@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app import database
 from app.keys.filters import LAST_INSTANT
+from app.keys.filters_sql import literal
 from app.pace import in_slices
 from app.usage import store
 from app.usage.caller import FOLDED, UNKNOWN, Caller, CallerCount, caller_id
@@ -55,6 +56,16 @@ async def keys_used_from(workspace_id: str, network: str, most: int) -> list[str
         *(workspace_id, network, most),
     )
     return [row[0] for row in rows]
+
+
+async def keys_called_by(workspace_id: str, program: str, network: str, most: int) -> list[str]:
+    """The keys of a workspace with a caller whose program contains a text in lower case, or whose network begins with another."""
+    rows = await database.fetch(
+        "SELECT DISTINCT c.key FROM caller c JOIN api_key k ON k.id = c.key WHERE k.workspace = {}"
+        " AND (LOWER(c.user_agent) LIKE {} ESCAPE '!' OR substr(c.network, 1, {}) = {}) ORDER BY c.key LIMIT {}",
+        *(workspace_id, f"%{literal(program)}%", len(network), network, most),
+    )
+    return [row["key"] for row in rows]
 
 
 async def crowded(most: int) -> list[str]:

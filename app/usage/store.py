@@ -145,6 +145,18 @@ async def totals(key_ids: list[str], since: int, until: int, granularity: Granul
     return {row["key"]: Counts(int(row["successful"]), int(row["total"]) - int(row["successful"])) for row in rows}
 
 
+async def days(key_ids: list[str], since: int, until: int) -> dict[tuple[str, int], Counts]:
+    """Requests of each key on each day, by key and start of the day; days without any are left out."""
+    if not key_ids:
+        return {}
+    rows = await database.tuples(
+        f"SELECT u.key, u.day, {_SUCCESSFUL}, SUM(u.requests) FROM usage_day u"
+        f" WHERE u.key IN ({_marks(key_ids)}) AND u.day >= {{}} AND u.day < {{}} GROUP BY u.key, u.day",
+        *(*key_ids, since, until),
+    )
+    return {(key_id, int(day)): Counts(int(successful), int(total) - int(successful)) for key_id, day, successful, total in rows}
+
+
 async def all_time(key_ids: list[str]) -> dict[str, tuple[Counts, int | None]]:
     """All requests of each key, and its first use, in one statement; keys without either are left out."""
     if not key_ids:

@@ -62,7 +62,8 @@ from app.web.framework.form import CONFIRMATION, Form, Unreadable
 from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
-from app.web.presentation import audit_text, chart, filters, guides, navigation
+from app.web.presentation import audit_text, filters, guides, navigation
+from app.web.presentation.usage_chart import usage_chart
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
@@ -228,8 +229,8 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.globals.update(static_url=static_url, chart=chart, navigation=navigation, guides_about=guides.about)
-    for name in ("number", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
+    found.globals.update(static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about)
+    for name in ("number", "compact", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
     found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict, label=labels.shown)
     return found

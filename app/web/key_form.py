@@ -10,12 +10,16 @@ from zoneinfo import ZoneInfo
 from app import catalogue, clock
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import labels
-from app.keys.filters import LONGEST_SEARCH, KeyFilter, WantedLabel
+from app.keys.filters import LONGEST_SEARCH, InstantRange, KeyFilter, WantedLabel
 from app.keys.key import KeySettings, RotationDue, Status
 from app.keys.secret import mask_secrets
 from app.web.framework.form import Form
 
 FIELDS: Final = ("preset", "name", "description", "environment", "permissions", "expiresAt", "allowedIps", "labels")
+# Values of the filter `status` beside the statuses themselves: keys in force that may be superfluous.
+NEVER_USED, IDLE = "NEVER-USED", "IDLE"
+IDLE_DAYS: Final = 90
+_IN_FORCE: Final = (Status.ACTIVE, Status.SUSPENDED)
 FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "label", "sort")
 
 
@@ -59,18 +63,21 @@ def parse_labels(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.replace(",", "\n").split("\n") if part.strip())
 
 
-def filter_from(query: Mapping[str, str]) -> KeyFilter:
+def filter_from(query: Mapping[str, str], now: int) -> KeyFilter:
     """The list's filter; unknown values are ignored."""
     known = catalogue.current()
     status, rotation = query.get("status", "").upper(), query.get("rotation", "").upper()
+    statuses = _IN_FORCE if status in (NEVER_USED, IDLE) else (Status(status),) if status in set(Status) else ()
     environment, permission = query.get("environment", ""), query.get("permission", "")
     return KeyFilter(
         search=_search_text(query),
-        statuses=(Status(status),) if status in set(Status) else (),
+        statuses=statuses,
         environment=environment if environment in known.environments else None,
         permission=permission if permission in known.permissions else None,
         rotation=(RotationDue(rotation),) if rotation in set(RotationDue) else (),
         labels=_label(query.get("label", "")),
+        never_used=True if status == NEVER_USED else None,
+        last_used_at=InstantRange(before=now - IDLE_DAYS * clock.DAY) if status == IDLE else InstantRange(),
     )
 
 

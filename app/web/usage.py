@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from app import clock
 from app.access.policy import Action
 from app.downloads import Format
 from app.errors import ValidationFailed
@@ -62,6 +63,15 @@ class Choice:
     def by(self, step: str) -> str:
         """The page with the same range by `hours` or `days`."""
         return with_query(self.path, **{**self.range.query, "range": self.range.name, "by": step})
+
+    def has_hours(self, day: int) -> bool:
+        """Whether the hours of the day that begins then are still kept."""
+        return day >= ranges.first_hour_kept(self.now)
+
+    def hours_of(self, day: int) -> str:
+        """The page with the hours of one day."""
+        date = f"{clock.to_datetime(day):%Y-%m-%d}"
+        return with_query(self.path, range=ranges.CUSTOM, **{"from": date, "to": date}, by="hours")
 
     def download(self, path: str) -> str:
         """The address of a download of what is shown."""

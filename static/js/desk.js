@@ -50,6 +50,19 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[name=preset][data-permissions]")) applyPreset(event.target);
 });
 
+// A menu closes when the user goes elsewhere, or by Escape, which returns to its button.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll(".menu details[open]")) if (menu !== except) menu.open = false;
+}
+document.addEventListener("click", (event) => closeMenus(event.target.closest(".menu details")));
+document.addEventListener("focusin", (event) => closeMenus(event.target.closest(".menu details")));
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && event.target.closest?.(".menu details[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
 // If someone pastes a complete key into the search, only its prefix is sent.
 document.addEventListener("input", (event) => {
   if (event.target.matches("input[data-cut]")) {

@@ -40,7 +40,7 @@ def test_what_is_open_focused_or_selected_stays_so_while_figures_change(ada: Per
     billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
     assert billing.calls() == "VALID"
     ada.follow("I have copied it")
-    ada.page.get_by_text("The same as a table").click()
+    ada.page.get_by_text("Show as table").click()
     ada.page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.facts code'))")
     before = ada.page.evaluate(HELD)
     assert before[:2] == [True, "SUMMARY"] and before[2].startswith("key_")

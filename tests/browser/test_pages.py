@@ -71,12 +71,12 @@ def test_the_list_is_searched_while_typing_and_a_complete_key_is_cut_to_its_pref
     asked: list[str] = []
     ada.page.on("request", lambda request: asked.append(request.url))
     ada.open("/w/acme-pdf/settings/api-keys")
-    ada.page.get_by_label("Search by name, prefix or request id").press_sequentially("stag")
+    ada.page.get_by_label("Search by name, prefix, id, program or network").press_sequentially("stag")
     expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
     # Slow typing is searched for more than once, and the first letters find the same row.
-    expect(ada.page).to_have_url(re.compile(r"[?]q=stag&environment=&status=&permission=&rotation=&sort=newest$"))
+    expect(ada.page).to_have_url(re.compile(r"[?]q=stag&status=&environment=&permission=&rotation=&sort=newest$"))
     expect(ada.page.locator("#keys tbody tr")).to_have_count(1)
-    ada.page.get_by_label("Search by name, prefix or request id").fill(secret)
+    ada.page.get_by_label("Search by name, prefix, id, program or network").fill(secret)
     expect(ada.page.locator("#keys tbody tr")).to_have_text([re.compile("Production server")])
     assert [url for url in asked if secret[12:] in url] == []
 

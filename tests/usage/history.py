@@ -37,7 +37,7 @@ async def reads(team: Team, keys: list[str]) -> list[Any]:
     """What everyone reads: of a key, of all together, of all time, for ranges old and new, and the hours that are kept."""
     access, _ = await at(team.viewer, keys[0])
     own = [(await at(team.viewer, key_id))[1] for key_id in keys]
-    found: list[Any] = [await service.all_time(access, own), await service.totals(access, own, 366)]
+    found: list[Any] = [await service.all_time(access, own), await service.by_day(access, own, 366)]
     for first, last in ((160, 0), (160, 120), (120, 60), (37, 33), (91, 89), (30, 0)):
         span = (TODAY - first * DAY, TODAY - last * DAY)
         found.append(await service.of_workspace(access, *span))

@@ -160,7 +160,7 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(viewer: Browser, t
     ):
         await viewer.open(f"{LIST}?{query}")
         assert names(viewer) == found, query
-    assert "No key matches" in (await viewer.open(f"{LIST}?q=nothing")).text
+    assert "No keys match" in (await viewer.open(f"{LIST}?q=nothing")).text
 
 
 @pytest.mark.parametrize("place", ["after=zzz", "before=zzz", "after=key_aaaaaaaaaaaaaaaaaaaa", "after=&before="])
@@ -277,7 +277,7 @@ async def test_description_and_labels_are_typed_reviewed_stored_shown_and_filter
         assert dict(editor.form(LIST).values)["label"] == html.unescape(unquote(link.partition("label=")[2]))
     for unknown in ("team%3Djobs", "pci%3Dx"):
         await editor.open(f"{LIST}?label={unknown}")
-        assert "No key matches" in editor.page
+        assert "No keys match" in editor.page
     await editor.open(f"{LIST}?label=a%20b")
     assert "Other" in editor.page and "Remove" not in editor.page
 

@@ -1,34 +1,28 @@
-"""The small drawing of an alert: what is usual beside what was found, as two bars of one scale."""
+"""The evidence of an alert as a drawing: what is usual beside what was found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from app.alerts.alert import Alert
 from app.alerts.words import number
-
-WIDTH: Final = 100.0
-_THINNEST: Final = 0.6
+from app.web.presentation import chart
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two bars; their lengths are shares of WIDTH."""
+class Evidence:
+    """Both values in words, and as lengths of one scale."""
 
     usual: str
     now: str
     unit: str
-    usual_length: float
-    now_length: float
+    drawn: chart.Comparison
 
 
-def compared(alert: Alert) -> Comparison | None:
+def compared(alert: Alert) -> Evidence | None:
     """None for an alert about a date."""
     found = alert.evidence
     if "now" not in found:
         return None
     usual, now = float(found["usual"]), float(found["now"])
-    top = max(usual, now, 1e-9)
-    lengths = [max(_THINNEST, WIDTH * value / top) for value in (usual, now)]
-    return Comparison(number(usual), number(now), str(found["unit"]), *lengths)
+    return Evidence(number(usual), number(now), str(found["unit"]), chart.comparison(usual, now))

@@ -14,7 +14,9 @@ from app.keys.filters import KeyFilter, Order, position_of
 from app.keys.key import ApiKey, Status
 from app.paging import Window
 from app.web.framework.page import Page
-from app.web.presentation.chart import FLOOR, WIDTH, Canvas, length, round_up
+from app.web.presentation import ticks
+from app.web.presentation.chart import Chart, Step, chart
+from app.web.presentation.filters import plural
 
 DAYS_AHEAD: Final = 90
 # The chart is shown from so many keys on one day.
@@ -26,27 +28,27 @@ _LIVING: Final = KeyFilter(statuses=(Status.ACTIVE, Status.SUSPENDED))
 
 @dataclass(frozen=True, slots=True)
 class ExpiryDay:
-    """The keys that expire on one day, and the day's bar in chart units."""
+    """The keys that expire on one day."""
 
     day: date
     keys: tuple[ApiKey, ...]
-    x: float
-    width: float
-    y: float
-    height: float
+
+    @property
+    def is_crowded(self) -> bool:
+        return len(self.keys) >= CROWD
 
 
 @dataclass(frozen=True, slots=True)
-class ExpiryChart(Canvas):
-    """Every day of the coming months; `top` is the number of keys at the upper line."""
+class ExpiryChart:
+    """Every day of the coming months."""
 
     days: tuple[ExpiryDay, ...]
-    top: int
+    chart: Chart
 
     @property
     def crowded(self) -> tuple[ExpiryDay, ...]:
         """The days on which many keys expire, the soonest first."""
-        return tuple(each for each in self.days if len(each.keys) >= CROWD)
+        return tuple(each for each in self.days if each.is_crowded)
 
     @property
     def total(self) -> int:
@@ -60,11 +62,13 @@ def expiry_chart(living: Iterable[ApiKey], now: int, zone: str) -> ExpiryChart |
     for key in living:
         if key.expires_at is not None and (day := _day(key.expires_at, zone)) in by_day:
             by_day[day].append(key)
-    most = max(len(found) for found in by_day.values())
-    if most < CROWD:
+    days = tuple(ExpiryDay(day, tuple(found)) for day, found in by_day.items())
+    first = next((index for index, each in enumerate(days) if each.is_crowded), None)
+    if first is None:
         return None
-    top = round_up(most)
-    return ExpiryChart(tuple(_ending(index, day, found, top) for index, (day, found) in enumerate(by_day.items())), top)
+    dates, steps = list(by_day), [_step(each) for each in days]
+    ends = ("today", f"{dates[-1]:%-d %b}")
+    return ExpiryChart(days, chart(steps, dates, ticks.of_days(dates), ends, with_rate=False, shown=first))
 
 
 async def expiring_keys(page: Page) -> list[ApiKey]:
@@ -82,11 +86,9 @@ async def expiring_keys(page: Page) -> list[ApiKey]:
     return found
 
 
-def _ending(index: int, day: date, found: list[ApiKey], top: int) -> ExpiryDay:
-    slot, height = WIDTH / DAYS_AHEAD, length(len(found), top)
-    return ExpiryDay(
-        day, tuple(found), round(index * slot + slot * 0.14, 2), round(slot * 0.72, 2), round(FLOOR - height, 2), height
-    )
+def _step(each: ExpiryDay) -> Step:
+    expiring = plural(len(each.keys), "key expires", "keys expire")
+    return Step(len(each.keys), len(each.keys) if each.is_crowded else 0, f"{each.day:%a %-d %b %Y}: {expiring}")
 
 
 def _day(instant: int, zone: str) -> date:

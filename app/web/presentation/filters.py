@@ -46,6 +46,14 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def compact(value: float) -> str:
+    """`950`, `8k`, `1.5M`: for the labels of an axis."""
+    for size, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
 def percent(rate: float) -> str:
     """`98.6%`, rounded down, so that only all is `100%` and only none is `0%`."""
     rounded = math.floor(rate * 1_000) / 10

@@ -64,6 +64,12 @@ def rotation_status(progress: Progress | None) -> KeyStatus | None:
     return KeyStatus(label, "warn", detail, rank=2)
 
 
+def successor_status(progress: Progress) -> KeyStatus:
+    """The status of the new key of an open rotation."""
+    label = "Ready to finish" if progress.state is State.READY else "Rotating"
+    return KeyStatus(label, "warn", f"replaces {progress.predecessor.prefix}…")
+
+
 def _ending(key: ApiKey, now: int, zone: str) -> KeyStatus | None:
     if key.expires_at is None or key.expires_at - now > EXPIRES_SOON_DAYS * DAY:
         return None

@@ -1,0 +1,98 @@
+"""The list of keys: one or two lines a key, a row that is a link, and a menu that works by keyboard and without JavaScript."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Application, Desk, Person
+
+LIST = "/w/acme-pdf/settings/api-keys"
+LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
+HEIGHTS = "() => [...document.querySelectorAll('#keys tbody tr')].map((row) => row.getBoundingClientRect().height)"
+
+
+@pytest.fixture
+def many(ada: Person, desk: Desk, gateway: str) -> list[str]:
+    """Keys with long names, one suspended, one used and rotated; returns their ids, oldest first."""
+    desk.run("set-plan", "acme-pdf", "growth")
+    token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.write", "--expires", "1d")
+    permissions = ["pdf.generate", "pdf.read", "template.read"]
+    made = [
+        desk.graphql(token, "keys/create", name=name, environment="development", permissions=permissions)
+        for name in (LONG, "x" * 100, "Short", "Reports")
+    ]
+    Application(desk, gateway, "invoice-worker", "203.0.113.9", made[2]["secret"]).calls()
+    found = [str(each["apiKey"]["id"]) for each in made]
+    desk.graphql(token, "keys/suspend", id=found[1])
+    desk.graphql(token, "rotations/start", id=found[2])
+    return found
+
+
+def test_a_row_is_at_most_56_pixels_high_at_every_width(ada: Person, many: list[str]) -> None:
+    for query in ("", "?sort=rotate"):
+        ada.open(LIST + query)
+        for width in (320, 360, 480, 640, 768, 1024, 1280, 1440):
+            ada.page.set_viewport_size({"width": width, "height": 900})
+            heights = ada.page.evaluate(HEIGHTS)
+            assert len(heights) == 5 and max(heights) <= 56, (width, query, heights)
+
+
+def test_the_filters_are_one_line_beside_the_search(ada: Person, many: list[str]) -> None:
+    ada.open(LIST)
+    for width in (1024, 1280, 1440):
+        ada.page.set_viewport_size({"width": width, "height": 900})
+        tops = ada.page.evaluate("() => [...document.querySelector('.filters').children].map((each) => each.offsetTop)")
+        assert len({top for top in tops if top}) == 1, width
+
+
+def test_the_whole_row_leads_to_its_key_and_its_menu_does_not(ada: Person, many: list[str]) -> None:
+    ada.open(LIST)
+    row = ada.page.locator(f"#{many[3]}")
+    row.get_by_label("Actions for Reports").click()
+    expect(row.get_by_role("link", name="Rotate")).to_be_visible()
+    expect(ada.page).to_have_url(re.compile("api-keys$"))
+    box = ada.page.locator(f"#{many[0]} td.last").bounding_box()
+    assert box is not None
+    ada.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(ada.page).to_have_url(re.compile(f"/{many[0]}$"))
+
+
+def test_the_menu_of_a_row_works_by_keyboard(ada: Person, many: list[str]) -> None:
+    ada.open(LIST)
+    row = ada.page.locator(f"#{many[3]}")
+    row.get_by_role("link", name="Reports").focus()
+    ada.page.keyboard.press("Tab")
+    menu = row.get_by_label("Actions for Reports")
+    expect(menu).to_be_focused()
+    ada.page.keyboard.press("Enter")
+    ada.page.keyboard.press("Tab")
+    expect(row.get_by_role("link", name="Rotate")).to_be_focused()
+    ada.page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    expect(row.get_by_role("link", name="Rotate")).to_be_hidden()
+    ada.page.keyboard.press("Enter")
+    ada.page.keyboard.press("Shift+Tab")
+    expect(row.get_by_role("link", name="Rotate")).to_be_hidden()
+    ada.page.keyboard.press("Tab")
+    ada.page.keyboard.press("Enter")
+    for _ in range(4):
+        ada.page.keyboard.press("Tab")
+    ada.page.keyboard.press("Enter")
+    expect(ada.page).to_have_url(re.compile(f"/{many[3]}/revocation$"))
+
+
+def test_without_javascript_the_menu_and_the_search_work(ada: Person, many: list[str]) -> None:
+    browser = ada.context.browser
+    assert browser is not None
+    context = browser.new_context(storage_state=ada.context.storage_state(), java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{ada.url}{LIST}?q=invoice-worker")
+    expect(page.locator("#keys tbody tr")).to_have_count(2)
+    page.goto(ada.url + LIST)
+    page.locator(f"#{many[3]}").get_by_label("Actions for Reports").click()
+    page.locator(f"#{many[3]}").get_by_role("link", name="Suspend").click()
+    expect(page).to_have_url(re.compile(f"/{many[3]}/suspension$"))
+    context.close()

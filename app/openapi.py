@@ -18,6 +18,7 @@ _STRUCTS: Final = (
     *(VerifyRequest, UsageRequest, UsageEvent, RevocationRequest, ReportedMatch),
     *(Accepted, Denied, UsageTaken, KeyItself, Ended, LeakLabel, Problem),
 )
+_ADDRESS: Final[list[Json]] = [{"type": "string", "format": form} for form in ("ipv4", "ipv6")]
 _REF: Final = "#/components/schemas/"
 _KEY: Final[list[Json]] = [{"apiKey": []}, {"apiKeyAsBearer": []}]
 _ANY_NOTICE: Final = ("Deprecation", "Sunset")
@@ -165,9 +166,11 @@ def _schemas() -> Json:
     _, found = msgspec.json.schema_components(_STRUCTS, ref_template=_REF + "{name}")
     # What the structs decode later or more strictly than their types say.
     found["UsageRequest"]["properties"]["events"]["items"] = _ref("UsageEvent")
-    found["RevocationRequest"]["properties"]["reason"] = {"enum": sorted(REASONS), "default": "OTHER"}
+    found["RevocationRequest"]["properties"]["reason"] = {"enum": [*sorted(REASONS), None], "default": "OTHER"}
     found["RevocationRequest"]["additionalProperties"] = False
     del found["Reason"]
+    for name in ("VerifyRequest", "UsageEvent"):
+        found[name]["properties"]["ip"] = {"anyOf": [*_ADDRESS, {"type": "null"}], "default": None}
     return dict(sorted(found.items()))
 
 

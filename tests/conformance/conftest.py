@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support import commands
 from tests.support.processes import ROOT, without_settings
@@ -51,14 +53,30 @@ def _install() -> None:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The URL of a running Keydesk with the demo's workspace, and a management key of it."""
+def installation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The folder and the environment of an installation with the demo's workspace."""
     folder = tmp_path_factory.mktemp("served")
+    # A key that no report is signed with.
+    public_key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    (folder / "github.pem").write_bytes(public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     environment = {"KEYDESK_DATABASE_URL": f"sqlite:///{folder}/keydesk.db", "KEYDESK_DEV": "1"}
+    environment["KEYDESK_GITHUB_KEYS"] = str(folder / "github.pem")
     _run(environment, "demo")
+    return folder, environment
+
+
+@pytest.fixture(scope="session")
+def served(installation: tuple[Path, dict[str, str]]) -> Iterator[tuple[str, str]]:
+    """The URL of a running Keydesk with the demo's workspace, and a management key of it."""
+    folder, environment = installation
     with Server(environment, folder, patient=True).running() as server:
         key = _run(environment, "management-key", "create", "--workspace", "acme", "--scopes", SCOPES, "--expires", "1d")
         yield server.url, key
+
+
+@pytest.fixture(scope="session")
+def gateway_token(installation: tuple[Path, dict[str, str]], served: tuple[str, str]) -> str:
+    return _run(installation[1], "gateway-token", "create", "edge")
 
 
 def _run(environment: dict[str, str], *arguments: str) -> str:

@@ -13,10 +13,12 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from app import database
 from app.errors import KeydeskError
+from app.metrics import STREAMS
 from app.pace import Share
 
 TICK_SECONDS: Final = 1.0
@@ -25,6 +27,14 @@ SHARE: Final = 0.05
 _log = logging.getLogger("keydesk.live")
 
 Snapshot = TypeVar("Snapshot")
+
+
+class Kind(StrEnum):
+    """What streams are counted as in `/metrics`; a WebSocket carries several subscriptions."""
+
+    PAGE = "page"
+    SUBSCRIPTION = "subscription"
+    SOCKET = "socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +93,24 @@ class Live:
         self._topics: dict[str, Topic[Any]] = {}
         self._open: Counter[str] = Counter()
         self._asking: asyncio.Task[None] | None = None
+        for kind in Kind:  # a worker that was killed has left its number
+            STREAMS.labels(kind).set(0)
 
     def full(self, limits: Mapping[str, int]) -> str | None:
         """The first of these names that has as many streams as it may have."""
         return next((name for name, most in limits.items() if self._open[name] >= most), None)
 
     @contextlib.contextmanager
-    def counted(self, limits: Mapping[str, int]) -> Iterator[None]:
-        """Counts one stream under each of these names; call `full` first."""
+    def counted(self, kind: Kind, limits: Mapping[str, int]) -> Iterator[None]:
+        """Counts one stream of this kind under each of these names; call `full` first."""
         self._open.update(limits.keys())
+        STREAMS.labels(kind).inc()
         try:
             yield
         finally:
             self._open.subtract(limits.keys())
             self._open += Counter()  # drops entries at zero
+            STREAMS.labels(kind).dec()
 
     @contextlib.contextmanager
     def watching(self, subject: Subject[Snapshot], snapshot: Snapshot) -> Iterator[Topic[Snapshot]]:

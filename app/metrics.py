@@ -14,6 +14,7 @@ BATCH: Final = Histogram(
     "keydesk_verification_batch_requests", "Verifications that shared one read and one write.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 REQUESTS: Final = Counter("keydesk_requests", "Requests to the dashboard and to GraphQL, by status.", ["face", "status"])
+STREAMS: Final = Gauge("keydesk_streams_open", "Open live pages, subscriptions and WebSockets.", ["kind"], multiprocess_mode="sum")
 ADDRESSES_UNREADABLE: Final = Counter(
     "keydesk_addresses_unreadable", "Requests whose X-Forwarded-For held no address where one belongs; it counts as unknown."
 )

@@ -105,7 +105,7 @@ class Subscription:
                 yield ApiKeyUsedEvent.of(key.id, cursor, totals, counts if told is None else told)
                 told = counts
 
-    @subscription("An event whenever a rotation has changed.", requires=Action.READ_ROTATIONS)
+    @subscription("An event whenever a rotation has changed. Completes with the rotation.", requires=Action.READ_ROTATIONS)
     async def rotation_changed(
         self,
         info: Info,
@@ -120,12 +120,15 @@ class Subscription:
         watched = changes(info, rotations.watched(access, now, _shown_part), now, Action.READ_ROTATIONS)
         async with contextlib.aclosing(watched):
             async for change in watched:
-                if change is None or (shown := (version_of(_shown_part(change[0])),)) == told:
+                if change is None:
                     yield None
                     continue
                 progress, access = change
-                yield RotationChangedEvent(cursor=encode_cursor(name, shown), rotation=Rotation.of(progress, access.now))
-                told = shown
+                if (shown := (version_of(_shown_part(progress)),)) != told:
+                    yield RotationChangedEvent(cursor=encode_cursor(name, shown), rotation=Rotation.of(progress, access.now))
+                    told = shown
+                if not progress.is_open:
+                    return
 
     @subscription("An event for each alert of a workspace, from the first to the last.", requires=Action.READ_KEYS)
     async def alert_raised(

@@ -14,15 +14,16 @@ from graphql import get_named_type, is_composite_type
 from app import database, live
 from app.access.actor import Scope
 from app.access.policy import RULES
-from app.api.execution.rate import CALLER, Rates
+from app.api.execution.rate import CALLER, LEAST, Rates
 from app.api.framework import events
 from app.api.schema import ACTIONS, core
 from app.errors import NotAuthenticated
 from app.management_keys import service as management_keys
 from app.members import service as members
+from app.metrics import STREAMS
 from app.rotations import service as rotations
 from app.rotations.rotation import Progress
-from tests.api.conftest import program
+from tests.api.conftest import operator_program, program
 from tests.conftest import Team, make_key
 from tests.support.alerts import raise_alert
 from tests.support.callers import use
@@ -140,7 +141,11 @@ class TestRotation:
             await use(run.successor.id)
             await alive(told)
             await rotations.cancel(team.owner, run.rotation.id, force=True)
-            assert (await told.data())["rotation"]["state"] == "CANCELLED"
+            event = await told.data()
+            assert event["rotation"]["state"] == "CANCELLED"
+            assert await told.next() is None and told.completed
+        async with published(viewer, CHANGED, id=run.rotation.id, after=event["cursor"]) as told:
+            assert await told.next() is None and told.completed
 
     async def test_a_stream_is_resumed_with_the_state_if_it_differs(self, team: Team, viewer: Client) -> None:
         run = await started(team)
@@ -237,6 +242,16 @@ class TestAccess:
                 checked += 1
         assert checked == 11
 
+    async def test_an_operator_key_gets_nothing_that_belongs_to_a_workspace(self, team: Team) -> None:
+        caller, run = await operator_program("workspaces.read", "workspaces.write"), await started(team)
+        for name, given in (
+            (USED, {"id": run.successor.id}),
+            (CHANGED, {"id": run.rotation.id}),
+            (RAISED, {"workspace": team.slug}),
+        ):
+            async with published(caller, name, **given) as told:
+                assert await told.error() == "NOT_ALLOWED"
+
     async def test_a_cursor_of_another_stream_is_refused(self, team: Team, viewer: Client) -> None:
         one, other = (await make_key(team)).key, (await make_key(team, "Other")).key
         async with published(viewer, USED, id=one.id) as told:
@@ -313,6 +328,23 @@ class TestLimits:
             assert not coming.done()
             clock[0] += 60
             assert (await coming)["requests"] == 1
+
+    async def test_what_never_begins_costs_points_too(self, team: Team, viewer: Client) -> None:
+        # From then on the document is known.
+        assert (await viewer.send(operation(USED), {"id": "key_nothing"})).status_code == 406
+        viewer.endpoint.operations._rates = Rates(lambda: 0.0)
+        viewer.endpoint.operations._rates.charge(team.viewer, CALLER.size - LEAST)
+        async with published(viewer, USED, id="key_nothing") as told:
+            assert await told.error() == "NOT_FOUND"
+        async with stream(viewer, operation(USED), {"id": "key_nothing"}) as told:
+            assert told.status == 429
+
+    async def test_open_streams_are_metrics(self, team: Team, viewer: Client) -> None:
+        before = STREAMS.labels("subscription")._value.get()
+        async with published(viewer, RAISED) as told:
+            await told.data()
+            assert STREAMS.labels("subscription")._value.get() == before + 1
+        assert STREAMS.labels("subscription")._value.get() == before
 
     async def test_who_loses_access_while_an_event_waits_does_not_get_it(self, team: Team, viewer: Client) -> None:
         key, clock = (await make_key(team)).key, [0.0]

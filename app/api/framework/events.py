@@ -17,7 +17,7 @@ from app.api.framework.context import Info, Subscriber
 from app.api.framework.decorators import interface
 from app.api.framework.scalars import unset_to_none
 from app.errors import Unavailable
-from app.live import Subject, until
+from app.live import Kind, Subject, until
 from app.tenancy.service import Access
 
 # How often a stream without events checks that its reader still has access, and tells proxies that it is alive.
@@ -88,5 +88,5 @@ def _counted(subscriber: Subscriber, workspace_id: str) -> Iterator[None]:
         whose = dict(zip(limits, ("you", "this workspace", "this node"), strict=True))[full]
         message = f"There are {limits[full]} subscriptions of {whose} already. End one first."
         raise GraphQLError(message, extensions={"code": "TOO_MANY_SUBSCRIPTIONS"})
-    with subscriber.live.counted(limits):
+    with subscriber.live.counted(Kind.SUBSCRIPTION, limits):
         yield

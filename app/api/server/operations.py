@@ -110,6 +110,9 @@ class Operations:
             raise Unfit(error) from None
         except NotAllowed as refusal:
             raise Unfit(GraphQLError("", original_error=refusal)) from None
+        if operation.operation is OperationType.SUBSCRIPTION:
+            # Each event has its price; this is for those that never begin.
+            self._rates.spend(actor, 0)
         return Prepared(body, document, operation, estimate)
 
     def refuse(self, unfit: Unfit, actor: Actor) -> tuple[dict[str, Any], SpentPoints]:
@@ -168,7 +171,11 @@ class Operations:
         while True:
             try:
                 spent = self._rates.spend(subscriber.actor, prepared.estimate.cost)
-                content = await self._answer(prepared, subscriber.actor, spent, event)
+                try:
+                    content = await self._answer(prepared, subscriber.actor, spent, event)
+                except Refused:
+                    self._rates.give_back(subscriber.actor, prepared.estimate.cost)
+                    raise
             except Refused as refusal:
                 await asyncio.sleep(float(refusal.headers["retry-after"]))
                 await subscriber.check_again()

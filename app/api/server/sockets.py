@@ -14,7 +14,7 @@ from app.api.server.socket_connection import Authenticate, Connection
 from app.api.server.socket_messages import PROTOCOL, Close, next_message, send_close
 from app.asgi import Receive, Scope, Send, headers_of
 from app.errors import KeydeskError, NotAllowed, NotAuthenticated, Unavailable
-from app.live import Live
+from app.live import Kind, Live
 
 INIT_SECONDS: Final = 5.0
 # The server receives a message of up to 64 MiB before it can be refused, so connections are few; each carries many subscriptions.
@@ -96,7 +96,7 @@ class Sockets:
         places.close()
         if self._live.full(limits) is not None:
             raise Close(4429, "Too many connections")
-        places.enter_context(self._live.counted(limits))
+        places.enter_context(self._live.counted(Kind.SOCKET, limits))
 
 
 def _limits(actor: Actor) -> dict[str, int]:

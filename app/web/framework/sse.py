@@ -16,7 +16,7 @@ from litestar import Response
 from litestar.response import Stream
 
 from app.errors import KeydeskError, TooManyAttempts, Unavailable
-from app.live import Live, Subject, Topic, until
+from app.live import Kind, Live, Subject, Topic, until
 from app.sessions import service as sessions
 from app.web.framework.session_auth import Visitor
 
@@ -78,7 +78,7 @@ class EventStreams:
         with contextlib.suppress(KeydeskError, TimeoutError):
             # Checked again, because other streams may have started since.
             self._require_room(limits)
-            with self._live.counted(limits), self._live.watching(subject, snapshot) as topic:
+            with self._live.counted(Kind.PAGE, limits), self._live.watching(subject, snapshot) as topic:
                 async with asyncio.timeout(LIFE_SECONDS):
                     async for each in self._changes(topic, event):
                         yield each

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from app.cli.runner import Result, command
-from app.usage import importing
+from app.usage import access_log, importing
 from app.usage.importing import Imported
 from app.usage.log_file import LogFile
+
+LINE_SECONDS: Final = 5.0
 
 
 @command("import")
@@ -43,16 +46,28 @@ async def _imported(log: LogFile) -> Imported:
 
 @contextlib.contextmanager
 def _progress(log: LogFile) -> Iterator[Any]:
-    """Shows on a terminal how much of the log was read."""
-    with click.progressbar(
-        length=log.size, label=log.path.name, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=False
-    ) as bar:
+    """Shows how much of the log was read: a bar on a terminal, elsewhere a line now and then."""
+    if not sys.stderr.isatty():
+        yield _Lines(log).show
+        return
+    with click.progressbar(length=log.size, label=log.path.name, file=sys.stderr) as bar:
         yield lambda: bar.update(min(log.position, log.size) - bar.pos)
+
+
+class _Lines:
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
+        self._next = time.monotonic() + LINE_SECONDS
+
+    def show(self) -> None:
+        if time.monotonic() > self._next:
+            click.echo(f"{self._log.path}: {100 * self._log.position // (self._log.size or 1)}%", err=True)
+            self._next = time.monotonic() + LINE_SECONDS
 
 
 def _result(found: list[tuple[Path, Imported]]) -> Result:
     notes = [f"{path}:{number}: {fault.message}" for path, log in found for number, fault in log.faults.items()]
-    strange = [path for path, log in found if log.rejected and log.rejected.total() == log.lines]
+    strange = [path for path, log in found if log.lines and log.rejected[access_log.INVALID_LINE] == log.lines]
     notes += [f"{path} has no line in the format of examples/nginx." for path in strange]
     lines = tuple(f"{path}: {_told(log)}" for path, log in found)
     return Result([_data(path, log) for path, log in found], lines, tuple(notes), exit_code=1 if strange else 0)
@@ -64,7 +79,7 @@ def _told(log: Imported) -> str:
     parts += [f"{log.left_out:,} not to be counted here"] if log.left_out else []
     parts += [f"{log.rejected.total():,} rejected"] if log.rejected else []
     parts += ["its end is incomplete"] if not log.complete else []
-    return f"{log.lines:,} lines: {', '.join(parts)}."
+    return f"{log.lines:,} {'line' if log.lines == 1 else 'lines'}: {', '.join(parts)}."
 
 
 def _data(path: Path, log: Imported) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Line(msgspec.Struct, rename="camel"):
 
 _line: Final = msgspec.json.Decoder(Line)
 _parse_instant: Final = lru_cache(maxsize=256)(parse_instant)
-_INVALID: Final = Fault("INVALID_LINE", "This is not a line in the format of examples/nginx.")
+INVALID_LINE: Final = "INVALID_LINE"
+_INVALID: Final = Fault(INVALID_LINE, "This is not a line in the format of examples/nginx.")
 
 
 def line_of(raw: bytes) -> Line | None:
@@ -49,7 +50,7 @@ def event_of(line: Line | None) -> Event | Fault | None:
     try:
         at = _parse_instant(line.at)
     except ValueError as error:
-        return Fault("INVALID_LINE", str(error))
+        return Fault(INVALID_LINE, str(error))
     return Event(line.key_id, at, line.status, line.permission or None, _address(line.ip), line.user_agent or None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import pty
 import random
@@ -14,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from app import database
+from app.cli import usage
 from app.clock import SECOND
+from app.usage.log_file import LogFile
 from tests.cli.conftest import Keydesk
 from tests.conftest import KIND, Team, make_key
 from tests.support.access_log import line, write
@@ -83,6 +87,50 @@ async def test_a_terminal_shows_the_progress(keydesk: Keydesk, team: Team, tmp_p
     assert b"keydesk.log" in shown and percents == sorted(percents)
     assert percents[-1] == 100 and any(0 < percent < 100 for percent in percents), shown
     assert await counters() == exact
+
+
+async def test_where_there_is_no_terminal_a_long_import_prints_its_progress(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, exact = await log_of(team, tmp_path / "keydesk.log", 5_000)
+    monkeypatch.setattr(usage, "LINE_SECONDS", 0)
+    with contextlib.closing(LogFile(log)) as file:
+        await usage._imported(file)
+    shown = capsys.readouterr().err.splitlines()
+    percents = [int(line.removeprefix(f"{log}: ").removesuffix("%")) for line in shown]
+    assert len(percents) >= 5 and percents == sorted(percents) and percents[-1] == 100
+    assert await counters() == exact
+
+
+async def test_several_processes_that_import_one_log_at_once_count_each_request_once(
+    keydesk: Keydesk, team: Team, tmp_path: Path
+) -> None:
+    log, exact = await log_of(team, tmp_path / "keydesk.log", 8_000)
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                subprocess.Popen(
+                    keydesk.command("usage", "import", "--nginx", str(log), "--json"),
+                    cwd=ROOT,
+                    env=keydesk.variables,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            for _ in range(3)
+        ]
+        told = [json.loads(process.communicate(timeout=WITHIN_SECONDS)[0])[0] for process in running]
+    assert sum(each["counted"] for each in told) == 8_000
+    assert [each["counted"] + each["importedBefore"] for each in told] == [8_000] * 3
+    assert await counters() == exact
+
+
+async def test_a_log_of_which_all_requests_are_rejected_is_not_called_another_format(
+    keydesk: Keydesk, db: None, tmp_path: Path
+) -> None:
+    log = write(tmp_path / "keydesk.log", [line("key_" + "a" * 20, await database.now())])
+    done = keydesk.run("usage", "import", "--nginx", str(log))
+    assert (done.returncode, done.stderr) == (0, f"{log}:1: There is no such API key.\n")
+    assert done.stdout == f"{log}: 1 line: 0 counted (0 successful, 0 failed), 1 rejected.\n"
 
 
 @pytest.mark.slow

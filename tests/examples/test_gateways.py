@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.server
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -16,8 +17,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from app.keys import service as keys
+from examples.pdf_api.api import PERMISSIONS
+from keydesk_client import PUBLIC
 from tests.cli.conftest import Keydesk
 from tests.conftest import GATEWAY_TOKEN, Team, make_key
 from tests.support.processes import ROOT
@@ -178,6 +182,25 @@ async def test_more_headers_than_keydesk_accepts_are_a_431_without_retry_after(f
     answer = httpx.post(f"{front.url}/pdfs", headers=many | {"x-api-key": made.secret or ""})
     assert (answer.status_code, answer.headers.get("retry-after")) == (431, None)
     assert front.seen == []
+
+
+@pytest.mark.parametrize(
+    ("example", "permission"),
+    [
+        ("nginx/nginx.conf", r"set \$keydesk_permission (\S+);"),
+        ("caddy/Caddyfile", r"vars permission (\S+)"),
+        ("traefik/traefik.yml", r"\?permission=([a-z.]+)"),
+    ],
+)
+def test_each_example_asks_for_the_permissions_of_the_api_behind_it(example: str, permission: str) -> None:
+    assert set(re.findall(permission, (EXAMPLES / example).read_text())) == set(PERMISSIONS.values()) - {PUBLIC}
+
+
+def test_the_routers_of_traefik_name_only_what_is_declared() -> None:
+    declared = yaml.safe_load((EXAMPLES / "traefik" / "traefik.yml").read_text())["http"]
+    routers = declared["routers"].values()
+    assert {name for router in routers for name in router["middlewares"]} == set(declared["middlewares"])
+    assert {router["service"] for router in routers} == set(declared["services"])
 
 
 def _until(true: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,6 +16,8 @@ from app.keys import importing
 from app.keys.import_file import Defaults, Line, Source, read
 from app.keys.importing import Outcome, State
 from app.names import LONGEST_NAME, is_one_line
+
+_SAID: Final = {State.NEW: "to be created", State.EXISTS: "there already"}
 
 
 @command("import")
@@ -55,7 +58,8 @@ def _read(file: Path, source: Source, defaults: Defaults) -> list[Line]:
 def _result(outcomes: Sequence[Outcome], *, is_final: bool) -> Result:
     counts = Counter(each.state for each in outcomes)
     refused = [each for each in outcomes if each.state is State.REFUSED]
-    lines = columns([(f"line {each.line}", _shown(each.name), each.reason or "") for each in refused])
+    listed = refused if is_final else outcomes
+    lines = columns([(f"line {each.line}", _shown(each.name), each.reason or _SAID[each.state]) for each in listed])
     done = "created" if is_final else "to be created"
     summary = f"{counts[State.NEW]} {done}, {counts[State.EXISTS]} there already, {len(refused)} refused."
     data = {

@@ -64,7 +64,9 @@ async def test_an_import_is_reported_first_applied_then_and_found_by_its_secret(
     done = keydesk.run(*given)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "line 4  Bad  The hash is not sha256 in hexadecimal or Base64.",
+        "line 2  Key 0  to be created",
+        "line 3  Key 1  to be created",
+        "line 4  Bad    The hash is not sha256 in hexadecimal or Base64.",
         "2 to be created, 0 there already, 1 refused.",
         "Nothing was changed. With --apply this is done.",
     ]

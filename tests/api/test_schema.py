@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from graphql import (
+    FieldNode,
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLUnionType,
     OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     build_schema,
     get_named_type,
     is_interface_type,
@@ -22,6 +26,7 @@ from graphql import (
     is_object_type,
     parse,
     validate,
+    visit,
 )
 
 from app.access.policy import RULES, Action
@@ -210,6 +215,15 @@ def test_enum_values_are_in_upper_case() -> None:
             assert all(value == value.upper() for value in kind.values), kind.name
 
 
+# Those of the checklist need another scope than the rest of it.
+IN_NO_OPERATION = {
+    *("ChecklistBreach.permissions", "ChecklistItem.visits", "UsageVisit.at", "UsageVisit.name", "UsageVisit.userId"),
+    *("ApiKeyUsedEvent.apiKey", "Caller.apiKey", "RedeliverWebhookPayload.webhook"),
+    *("ChecklistBreachConnection.pageInfo", "PageInfo.hasPreviousPage", "PageInfo.startCursor"),
+    "WebhookDelivery.body",
+}
+
+
 @pytest.mark.parametrize("name", operations())
 def test_a_published_operation_is_valid_named_and_explained(name: str) -> None:
     text = operation(name)
@@ -223,6 +237,29 @@ def test_every_mutation_has_a_published_operation() -> None:
     texts = [operation(name) for name in operations()]
     for mutation in MUTATIONS:
         assert any(f" {mutation}(" in text for text in texts), mutation
+
+
+def test_fields_in_no_published_operation_are_named_here() -> None:
+    """Back references and edges, which every type has alike, are left to the clients that want them."""
+    read = set[str]()
+    for name in operations():
+        types = TypeInfo(CORE)
+
+        class Fields(Visitor):
+            def enter_field(self, node: FieldNode, *_: object, types: TypeInfo = types) -> None:
+                if parent := types.get_parent_type():
+                    read.add(f"{parent.name}.{node.name.value}")
+
+        visit(parse(operation(name)), TypeInfoVisitor(types, Fields()))
+    unread = {
+        f"{kind.name}.{field}"
+        for kind in CORE.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind)
+        for field in kind.fields
+        if not read & {f"{each.name}.{field}" for each in (kind, *kind.interfaces)}
+    }
+    alike = re.compile(r"\w+Connection\.edges|\w+Edge\.(cursor|node)|\w+\.workspace")
+    assert {name for name in unread if not alike.fullmatch(name)} == IN_NO_OPERATION
 
 
 def test_every_published_operation_is_run_by_a_test() -> None:

@@ -52,6 +52,12 @@ async def find(access: Access, key_id: str, *, action: Action = Action.READ_KEYS
     return found(await store.find(access.workspace.id, key_id) if ids.is_a(API_KEY_ID, key_id) else None)
 
 
+async def find_many(access: Access, key_ids: Collection[str]) -> dict[str, ApiKey]:
+    """Those of these keys that belong to the workspace. Raises NotAllowed."""
+    access.require(Action.READ_KEYS)
+    return {key.id: key for key in await store.find_many(access.workspace.id, key_ids)}
+
+
 async def page(
     access: Access,
     window: Window,

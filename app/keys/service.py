@@ -16,7 +16,20 @@ from app.keys import store, validation
 from app.keys.changes import edit_in, edited, make_active, make_revoked, make_suspended, revoke_in, suspend_in
 from app.keys.create import Created, add_in, check, create, forget_old_repeats
 from app.keys.key import ApiKey, KeySettings, Reason
-from app.keys.queries import WHAT, as_not_found, count, find, find_by_secret, find_leaked, found, get, get_many, page, workspace_of
+from app.keys.queries import (
+    WHAT,
+    as_not_found,
+    count,
+    find,
+    find_by_secret,
+    find_leaked,
+    find_many,
+    found,
+    get,
+    get_many,
+    page,
+    workspace_of,
+)
 from app.keys.several import MOST_AT_ONCE, Changed, resume_all, revoke_all, suspend_all, update_all
 from app.tenancy import service as tenancy
 from app.tenancy.service import Change
@@ -36,6 +49,7 @@ __all__ = [
     "find",
     "find_by_secret",
     "find_leaked",
+    "find_many",
     "forget_old_repeats",
     "get",
     "get_many",

@@ -77,7 +77,7 @@ async def revocation_form(page: NamedDependency[Page], key_id: FromPath[str]) ->
 async def revocation(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     key = await _key(page, key_id)
     try:
-        reason = _reason(page.form.text("reason"))
+        reason = chosen_reason(page.form.text("reason"))
         _require_prefix(page, key)
         await keys.revoke(page.actor, key_id, reason, page.form.text("note"), slug=page.slug)
     except ValidationFailed as problem:
@@ -131,7 +131,8 @@ def _kept(key: ApiKey, given: int | None) -> int | None:
     return key.expires_at if given == key.expires_at - key.expires_at % clock.MINUTE else given
 
 
-def _reason(text: str) -> Reason:
+def chosen_reason(text: str) -> Reason:
+    """The reason of a form for a revocation. Raises ValidationFailed."""
     if text not in set(Reason):
         raise ValidationFailed(FieldProblem("reason", "REQUIRED", "Choose a reason: it is kept with the key."))
     return Reason(text)

@@ -26,6 +26,7 @@ from app.usage import caller_service
 from app.usage import service as usage
 from app.usage.usage import Point
 from app.web import key_form
+from app.web.bulk_changes import CHANGES
 from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
 from app.web.presentation.key_status import KeyStatus, key_status, rotation_status, successor_status
@@ -74,6 +75,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         key_filter=key_filter,
         sort=sort,
         by_schedule=bool(key_filter.rotation) or sort in ("rotate", "rotate-last"),
+        bulk=[(name, change) for name, change in CHANGES.items() if page.may(change.action)],
         query_label=page.query["label"] if key_filter.labels else None,
         total=await keys.count(page.access, key_filter),
         is_filtered=asked != KeyFilter(),

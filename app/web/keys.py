@@ -22,7 +22,7 @@ from app.usage import service as usage
 from app.usage.caller import seen_between
 from app.usage.usage import Counts, Totals
 from app.versions import version_of
-from app.web import key_changes, key_creation, key_list, leaks
+from app.web import bulk_changes, key_changes, key_creation, key_list, leaks
 from app.web.alerts import alert_context
 from app.web.framework.page import Page
 from app.web.key_creation import LIST
@@ -80,4 +80,4 @@ def _mark(page: Page, key: ApiKey, counts: Counts, raised: list[Alert]) -> str:
     return version_of(key, counts, [(alert.id, alert.count) for alert in raised], page.now // LOOK_EVERY)
 
 
-HANDLERS = (*key_list.HANDLERS, detail, *key_creation.HANDLERS, *key_changes.HANDLERS, *leaks.HANDLERS)
+HANDLERS = (*key_list.HANDLERS, detail, *bulk_changes.HANDLERS, *key_creation.HANDLERS, *key_changes.HANDLERS, *leaks.HANDLERS)

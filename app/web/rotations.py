@@ -135,21 +135,26 @@ async def _start(page: Page, key_id: str) -> rotations.Started:
         key_id,
         slug=page.slug,
         # Counted from when the form was made, so that the same form sent again makes the same request.
-        deadline=_deadline(page),
+        deadline=chosen_deadline(page),
         on_deadline=on_deadline,
         quiet_seconds=int(quiet) if quiet.isdecimal() and int(quiet) in QUIET_SECONDS else rotations.DEFAULT_QUIET_SECONDS,
         idempotency_key=page.form.sending,
     )
 
 
-def _deadline(page: Page) -> int:
-    """In days, or in minutes if the key has leaked."""
+def chosen_deadline(page: Page) -> int:
+    """The deadline of a form: in days, or in minutes if the key has leaked. Raises ValidationFailed."""
     text = page.form.text("minutes")
     if not page.form.has("minutes"):
-        return _since(page.form.text("since"), page.now, clock.HOUR) + _days(page) * clock.DAY
+        return shown_at(page) + _days(page) * clock.DAY
     if text not in map(str, DEADLINE_MINUTES):
         raise ValidationFailed(FieldProblem("deadline", "INVALID", "Choose one of the offered times."))
     return _since(page.form.text("since"), page.now, _MADE_LATELY) + int(text) * clock.MINUTE
+
+
+def shown_at(page: Page) -> int:
+    """When the form was made, if that is recent: times counted from then are the same when the form is sent twice."""
+    return _since(page.form.text("since"), page.now, clock.HOUR)
 
 
 def _since(text: str, now: int, recently: int) -> int:

@@ -46,6 +46,19 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// The checkbox in the head of a list selects all of its page; the bar below says how many are selected.
+function countPicked() {
+  const bar = document.querySelector("[data-picked]");
+  if (bar) bar.textContent = `${document.querySelectorAll("td.pick :checked").length} selected`;
+}
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.all;
+  const boxes = name ? event.target.closest("table").querySelectorAll(`tbody input[name=${name}]`) : [];
+  for (const box of boxes) box.checked = event.target.checked;
+  countPicked();
+});
+addEventListener("pageshow", countPicked);
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("input[name=preset][data-permissions]")) applyPreset(event.target);
 });

@@ -96,3 +96,45 @@ def test_without_javascript_the_menu_and_the_search_work(ada: Person, many: list
     page.locator(f"#{many[3]}").get_by_role("link", name="Suspend").click()
     expect(page).to_have_url(re.compile(f"/{many[3]}/suspension$"))
     context.close()
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_several_keys_are_selected_confirmed_and_suspended(ada: Person, desk: Desk, many: list[str], with_script: bool) -> None:
+    browser = ada.context.browser
+    assert browser is not None
+    context = browser.new_context(storage_state=ada.context.storage_state(), java_script_enabled=with_script)
+    page = context.new_page()
+    page.goto(ada.url + LIST)
+    bar = page.locator("#bulk")
+    expect(bar).to_be_hidden()
+    if with_script:
+        page.get_by_label("Select all keys of this page").check()
+        expect(bar).to_contain_text("5 selected")
+        page.get_by_label("Select all keys of this page").uncheck()
+        expect(bar).to_be_hidden()
+        page.get_by_label("Select Reports").focus()
+        page.keyboard.press("Space")
+    else:
+        page.get_by_label("Select Reports").check()
+    page.locator(f"#{many[2]}").get_by_role("checkbox").check()
+    bar.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Suspend 2 keys")
+    expect(page.locator(".note")).to_contain_text("1 key is in use: Short")
+    expect(page.get_by_role("checkbox", name="Short")).not_to_be_checked()
+    page.get_by_role("checkbox", name="Short").check()
+    page.get_by_role("button", name="Suspend the selected keys").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 keys suspended")
+    page.get_by_role("link", name="Back to API keys").click()
+    expect(page.locator("#keys").get_by_text("Suspended", exact=True)).to_have_count(2)
+    context.close()
+
+
+def test_a_double_click_rotates_several_keys_once_and_shows_their_secrets(ada: Person, many: list[str]) -> None:
+    ada.open(f"{LIST}/bulk/rotation?key={many[0]}&key={many[3]}")
+    ada.page.get_by_role("button", name="Rotate the selected keys").dblclick()
+    expect(ada.page.get_by_role("heading", level=1)).to_have_text("2 keys being rotated")
+    expect(ada.page.locator("[data-secret]")).to_have_count(2)
+    ada.page.wait_for_load_state("networkidle")
+    expect(ada.page.locator("[data-secret]")).to_have_count(2)
+    ada.open(LIST)
+    expect(ada.page.locator("#keys tbody tr.new")).to_have_count(3)

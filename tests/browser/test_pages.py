@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from app.web.bulk_changes import CHANGES
 from tests.browser.conftest import PASSWORD, Desk, Person
 
 LONG = "Billing worker of the northern region, second shift, with a very long name that goes on and onandonandon"[:100]
@@ -60,6 +61,8 @@ def test_every_page_is_complete_and_accessible_empty_and_full(ada: Person, desk:
     desk.graphql(token, "rotations/start", id=keys[2])
     leaks = [f"/w/acme-pdf/settings/api-keys/{keys[0]}/leak{query}" for query in ("", "?suspected=2026-01-01T00:00")]
     look(ada, leaks, **options)
+    chosen = "&".join(f"key={key}" for key in keys)
+    look(ada, [f"/w/acme-pdf/settings/api-keys/bulk/{change}?{chosen}" for change in CHANGES], **options)
     rotations = [f"/w/acme-pdf/settings/api-keys/{key}/rotation" for key in (keys[0], keys[2])]
     look(ada, [*paths_of(desk, keys[:2]), *(f"/w/acme-pdf/settings/api-keys/{key}" for key in keys[2:]), *rotations], **options)
 

@@ -18,6 +18,10 @@ _WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
 # Each form, with the mutations that do the same.
 SAME: Final = {
     "/w/{slug}/settings/api-keys/new": ["createApiKey"],
+    "/w/{slug}/settings/api-keys/bulk/suspension": ["suspendApiKeys"],
+    "/w/{slug}/settings/api-keys/bulk/revocation": ["revokeApiKeys"],
+    "/w/{slug}/settings/api-keys/bulk/rotation": ["rotateApiKeys"],
+    "/w/{slug}/settings/api-keys/bulk/extension": ["updateApiKeys"],
     f"{_KEY}/edit": ["updateApiKey"],
     f"{_KEY}/suspension": ["suspendApiKey", "resumeApiKey"],
     f"{_KEY}/revocation": ["revokeApiKey"],
@@ -72,6 +76,6 @@ def test_the_mutations_of_this_table_exist(route: str) -> None:
 def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
-    for_programs = {"verifyApiKey", "updateApiKeys", "suspendApiKeys", "resumeApiKeys", "revokeApiKeys", "rotateApiKeys"}
+    for_programs = {"verifyApiKey", "resumeApiKeys"}
     for_the_operator = {"suspendWorkspace", "resumeWorkspace"}
     assert mutation and set(mutation.fields) - done == for_programs | for_the_operator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -129,3 +130,14 @@ async def test_only_an_unused_key_is_replaced_and_only_by_those_who_may_create_k
 async def test_the_most_keys_that_are_rotated_at_once_are_within_the_limit_of_cost(team: Team, count: int) -> None:
     results = (await rotate(Client(team.owner), [ids.new(API_KEY_ID) for _ in range(count)]))["results"]
     assert [result["code"] for result in results] == ["NOT_FOUND"] * count
+
+
+async def test_concurrent_repeats_rotate_each_key_once_and_tell_each_secret_once(owner: Client, team: Team) -> None:
+    made = [(await make_key(team)).key.id for _ in range(4)]
+    answers = await asyncio.gather(*(rotate(owner, made, idempotencyKey="week 48") for _ in range(10)))
+    for at_key in range(len(made)):
+        results = [answer["results"][at_key] for answer in answers]
+        assert len({result["rotation"]["id"] for result in results}) == 1
+        (secret,) = [result["secret"] for result in results if result["secret"]]
+        assert await codes(owner, [secret]) == ["VALID"]
+    assert await keys.count(await seen(team.owner, team.slug)) == 2 * len(made)

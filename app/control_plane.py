@@ -46,4 +46,4 @@ class ControlPlane:
 
     async def _visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
         found = await self._gate.find_visitor(scope)
-        return Visitor(found.session.user.id, found.session.user.name) if found else None
+        return Visitor(found.actor, found.session.user.name) if found else None

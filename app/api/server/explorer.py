@@ -1,29 +1,24 @@
-"""`GET /graphql`: GraphiQL for a signed-in browser, from our own files, with the published operations as its first tabs."""
+"""`GET /graphql`: GraphiQL for a signed-in browser, from our own files, with the published operations and the caller's own ids."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
-from graphql import (
-    GraphQLSchema,
-    GraphQLType,
-    OperationDefinitionNode,
-    is_enum_type,
-    is_input_object_type,
-    is_list_type,
-    is_non_null_type,
-    is_required_input_field,
-    parse,
-    type_from_ast,
-)
+from graphql import GraphQLSchema
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.access.actor import Actor
 from app.api.execution.http import send_body
+from app.api.server import examples
+from app.api.server.examples import Operation
 from app.asgi import Receive, Scope, Send
-from app.paths import OPERATIONS, TEMPLATES
+from app.paths import TEMPLATES
+from app.tenancy import service as tenancy
+from app.workspaces import service as workspaces
 
 SIGN_IN: Final = "/sign-in?next=/graphql"
 # GraphiQL embeds fonts in its style sheet; everything else is as strict as on every other page.
@@ -31,14 +26,16 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
+# The tabs of a newly opened explorer.
 FIRST: Final = ("viewer/show", "workspaces/show", "keys/list", "keys/create")
+_TITLES: Final = {"keys": "API keys", "management": "Management keys", "audit": "Audit log"}
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """The signed-in user."""
 
-    id: str
+    actor: Actor
     name: str
 
 
@@ -48,7 +45,7 @@ class Explorer:
     def __init__(
         self, schema: GraphQLSchema, visitor: Callable[[Scope], Awaitable[Visitor | None]], static_url: Callable[[str], str]
     ) -> None:
-        self._visitor, self._tabs = visitor, json.dumps(tabs(schema))
+        self._visitor, self._operations = visitor, examples.published(schema)
         templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
         templates.globals["static_url"] = static_url
         self._page = templates.get_template("explorer/page.html")
@@ -58,34 +55,25 @@ class Explorer:
         if visitor is None:
             await send_body(send, 303, b"", "text/html", {"location": SIGN_IN})
             return
-        page = self._page.render(visitor=visitor, tabs=self._tabs)
+        access = await workspaces.last_of(visitor.actor, await tenancy.mine(visitor.actor))
+        own = await examples.own_values(access) if access else {}
+        page = self._page.render(
+            visitor=visitor,
+            workspace=access.workspace if access else None,
+            groups=grouped(self._operations),
+            operations=json.dumps(offered(self._operations, own)),
+            first=json.dumps([next(item.name for item in self._operations if item.path == path) for path in FIRST]),
+        )
         body = b"" if scope["method"] == "HEAD" else page.encode()
         await send_body(send, 200, body, "text/html", {"content-security-policy": POLICY})
 
 
-def tabs(schema: GraphQLSchema) -> list[dict[str, str]]:
-    """One tab for each published operation, those for beginners first, with variables to fill in."""
-    names = sorted(str(path.relative_to(OPERATIONS).with_suffix("")) for path in OPERATIONS.rglob("*.graphql"))
-    texts = [(OPERATIONS / f"{name}.graphql").read_text(encoding="utf-8") for name in sorted(names, key=_rank)]
-    return [{"query": text, "variables": json.dumps(_variables(schema, text), indent=2)} for text in texts]
+def grouped(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
+    """The operations by what they are about."""
+    folders = groupby(operations, lambda operation: operation.path.partition("/")[0])
+    return {_TITLES.get(folder, folder.capitalize()): list(own) for folder, own in folders}
 
 
-def _rank(name: str) -> int:
-    return FIRST.index(name) if name in FIRST else len(FIRST)
-
-
-def _variables(schema: GraphQLSchema, text: str) -> dict[str, Any]:
-    """The operation's required variables, with empty values."""
-    operation = next(item for item in parse(text).definitions if isinstance(item, OperationDefinitionNode))
-    needed = [item for item in operation.variable_definitions or () if item.type.kind == "non_null_type" and not item.default_value]
-    kinds = {item.variable.name.value: type_from_ast(schema, item.type) for item in needed}
-    return {name: _empty(kind) for name, kind in kinds.items() if kind is not None}
-
-
-def _empty(kind: GraphQLType) -> Any:
-    nullable = kind.of_type if is_non_null_type(kind) else kind
-    if is_input_object_type(nullable):
-        return {name: _empty(item.type) for name, item in nullable.fields.items() if is_required_input_field(item)}
-    if is_enum_type(nullable):
-        return next(iter(nullable.values))
-    return [] if is_list_type(nullable) else ""
+def offered(operations: Iterable[Operation], own: Mapping[str, str]) -> dict[str, Any]:
+    """Text and variables of each operation, by its name."""
+    return {each.name: {"query": each.text, "variables": json.dumps(each.filled(own), indent=2)} for each in operations}

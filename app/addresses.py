@@ -54,6 +54,16 @@ def sender(text: str) -> str:
     raise ValueError("one address, like keys@example.com or Keys <keys@example.com>")
 
 
+def contact(text: str) -> str:
+    """The URL of a page, or `mailto:` with an e-mail address."""
+    if text.startswith(("http://", "https://")) and _split(text).hostname:
+        return text
+    with contextlib.suppress(ValueError):
+        if (found := _SENDER.fullmatch(text)) and found["bare"] and canonical_host(found["bare"]):
+            return f"mailto:{text}"
+    raise ValueError("an e-mail address, or the https:// address of a page")
+
+
 def database(text: str) -> str:
     """The URL unchanged: of an SQLite file, or of PostgreSQL with connection parameters."""
     if text.startswith("sqlite:"):

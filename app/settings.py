@@ -153,6 +153,7 @@ class Settings:
     smtp_url: str | None = _setting(addresses.smtp, None, secret=True)
     mail_from: str = _setting(addresses.sender, "Keydesk <keydesk@localhost>")
     mail_folder: Path | None = _setting(Path, None)
+    contact: str | None = _setting(addresses.contact, None)
     webhook_networks: tuple[Network, ...] = _setting(_networks, ())
     revocation_journal: Path | None = _setting(Path, None)
     audit_checkpoints: Path | None = _setting(Path, None)

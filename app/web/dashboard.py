@@ -104,7 +104,7 @@ class Dashboard:
         self._gate, self._pace = gate, pace
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
-        self._templates.globals["loses_session_cookie"] = gate.loses_session_cookie
+        self._templates.globals.update(loses_session_cookie=gate.loses_session_cookie, contact=settings.contact)
         # Requested by browsers, crawlers and password managers without a link.
         self._well_known: dict[str, Response[Any]] = {
             "/favicon.ico": Redirect(self.static_url("img/key.svg"), status_code=302),

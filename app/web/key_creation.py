@@ -15,7 +15,9 @@ from litestar.params import FromPath
 from app import catalogue
 from app.errors import PlanLimitReached, ValidationFailed
 from app.keys import service as keys
-from app.keys.key import KeySettings
+from app.keys.filters import KeyFilter, Order
+from app.keys.key import ApiKey, KeySettings, Status
+from app.paging import Window
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.web import key_form
@@ -25,6 +27,8 @@ from app.web.presentation.snippets import try_it_snippet
 
 LIST: Final = "/w/{slug:str}/settings/api-keys"
 NEW: Final = f"{LIST}/new"
+# Of the keys that could be revoked to make room.
+MOST_OFFERED: Final = 3
 
 
 @get(NEW)
@@ -104,10 +108,15 @@ async def _review(page: Page, settings: KeySettings) -> Response[str]:
 
 
 async def _room(page: Page) -> dict[str, Any]:
-    """The plan's meter, and the plans that would allow one more."""
+    """The plan's meter, and without room for one more: the plans that would have it, and the keys whose end would hurt least."""
     meter = await plans.meter(page.access)
     larger = [plan for plan in catalogue.current().plans_allowing(meter.used + 1) if plan.name != meter.plan.name]
-    return {"meter": meter, "larger": larger}
+    return {"meter": meter, "larger": larger, "least_used": () if meter.has_room else await _least_used(page)}
+
+
+async def _least_used(page: Page) -> tuple[ApiKey, ...]:
+    living = KeyFilter(statuses=(Status.ACTIVE, Status.SUSPENDED))
+    return (await keys.page(page.access, Window(MOST_OFFERED), living, Order.LAST_USED_AT, descending=False)).items
 
 
 HANDLERS = (blank, create, replace_unused)

@@ -42,6 +42,10 @@ TAKEN: Final[dict[str, dict[str, Any]]] = {
         "keydesk@localhost": "keydesk@localhost",
         '"Keys: x" <a@b>': '"Keys: x" <a@b>',
     },
+    "contact": {
+        "support@example.com": "mailto:support@example.com",
+        "https://example.com/help?from=keys": "https://example.com/help?from=keys",
+    },
     "smtp_url": {"smtp://ann:p%40ss@mail.example.com.": "smtp://ann:p%40ss@mail.example.com."},
     "drain_seconds": {"0": 0.0, "0.5": 0.5, "300": 300.0},
     "workers": {"1": 1, "16": 16, "128": 128, "auto": cores.available()},
@@ -62,6 +66,7 @@ REFUSED: Final[dict[str, tuple[str, ...]]] = {
     ),
     "trusted_proxies": (",", " , ", "10.0.0.0/٨", "all", "10.0.0.1/8"),
     "gateway_tokens": (",", " , ", "short", f"{'t' * 32},short"),
+    "contact": ("help", "mailto:a@b", "Keys <keys@example.com>", "javascript:alert(1)", "ftp://example.com", "a@b..c", "https://"),
     "mail_from": (
         "not an address",
         "@",

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from app import database
 from app.access.actor import Actor
+from app.clock import DAY
+from app.main import create_app
 from app.plans import service as plans
+from app.settings import Settings
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import BusinessHours
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key
-from tests.web.conftest import Browser, rows
+from tests.web.conftest import Browser, rows, signed_in
 
 WORKSPACE = "/w/acme/settings/workspace"
 PLAN = "/w/acme/settings/plan"
+LIST = "/w/acme/settings/api-keys"
+NEW = f"{LIST}/new"
 LOG = "/w/acme/settings/audit-log"
 
 
@@ -46,6 +53,35 @@ async def test_only_the_operator_can_assign_a_larger_plan(owner: Browser, team: 
     assert (await owner.post(f"{PLAN}/growth", csrf, **owner.same_origin_headers)).status_code == 403
     assert (await owner.post(f"{PLAN}/nonsense", csrf, **owner.same_origin_headers)).status_code == 422
     assert (await now_of(team)).plan == "free"
+
+
+async def test_at_the_limit_the_keys_that_were_used_least_are_offered_for_revocation(owner: Browser, team: Team) -> None:
+    busy, idle, unused, spare = [(await make_key(team, name)).key for name in ("Busy", "Idle", "Unused", "Spare")]
+    now = await database.now()
+    async with database.transaction():
+        for key, ago in ((busy, 1), (idle, 40 * DAY)):
+            await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", now - ago, key.id)
+    await owner.open(NEW)
+    assert "Used least" not in owner.page, "there is room"
+    await plans.change_plan(Actor.operator(), team.slug, "starter")
+    await owner.open(NEW)
+    assert owner.page.count(">Revoke</a>") == 3
+    links = [f'href="{LIST}/{key.id}/revocation" aria-label="Revoke {key.name}"' for key in (unused, spare, idle)]
+    assert all(link in owner.page for link in links) and f"{busy.id}/revocation" not in owner.page
+    assert "never used, created" in owner.page and "last used" in owner.page and "that needs no room" in owner.page
+
+
+async def test_the_operators_address_is_linked_where_only_the_operator_can_help(settings: Settings, team: Team) -> None:
+    await plans.change_plan(Actor.operator(), team.slug, "free")
+    asking = Browser(create_app(replace(settings, contact="mailto:ops@example.com")))
+    await signed_in(asking, team.owner)
+    for path in (PLAN, NEW):
+        await make_key(team) if path == NEW else None
+        await asking.open(path)
+        assert 'href="mailto:ops@example.com"' in asking.page
+    await workspaces.suspend(Actor.operator(), team.slug)
+    await asking.open(PLAN)
+    assert re.search(r'This workspace is suspended.*href="mailto:ops@example.com"[^>]*>contact support', asking.page)
 
 
 async def test_members_who_may_not_change_the_plan_see_plans_without_buttons(viewer: Browser, team: Team) -> None:

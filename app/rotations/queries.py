@@ -77,7 +77,8 @@ async def reread(access: Access, progress: Progress) -> Progress:
 
 def watched(access: Access, progress: Progress, shown_part: Callable[[Progress], object]) -> Subject[Progress]:
     """A rotation, for streams that show this of it."""
-    name = f"{shown_part.__qualname__} {progress.rotation.id}"
+    # Pages and subscriptions show different parts.
+    name = f"{shown_part.__module__} {progress.rotation.id}"
     version, load = functools.partial(version_mark, access), functools.partial(reread, access)
     return Subject(name, progress.rotation.workspace_id, version, load, shown_part)
 

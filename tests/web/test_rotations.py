@@ -12,6 +12,7 @@ import pytest
 
 from app import clock, database, live
 from app.access.actor import Actor
+from app.api import subscriptions
 from app.errors import NotFound, TooManyAttempts, Unavailable
 from app.keys import service as keys
 from app.keys.key import Reason, Status
@@ -22,6 +23,7 @@ from app.rotations.rotation import OnDeadline, Progress, State
 from app.sessions import service as sessions
 from app.usage import store as usage_store
 from app.usage.counters import CounterBatch
+from app.web import rotations as pages
 from app.web.framework import sse
 from app.web.framework.session_auth import Visitor
 from app.web.framework.sse import EventStreams
@@ -397,6 +399,14 @@ class TestStream:
         for events in opened:
             await events.aclose()
         assert not streams._live._topics and not streams._live._open
+
+
+async def test_a_page_and_a_subscription_watch_a_rotation_each_for_what_it_shows(team: Team) -> None:
+    started = (await rotations.start(team.owner, (await make_key(team)).key.id)).progress
+    access = await seen(team.viewer, team.slug)
+    parts = (pages._shown_part, subscriptions._shown_part)
+    names = {rotations.watched(access, started, part).name for part in parts}
+    assert len(names) == 2 and len({rotations.watched(access, started, pages._shown_part).name for _ in range(2)}) == 1
 
 
 async def test_the_cheap_check_detects_every_change_of_a_rotation(team: Team) -> None:

@@ -49,12 +49,6 @@ async def of_keys(access: Access, keys: Collection[ApiKey]) -> dict[str, list[Ca
     return {key.id: found.get(key.id, []) for key in keys}
 
 
-async def keys_used_from(access: Access, network: str, most: int) -> list[str]:
-    """The ids of the workspace's keys that were used from this network, most recently seen there first. Raises NotAllowed."""
-    access.require(Action.READ_USAGE)
-    return await caller_store.keys_used_from(access.workspace.id, network, most)
-
-
 async def with_callers(access: Access, filter: KeyFilter) -> KeyFilter:
     """The filter, whose search also finds keys by their callers: part of a program's name, a network, or an address in one."""
     text = filter.search.strip()

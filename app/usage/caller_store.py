@@ -48,16 +48,6 @@ async def busiest(workspace_id: str, since: int, until: int, most: int) -> list[
     return [CallerCount(network, agent, int(first), int(last), int(requests)) for network, agent, first, last, requests in rows]
 
 
-async def keys_used_from(workspace_id: str, network: str, most: int) -> list[str]:
-    """The workspace's keys with a caller in this network, most recently seen there first."""
-    rows = await database.tuples(
-        "SELECT c.key, MAX(c.last_seen_at) AS seen FROM caller c JOIN api_key k ON k.id = c.key"
-        " WHERE k.workspace = {} AND c.network = {} GROUP BY c.key ORDER BY seen DESC, c.key LIMIT {}",
-        *(workspace_id, network, most),
-    )
-    return [row[0] for row in rows]
-
-
 async def keys_called_by(workspace_id: str, program: str, network: str, most: int) -> list[str]:
     """The keys of a workspace with a caller whose program contains a text in lower case, or whose network begins with another."""
     rows = await database.fetch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,14 +72,12 @@ async def _requests(page: Page, text: str) -> list[Hit]:
 
 
 async def _keys(page: Page, text: str) -> list[Hit]:
-    """Keys with this name, prefix or id, and those used from this address or network."""
+    """Keys with this name, prefix or id, and those that this program, address or network uses."""
     if not text:
         return []
-    found = {key.id: _hit(page, key) for key in await _named(page, text)}
-    if (network := network_in(text)) and page.may(Action.READ_USAGE):
-        used = await keys.get_many(page.actor, await callers.keys_used_from(page.access, network, MOST_KEYS))
-        found |= {key.id: _hit(page, key, f"used from {network}") for key in used.values()}
-    return list(found.values())
+    wanted = await callers.with_callers(page.access, KeyFilter(search=text))
+    uses = f"used by {network_in(text) or text}"
+    return [_hit(page, key, uses if key.id in wanted.found else "") for key in await _found(page, wanted)]
 
 
 async def _changes(page: Page, text: str) -> list[Hit]:
@@ -88,14 +86,13 @@ async def _changes(page: Page, text: str) -> list[Hit]:
     if not name.strip() or verb.casefold() not in VERBS:
         return []
     path, action = VERBS[verb.casefold()]
-    living = [key for key in await _named(page, name.strip()) if not key.is_over(page.now)] if page.may(action) else []
+    named = await _found(page, KeyFilter(search=name.strip())) if page.may(action) else []
+    living = [key for key in named if not key.is_over(page.now)]
     return [Hit(f"{verb.capitalize()} {key.name}", f"{_path(page, key)}/{path}", f"{key.prefix}…") for key in living]
 
 
-async def _named(page: Page, text: str) -> list[ApiKey]:
-    with contextlib.suppress(NotFound):
-        return [await keys.find(page.access, text)]
-    return list((await keys.page(page.access, Window(MOST_KEYS), KeyFilter(search=text))).items)
+async def _found(page: Page, wanted: KeyFilter) -> Sequence[ApiKey]:
+    return (await keys.page(page.access, Window(MOST_KEYS), wanted)).items
 
 
 def _places(page: Page, places: Iterable[Place], text: str) -> list[Hit]:

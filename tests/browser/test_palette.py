@@ -40,7 +40,7 @@ def test_a_key_its_requests_and_its_callers_are_found_with_the_keyboard_alone(ad
     # Enter waits for the results of what was typed.
     ada.page.keyboard.press("Enter")
     ada.page.wait_for_url(f"**/w/acme-pdf/requests/{request}")
-    expect(search(ada, "198.51.100.7").filter(has_text="used from 198.51.100.0/24")).to_have_count(1)
+    expect(search(ada, "198.51.100.7").filter(has_text="used by 198.51.100.0/24")).to_have_count(1)
     ada.page.keyboard.press("Escape")
     expect(palette(ada)).to_be_hidden()
 

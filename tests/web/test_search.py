@@ -45,14 +45,15 @@ async def test_a_key_is_found_by_name_prefix_id_and_complete_secret(viewer: Brow
         assert made.secret not in viewer.page
 
 
-async def test_keys_are_found_by_an_address_or_network_that_uses_them(viewer: Browser, team: Team) -> None:
+async def test_keys_are_found_by_an_address_a_network_or_a_program_that_uses_them(viewer: Browser, team: Team) -> None:
     used, other = [(await make_key(team, name)).key for name in ("Used there", "Used elsewhere")]
     await use(used.id, address="198.51.100.7")
     await use(other.id, address="192.0.2.7")
     for text in ("198.51.100.7", "198.51.100.200", "198.51.100.0/24"):
         assert list(await hits(viewer, text)) == ["Used there"], text
-        assert "used from 198.51.100.0/24" in viewer.page
-    for text in ("198.51.100.0/16", "203.0.113.9", "198.51.100."):
+        assert "used by 198.51.100.0/24" in viewer.page
+    assert (await hits(viewer, "curl")).keys() == {"Used there", "Used elsewhere"}
+    for text in ("198.51.100.0/16", "203.0.113.9"):
         assert await hits(viewer, text) == {}, text
 
 

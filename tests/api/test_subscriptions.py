@@ -12,9 +12,10 @@ import pytest
 from graphql import get_named_type, is_composite_type
 
 from app import database, live
-from app.access.actor import Scope
+from app.access.actor import Actor, Scope
 from app.access.policy import RULES
-from app.api.execution.rate import CALLER, LEAST, Rates
+from app.api.execution.http import Refused
+from app.api.execution.rate import CALLER, LEAST, Rates, SpentPoints
 from app.api.framework import events
 from app.api.schema import ACTIONS, core
 from app.errors import NotAuthenticated
@@ -322,9 +323,10 @@ class TestLimits:
             cost = found["extensions"]["cost"]["requested"]
             assert cost > 100
             rates.charge(team.viewer, CALLER.size)
+            waits = refusal_of(rates)
             await counted(key.id, "VALID")
             coming = asyncio.create_task(told.data())
-            await asyncio.sleep(0.1)
+            await waits.wait()
             assert not coming.done()
             clock[0] += 60
             assert (await coming)["requests"] == 1
@@ -352,9 +354,10 @@ class TestLimits:
         async with published(viewer, USED, id=key.id) as told:
             await told.data()
             rates.charge(team.viewer, CALLER.size)
+            waits = refusal_of(rates)
             await counted(key.id, "VALID")
             coming = asyncio.create_task(told.error())
-            await asyncio.sleep(0.1)
+            await waits.wait()
             recent = replace(team.owner, authenticated_at=await database.now())
             await members.remove(recent, team.slug, team.viewer.id)
             clock[0] += 60
@@ -378,6 +381,21 @@ class TestLimits:
 async def subscribed(client: Client, who: str) -> AsyncIterator[Stream]:
     async with stream(client, operation(RAISED), x_who=who) as told:
         yield told
+
+
+def refusal_of(rates: Rates) -> asyncio.Event:
+    """Is set once somebody cannot pay."""
+    found, spend = asyncio.Event(), rates.spend
+
+    def noting(actor: Actor, cost: int) -> SpentPoints:
+        try:
+            return spend(actor, cost)
+        except Refused:
+            found.set()
+            raise
+
+    rates.spend = noting  # type: ignore[method-assign]
+    return found
 
 
 def actor_in_header(team: Team, other_team: Team) -> Any:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from app.api.server.sockets import Sockets
 from app.asgi import App
-from tests.support.graphql import Client, describe, operation
+from tests.support.graphql import Client, operation
 
 PATIENCE_SECONDS = 60
 PROTOCOL = "graphql-transport-ws"
@@ -237,6 +237,3 @@ def _taking(connection: ClientConnection) -> Callable[[], Any]:
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-__all__ = ["Client", "Socket", "Stream", "Wire", "connected", "describe", "published", "socket", "stream", "streamed"]

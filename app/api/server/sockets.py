@@ -52,6 +52,7 @@ class Sockets:
                 authenticate, actor = await self._initialized(receive, request, again, actor)
                 self._take(places, _limits(actor))
             except Close as close:
+                await asyncio.sleep(REFUSAL_SECONDS)
                 await send_close(send, close)
                 return
             await Connection(self._endpoint.operations, self._live, authenticate, actor, receive, send).run()

@@ -22,11 +22,13 @@ from typing import Any, Final
 
 from app.errors import Unavailable
 from app.usage import access_log, reports, store
-from app.usage.log import MANY_USES
+from app.usage import log as usage_log
 from app.usage.log_file import LogFile
 from app.usage.reports import Event, Fault
 
 MOST_LISTED: Final = 100
+# Each batch is a transaction, for which verifications on SQLite wait: five times the work takes hardly longer.
+BATCH: Final = 5_000
 _PATIENCE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.1
 
@@ -81,7 +83,7 @@ async def take(log: LogFile, told: Callable[[], None]) -> Imported:
 
 async def _report(identity: str, entries: Iterator[Entry], known: int, found: Imported, told: Callable[[], None]) -> None:
     """`known`: how many entries are reported already."""
-    while batch := list(islice(entries, min(known, reports.MOST_EVENTS) if known else reports.MOST_EVENTS)):
+    while batch := list(islice(entries, min(known, BATCH) if known else BATCH)):
         if known:
             known -= len(batch)
             found.earlier += len(batch)
@@ -104,7 +106,9 @@ async def _reported(identity: str, batch: list[Entry]) -> dict[str, Any]:
     until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     while True:
         try:
-            return await reports.take(identity, None, batch_id, events, MANY_USES)
+            # Before the report, whose own patience is that of a request.
+            await usage_log.current().wait_turn(usage_log.MANY_USES)
+            return await reports.take(identity, None, batch_id, events, usage_log.MANY_USES)
         except Unavailable:
             if asyncio.get_running_loop().time() > until:
                 raise

@@ -40,6 +40,7 @@ MOST_USES: Final = 100_000
 # A report waits until fewer uses than these are not counted, so that reports never fill the log for verifications.
 MOST_BEFORE_REPORT: Final = 5_000
 MOST_IN_STEP: Final = 50
+MOST_IN_ROW: Final = 1_000
 # A row of a report is as large as forty of a batch.
 _ROWS_AT_ONCE: Final = 30
 _STEPS_AT_ONCE: Final = 50
@@ -111,7 +112,10 @@ class UsageLog:
     async def append_in_transaction(self, uses: list[Use]) -> None:
         """Like `append`, together with the transaction that is open. Call `wait_turn` before it is opened."""
         self._note(uses)
-        await database.fetch("INSERT INTO usage_log (merged, uses) VALUES (0, {})", encoded(uses))
+        # Folds yield to verifications between rows.
+        rows = [encoded(part) for part in batched(uses, MOST_IN_ROW)]
+        if rows:
+            await database.fetch(f"INSERT INTO usage_log (merged, uses) VALUES {', '.join(['(0, {})'] * len(rows))}", *rows)
 
     async def wait_turn(self, most: int | None = None) -> None:
         """Folds first if more uses than `most` (MOST_USES) are not counted, or folds counted none for MOST_BEHIND_SECONDS.

@@ -19,7 +19,6 @@ from app.usage import store
 from app.usage.counters import CallerLimiter, Use
 from app.usage.usage import FAILED, SUCCEEDED
 
-MOST_EVENTS: Final = 1_000
 BATCHES_KEPT: Final = 31 * clock.DAY
 _OLDEST: Final = 30 * clock.DAY
 _NEWEST: Final = 5 * clock.MINUTE
@@ -58,12 +57,10 @@ async def take(
     events: list[Event | Fault],
     most_waiting: int = usage_log.MOST_BEFORE_REPORT,
 ) -> dict[str, Any]:
-    """Counts a report; returns the response of `/v1/usage`. Raises ValidationFailed for an invalid batch, and Unavailable if it
+    """Counts a report; returns the response of `/v1/usage`. Raises ValidationFailed for an invalid batch id, and Unavailable if it
     is unknown whether it was counted: the same batch sent again is still counted only once. `most_waiting`: uses that this process
     may have appended before they are folded."""
     batch = _batch(batch_id)
-    if len(events) > MOST_EVENTS:
-        raise ValidationFailed(FieldProblem("events", "TOO_MANY", f"A batch has {MOST_EVENTS} events at most."))
     try:
         async with asyncio.timeout(_WORK_SECONDS):
             now, uses, answer = await _judged(workspace_id, events)

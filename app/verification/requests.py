@@ -25,6 +25,7 @@ INVALID_REQUEST: Final = (b"www-authenticate", CHALLENGE + b', error="invalid_re
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"x-gateway-token"})
 _WHITE_SPACE: Final = b" \t"  # optional white space of HTTP, which is not part of a value (RFC 9110 section 5.6.3)
 _LONGEST_REASON: Final = 200
+MOST_EVENTS: Final = 1_000
 _LONGEST_KNOWN_QUERY: Final = 200
 _QUERY: Final = frozenset({"permission", "environment", "outcomeFollows"})
 _BOOLEANS: Final = {"true": True, "false": False, None: False}
@@ -212,8 +213,10 @@ def address_of(text: str | None) -> str | None:
 
 
 def events_of(report: UsageRequest) -> list[Event | Fault]:
-    """The events of a report, each decoded separately: a Fault for one that cannot be."""
-    return [_event(raw) for raw in report.events[: reports.MOST_EVENTS + 1]]
+    """The events of a report, each decoded separately: a Fault for one that cannot be. Raises Refused (400) for too many."""
+    if len(report.events) > MOST_EVENTS:
+        raise invalid("BAD_REQUEST", f"A batch has {MOST_EVENTS} events at most.")
+    return [_event(raw) for raw in report.events]
 
 
 def _event(raw: msgspec.Raw) -> Event | Fault:

@@ -27,7 +27,7 @@ SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 async def key(team: Team, monkeypatch: pytest.MonkeyPatch) -> str:
     """A key; batches of logs have three requests in these tests."""
     database.freeze(NOW)
-    monkeypatch.setattr(reports, "MOST_EVENTS", 3)
+    monkeypatch.setattr(importing, "BATCH", 3)
     return (await make_key(team)).key.id
 
 

@@ -33,6 +33,7 @@ from app.management_keys import store as management_store
 from app.members import service as members
 from app.operator_keys import events as operator_events
 from app.operator_keys import store as operator_store
+from app.provisioning import deletion
 from app.tenancy import service as tenancy
 from app.tenancy import store as workspace_store
 from app.tenancy.service import SYSTEM_CHAIN, Change
@@ -51,6 +52,7 @@ _SAID: Final = {
     "member.role_changed": "roles reduced",
     "key.suspended": "API keys suspended",
     "workspace.suspended": "workspaces suspended",
+    "workspace.deleted": "workspaces deleted",
     "calendar_link.withdrawn": "calendar links withdrawn",
     "calendar_link.made": "calendar links of before a renewal withdrawn",
 }
@@ -156,7 +158,10 @@ async def _lacks_revocation(lines: Sequence[AccessChange]) -> bool:
             living = api_key is not None and api_key.revocation is None and api_key.suspended_at is None
         case "workspace.suspended":
             workspace = await workspace_store.find(last.id)
-            living = workspace is not None and workspace.suspended_at is None
+            living = workspace is not None and workspace.suspended_at is None and workspace.deleted_at is None
+        case "workspace.deleted":
+            workspace = await workspace_store.find(last.id)
+            return workspace is not None and workspace.deleted_at is None
         case "calendar_link.withdrawn" | "calendar_link.made":
             living = await calendar_store.exists(last.id)
         case "member.removed":
@@ -221,6 +226,8 @@ async def _revoke_in(change: Change, last: AccessChange, contents: Contents, det
         case "key.suspended":
             await key_store.update(last.id, {"suspended_at": last.at})
             await audit.record(change, key_events.SUSPENDED, last.id, **detail)
+        case "workspace.deleted":
+            await deletion.delete_in(change, **detail)
         case "workspace.suspended":
             await workspace_store.update(last.id, {"suspended_at": last.at})
             await audit.record(change, workspace_events.SUSPENDED, last.id, **detail)

@@ -42,10 +42,11 @@ class OperatorScope(StrEnum):
 
     WORKSPACES_READ = "workspaces.read"
     WORKSPACES_WRITE = "workspaces.write"
+    WORKSPACES_DELETE = "workspaces.delete"
 
     @property
     def implied(self) -> frozenset[OperatorScope]:
-        """Permission to change workspaces includes permission to read them."""
+        """Permission to change or delete workspaces includes permission to read them."""
         return frozenset({self, OperatorScope.WORKSPACES_READ})
 
 
@@ -119,6 +120,11 @@ class Actor:
     def is_member(self) -> bool:
         """Whether this actor's rights come from a membership."""
         return self.kind in (ActorKind.USER, ActorKind.MANAGEMENT_KEY)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this actor may do everything: the operator on the machine, and Keydesk itself."""
+        return self.kind in (ActorKind.OPERATOR, ActorKind.SYSTEM)
 
     @property
     def ref(self) -> ActorRef:

@@ -46,6 +46,7 @@ class Action(StrEnum):
     SHARE_CALENDAR = auto()
     UPDATE_WORKSPACE = auto()
     CHANGE_PLAN = auto()
+    DELETE_WORKSPACE = auto()
     INVITE_MEMBER = auto()
     CHANGE_MEMBER_ROLE = auto()
     REMOVE_MEMBER = auto()
@@ -102,6 +103,7 @@ RULES: Final[dict[Action, Rule]] = {
     Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
     Action.CHANGE_PLAN: Rule(Role.OWNER, None),
+    Action.DELETE_WORKSPACE: Rule(Role.OWNER, None, while_suspended=True, recent=True),
     Action.INVITE_MEMBER: Rule(Role.OWNER, None, recent=True),
     Action.CHANGE_MEMBER_ROLE: Rule(Role.OWNER, None, recent=True),
     Action.REMOVE_MEMBER: Rule(Role.OWNER, None, while_suspended=True, recent=True),
@@ -123,6 +125,7 @@ class OperatorAction(StrEnum):
     CREATE_WORKSPACE = auto()
     LIST_WORKSPACES = auto()
     SUSPEND_WORKSPACE = auto()
+    TRANSFER_WORKSPACE = auto()
     MANAGE_OPERATOR_KEYS = auto()
     RESET_PASSWORD = auto()
     LOOK_UP_USER = auto()
@@ -142,6 +145,7 @@ OPERATOR: Final[dict[OperatorAction, str]] = {
     OperatorAction.CREATE_WORKSPACE: "create workspaces",
     OperatorAction.LIST_WORKSPACES: "list all workspaces",
     OperatorAction.SUSPEND_WORKSPACE: "suspend and resume workspaces",
+    OperatorAction.TRANSFER_WORKSPACE: "transfer workspaces",
     OperatorAction.MANAGE_OPERATOR_KEYS: "manage operator keys",
     OperatorAction.RESET_PASSWORD: "make password reset links",
     OperatorAction.LOOK_UP_USER: "look up users",
@@ -163,8 +167,11 @@ AnyAction: TypeAlias = Action | OperatorAction
 OPERATOR_KEYS: Final[dict[AnyAction, OperatorScope]] = {
     Action.READ_WORKSPACE: OperatorScope.WORKSPACES_READ,
     Action.CHANGE_PLAN: OperatorScope.WORKSPACES_WRITE,
+    Action.DELETE_WORKSPACE: OperatorScope.WORKSPACES_DELETE,
+    OperatorAction.CREATE_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
     OperatorAction.LIST_WORKSPACES: OperatorScope.WORKSPACES_READ,
     OperatorAction.SUSPEND_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
+    OperatorAction.TRANSFER_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
 }
 
 

@@ -90,6 +90,9 @@ class Workspace(Node):
     suspended_at: Instant | None = strawberry.field(
         description="Since when the operator has suspended it: then none of its keys is accepted."
     )
+    deleted_at: Instant | None = strawberry.field(
+        description="When it was deleted: then only an operator key finds it, in `workspaces`. Null: it is not."
+    )
     revision: str = strawberry.field(
         description="Another whenever what `updateWorkspace` changes is another; what its `expectedRevision` takes."
     )
@@ -109,6 +112,7 @@ class Workspace(Node):
             logs_requests=workspace.logs_requests,
             created_at=Instant(workspace.created_at),
             suspended_at=instant(workspace.suspended_at),
+            deleted_at=instant(workspace.deleted_at),
             revision=workspace.version,
             access=access,
         )

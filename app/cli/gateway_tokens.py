@@ -41,7 +41,7 @@ async def revoke(id_or_name: str) -> Result:
 
 
 gateway_token = click.Group(
-    "gateway-token", help="Gateway tokens: a protected service asks /v1 with one.", commands=[create, list_all, revoke]
+    "gateway-token", help="Gateway tokens: protected services ask /v1 with one.", commands=[create, list_all, revoke]
 )
 
 

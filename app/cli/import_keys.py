@@ -34,7 +34,7 @@ _SAID: Final = {State.NEW: "to be created", State.EXISTS: "there already"}
 @click.option("--permissions", type=CommaSeparated(), default=(), help="The permissions of keys for which FILE names none.")
 @click.option("--apply", "is_final", is_flag=True, help="Create the keys. Without it, only say what would be done.")
 async def import_keys(file: Path, slug: str, source: str, environment: str, permissions: tuple[str, ...], is_final: bool) -> Result:
-    """Take over keys by the hashes that another product kept.
+    """Take over keys by the hashes of another product.
 
     FILE is CSV with a heading. First says, line by line, what is refused and why; with --apply creates the others. A key keeps
     its secret, works at once, and gets a keyed digest when it is first used. Repeated, nothing is created twice. Ends with 1 if

@@ -21,6 +21,7 @@ RESTORED: Final = "audit.restored"
 SUBJECTS: Final = (
     ("key.suspended", "key.resumed"),
     ("workspace.suspended", "workspace.resumed"),
+    ("workspace.deleted",),
     ("member.removed", "member.joined", "member.role_changed"),
     ("management_key.revoked",),
     ("gateway_token.revoked",),

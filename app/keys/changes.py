@@ -82,18 +82,30 @@ async def revoke_in(
     """
     if at is None:
         change.journal.append(key_line((key.id, change.now, str(reason))))
-    by, at = change.actor.ref, change.now if at is None else at
-    values = {
-        "revoked_at": at,
+    revocation = Revocation(change.now if at is None else at, change.actor.ref, reason, note)
+    await store.update(key.id, _columns(revocation))
+    await audit.record(change, events.REVOKED, key.id, name=key.name, reason=str(reason), note=note, **detail)
+    return replace(key, revocation=revocation)
+
+
+async def revoke_every(change: Change, note: str) -> int:
+    """Revokes all keys of the workspace that is deleted, whose audit entry says so; returns how many."""
+    reason = Reason.NO_LONGER_NEEDED
+    ended = await store.revoke_every(change.workspace.id, _columns(Revocation(change.now, change.actor.ref, reason, note)))
+    change.journal.extend(key_line((key_id, change.now, str(reason))) for key_id in ended)
+    return len(ended)
+
+
+def _columns(revocation: Revocation) -> dict[str, Any]:
+    by = revocation.by
+    return {
+        "revoked_at": revocation.at,
         "revoked_by_kind": str(by.kind),
         "revoked_by_id": by.id,
         "revoked_by_name": by.name,
-        "revocation_reason": str(reason),
-        "revocation_note": note,
+        "revocation_reason": str(revocation.reason),
+        "revocation_note": revocation.note,
     }
-    await store.update(key.id, values)
-    await audit.record(change, events.REVOKED, key.id, name=key.name, reason=str(reason), note=note, **detail)
-    return replace(key, revocation=Revocation(at, by, reason, note))
 
 
 def refuse_over(key: ApiKey, now: int) -> None:

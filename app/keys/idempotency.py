@@ -26,7 +26,7 @@ class RepeatedRequest(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """One idempotency key. `scope`: a digest of actor, workspace and operation; `input`: a digest of the input."""
+    """One idempotency key. `scope`: a digest of actor, workspace or installation, and operation; `input`: a digest of the input."""
 
     scope: bytes
     input: bytes
@@ -43,7 +43,7 @@ class IdempotencyKey:
     def by(cls, change: Change, operation: str, key: str, asked: list[Any]) -> IdempotencyKey:
         """Like `of`, for a key that Keydesk chose."""
         actor = change.actor
-        return cls(_digest([change.workspace.id, actor.kind, actor.id, operation, key]), _digest(asked))
+        return cls(_digest([change.chain, actor.kind, actor.id, operation, key]), _digest(asked))
 
     def require_same(self, asked_before: bytes) -> None:
         """Raises Conflict unless the earlier input has the same digest as this one."""

@@ -13,7 +13,7 @@ from app import catalogue, database
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.keys import store, validation
-from app.keys.changes import edit_in, edited, make_active, make_revoked, make_suspended, revoke_in, suspend_in
+from app.keys.changes import edit_in, edited, make_active, make_revoked, make_suspended, revoke_every, revoke_in, suspend_in
 from app.keys.create import Created, add_in, check, create, forget_old_repeats
 from app.keys.key import ApiKey, KeySettings, Reason
 from app.keys.queries import (
@@ -58,6 +58,7 @@ __all__ = [
     "resume_all",
     "revoke",
     "revoke_all",
+    "revoke_every",
     "revoke_in",
     "suspend",
     "suspend_all",

@@ -154,6 +154,15 @@ async def update(key_id: str, values: dict[str, Any]) -> None:
     await ApiKeyRow.update(dict(values.items())).where(ApiKeyRow.id == key_id).run()
 
 
+async def revoke_every(workspace_id: str, values: dict[str, Any]) -> list[str]:
+    """Revokes all keys of a workspace that are not revoked, expired ones too, in one statement. `values` by column name."""
+    columns = ", ".join(f"{name} = {{}}" for name in values)
+    rows = await database.fetch(
+        f"UPDATE api_key SET {columns} WHERE workspace = {{}} AND revoked_at IS NULL RETURNING id", *values.values(), workspace_id
+    )
+    return sorted(row["id"] for row in rows)
+
+
 async def update_settings(key_id: str, new: KeySettings) -> None:
     await update(key_id, _columns(new))
 

@@ -114,6 +114,14 @@ async def revoke(key_id: str, now: int) -> None:
     await ManagementKeyRow.update({ManagementKeyRow.revoked_at: now}).where(ManagementKeyRow.id == key_id).run()
 
 
+async def revoke_every(workspace_id: str, now: int) -> int:
+    """Revokes all keys of a workspace; returns how many."""
+    rows = await database.fetch(
+        "UPDATE management_key SET revoked_at = {} WHERE workspace = {} AND revoked_at IS NULL RETURNING id", now, workspace_id
+    )
+    return len(rows)
+
+
 async def set_maker(key_id: str, user_id: str) -> None:
     await ManagementKeyRow.update({ManagementKeyRow.maker: user_id}).where(ManagementKeyRow.id == key_id).run()
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from app.mail import EmailContent
 
 
+def now_owner(workspace: str, link: str) -> EmailContent:
+    return EmailContent(
+        f"You own {workspace}",
+        f"You are now an owner of the workspace {workspace} on Keydesk.\n\n"
+        f"Open it:\n{link}\n\n"
+        "If you do not know what this is about, please tell the operator of this service.\n",
+    )
+
+
 def invitation(workspace: str, inviter: str, link: str) -> EmailContent:
     return EmailContent(
         f"Join {workspace}",

@@ -54,19 +54,24 @@ async def invite(
         address = checked_email(email)
         await only_once(change, "inviteMember", idempotency_key, [address, str(role)])
         await _refuse_member(change, address)
-        await _make_room(change, address)
-        link = Link(
-            id=ids.new(INVITATION_ID),
-            purpose=Purpose.INVITATION,
-            created_at=change.now,
-            workspace_id=change.workspace.id,
-            email=address,
-            role=role,
-            created_by=actor.id,
-        )
-        url = await links.issue(link)
-        await audit.record(change, events.INVITED, link.id, email=address, role=str(role))
-        await mails.send(address, emails.invitation(change.workspace.name, actor.name, url), change.now)
+        return await invite_in(change, address, role)
+
+
+async def invite_in(change: Change, address: str, role: Role) -> tuple[Invitation, str]:
+    """Inside an open change: the invitation of someone who is not a member, and its link. Raises Conflict if too many are open."""
+    await _make_room(change, address)
+    link = Link(
+        id=ids.new(INVITATION_ID),
+        purpose=Purpose.INVITATION,
+        created_at=change.now,
+        workspace_id=change.workspace.id,
+        email=address,
+        role=role,
+        created_by=change.actor.id,
+    )
+    url = await links.issue(link)
+    await audit.record(change, events.INVITED, link.id, email=address, role=str(role))
+    await mails.send(address, emails.invitation(change.workspace.name, change.actor.name, url), change.now)
     return Invitation.of(link), url
 
 

@@ -67,6 +67,11 @@ async def delete(link_id: str) -> None:
     await LinkRow.delete().where(LinkRow.id == link_id).run()
 
 
+async def delete_of_workspace(workspace_id: str) -> None:
+    """All links into a workspace."""
+    await LinkRow.delete().where(LinkRow.workspace == workspace_id).run()
+
+
 async def delete_all(purpose: Purpose, user_id: str | None = None) -> None:
     """All links for a purpose, or those of one user."""
     condition = LinkRow.purpose == str(purpose)

@@ -185,6 +185,15 @@ async def end(rotation_id: str, ending: Ending) -> None:
     )
 
 
+async def end_every(workspace_id: str, ending: Ending) -> None:
+    """Ends all rotations of a workspace that have not ended."""
+    await database.fetch(
+        "UPDATE rotation SET ended_at = {}, ended_by_kind = {}, ended_by_id = {}, ended_by_name = {}, outcome = {}"
+        " WHERE workspace = {} AND ended_at IS NULL",
+        *(ending.at, str(ending.by.kind), ending.by.id, ending.by.name, str(ending.outcome), workspace_id),
+    )
+
+
 async def dismiss(rotation_id: str, user_agent: str, now: int, by_name: str) -> None:
     await database.fetch(
         "INSERT INTO rotation_dismissal (rotation, user_agent, at, by_name) VALUES ({}, {}, {}, {})"

@@ -27,7 +27,7 @@ async def count(filter: WorkspaceFilter) -> int:
 
 
 def _where(filter: WorkspaceFilter) -> tuple[str, list[Any]]:
-    parts, arguments = ["1 = 1"], list[Any]()
+    parts, arguments = [f"w.deleted_at IS {'NOT ' if filter.deleted else ''}NULL"], list[Any]()
     if filter.search:
         found = (contains(column, is_sqlite=database.is_sqlite()) for column in _SEARCHED)
         parts.append(f"({' OR '.join(found)})")

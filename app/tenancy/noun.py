@@ -20,7 +20,8 @@ NOUN: Final = Noun(
             "workspace",
             "workspace",
             "id",
-            "id slug name plan timezone business_days business_opens business_closes logs_requests created_at suspended_at",
+            "id slug name plan timezone business_days business_opens business_closes logs_requests created_at suspended_at"
+            " deleted_at",
         ),
         Export("member", "member", "workspace", "id workspace account role created_at"),
     ),

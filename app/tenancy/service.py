@@ -157,6 +157,8 @@ async def changing(actor: Actor, slug: str | None, action: AnyAction, *, workspa
             access = _without_membership(actor, locked.workspace, locked.now)
         else:
             access = await _find(actor, None, locked.workspace.id)
+        if locked.workspace.deleted_at is not None and actor.kind is not ActorKind.SYSTEM:
+            raise NotFound("workspace")
         access.require(action)
         policy.require_recent(actor, action, access.now)
         yield Change(actor, access.now, locked.workspace, access.role, lines, {Head: locked.head})
@@ -178,6 +180,8 @@ async def joining(actor: Actor, workspace_id: str) -> AsyncIterator[Change]:
     """
     async with _committed() as lines:
         locked = _found(await store.lock(None, workspace_id))
+        if locked.workspace.deleted_at is not None:
+            raise NotFound("workspace")
         if locked.workspace.suspended_at is not None:
             raise NotAllowed("This workspace is suspended; nobody can join it now.")
         yield Change(actor, locked.now, locked.workspace, None, lines, {Head: locked.head})
@@ -209,7 +213,11 @@ async def _find(actor: Actor, slug: str | None, workspace_id: str | None) -> Acc
 def _without_membership(actor: Actor, workspace: Workspace, now: int) -> Access:
     """Operator, operator keys and system have access to all workspaces; a management key made by the operator acts as an owner
     in its own."""
-    if not actor.is_member:
+    if actor.is_trusted:
+        return Access(actor, workspace, None, now)
+    if workspace.deleted_at is not None:
+        raise NotFound("workspace")
+    if actor.kind is ActorKind.OPERATOR_KEY:
         return Access(actor, workspace, None, now)
     if workspace.id != actor.workspace_id:
         raise NotFound("workspace")

@@ -53,6 +53,7 @@ def workspace_of(row: dict[str, Any]) -> Workspace:
         row["suspended_at"],
         row["webhooks"],
         bool(row["logs_requests"]),
+        row["deleted_at"],
     )
 
 

@@ -25,6 +25,7 @@ class WorkspaceRow(Table, tablename="workspace"):
     audit_key = Bytea(default=b"")
     webhooks = SmallInt(default=0)
     logs_requests = SmallInt(default=1)
+    deleted_at = BigInt(null=True, default=None)
 
 
 class MemberRow(Table, tablename="member"):

@@ -43,6 +43,8 @@ class Workspace:
     webhooks: int = 0
     # Whether the requests of its keys are logged.
     logs_requests: bool = True
+    # Its keys are revoked, its members are gone, and its id has taken the place of its slug, which is free again.
+    deleted_at: int | None = None
 
     @property
     def version(self) -> str:
@@ -52,11 +54,12 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceFilter:
-    """Which workspaces to list; None: any. `search` is looked for in name, slug and id."""
+    """Which workspaces to list; None: any. Deleted ones are listed alone. `search` is looked for in name, slug and id."""
 
     search: str | None = None
     plan: str | None = None
     suspended: bool | None = None
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ def email_key(email: str) -> str:
     return key if _is_address(key) else ""
 
 
-def email_fault(email: str) -> FieldProblem | None:
+def email_fault(email: str, field: str = "email") -> FieldProblem | None:
     """What is wrong with an address, if anything. Whether it exists is known only once a mail to it has been read."""
     if not email.strip():
-        return FieldProblem("email", "REQUIRED", "Give an e-mail address.")
+        return FieldProblem(field, "REQUIRED", "Give an e-mail address.")
     if not (email_key(email) and _is_address(email.strip())):
-        return FieldProblem("email", "INVALID", "This is not an e-mail address, like ann@example.org.")
+        return FieldProblem(field, "INVALID", "This is not an e-mail address, like ann@example.org.")
     return None
 
 

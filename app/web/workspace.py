@@ -1,4 +1,4 @@
-"""The settings of a workspace: its name, time zone, business hours, and whether requests are logged."""
+"""The settings of a workspace: its name, time zone, business hours, whether requests are logged; and its deletion."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any, Final
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
+from app.access.policy import Action
 from app.errors import Problem, ValidationFailed
+from app.plans import service as plans
+from app.provisioning import deletion
 from app.tenancy.workspace import DAYS, BusinessHours
 from app.versions import Stale
 from app.web.framework.form import Form
-from app.web.framework.page import Page
+from app.web.framework.page import Page, with_query
 from app.web.user_forms import render_invalid
 from app.workspaces import service as workspaces
 from app.workspaces import validation
@@ -48,6 +51,21 @@ async def change(page: NamedDependency[Page]) -> Response[str]:
     return page.go(page.to("settings", "workspace", done="yes"))
 
 
+@get(f"{SETTINGS}/deletion")
+async def deletion_form(page: NamedDependency[Page]) -> Response[str]:
+    page.require(Action.DELETE_WORKSPACE)
+    return await _deletion(page)
+
+
+@post(f"{SETTINGS}/deletion", status_code=200)
+async def delete(page: NamedDependency[Page]) -> Response[str]:
+    try:
+        await deletion.delete(page.actor, page.access.workspace.id, page.form.text("slug"))
+    except ValidationFailed as problem:
+        return await _deletion(page, problem)
+    return page.go(with_query("/account", done="deleted"))
+
+
 @cache
 def zones() -> Mapping[str, tuple[str, ...]]:
     """Time zones grouped by the region that their names begin with; those without one come first."""
@@ -78,4 +96,11 @@ def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False
     return page.show("workspace/settings.html", 409 if stale else 200, **context)
 
 
-HANDLERS = (settings, change)
+async def _deletion(page: Page, problem: Problem | None = None) -> Response[str]:
+    context: dict[str, Any] = {"workspace": page.access.workspace, "meter": await plans.meter(page.access)}
+    if problem:
+        return render_invalid(page, "workspace/deletion.html", problem, **context)
+    return page.show("workspace/deletion.html", **context)
+
+
+HANDLERS = (settings, change, deletion_form, delete)

@@ -74,6 +74,11 @@ async def remove(webhook_id: str) -> None:
     await database.fetch("DELETE FROM webhook WHERE id = {}", webhook_id)
 
 
+async def remove_every(workspace_id: str) -> None:
+    """All webhooks of a workspace, with their deliveries."""
+    await database.fetch("DELETE FROM webhook WHERE workspace = {}", workspace_id)
+
+
 async def note_failure(webhook_id: str, at: int) -> None:
     """The first failure since the last success."""
     await database.fetch("UPDATE webhook SET failing_since = {} WHERE id = {} AND failing_since IS NULL", at, webhook_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app import catalogue, ids
 from app.access.actor import Role
 from app.audit import service as audit
+from app.errors import FieldProblem, ValidationFailed
 from app.names import plain_name
 from app.tenancy import store
 from app.tenancy.service import Change
@@ -13,23 +14,30 @@ from app.users.user import User
 from app.workspaces import events
 
 
-async def create_in(change: Change, owner: User, name: str) -> Workspace:
-    """Inside a change of the installation, whose lock keeps slugs unique: creates a workspace on the initial plan and its owner."""
+async def create_in(
+    change: Change, owner: User | None, name: str, *, slug: str | None = None, plan: str = catalogue.FALLBACK_PLAN
+) -> Workspace:
+    """Inside a change of the installation, whose lock keeps slugs unique: creates a workspace and its owner, by default on the
+    initial plan, with a slug made from its name. Raises ValidationFailed for a given slug that is in use."""
+    if slug is not None and slug in await store.slugs_like(slug):
+        raise ValidationFailed(FieldProblem("slug", "INVALID", f"Another workspace has the slug {slug!r}."))
     workspace = Workspace(
         id=ids.new(WORKSPACE_ID),
-        slug=await _free_slug(slug_for(name)),
+        slug=slug or await _free_slug(slug_for(name)),
         name=plain_name(name),
-        plan=catalogue.FALLBACK_PLAN,
+        plan=plan,
         timezone="UTC",
         business_hours=None,
         created_at=change.now,
         suspended_at=None,
     )
     await store.add(workspace, audit.wrapped_key(workspace.id))
-    await store.add_member(Member(ids.new(MEMBER_ID), workspace.id, owner, Role.OWNER, change.now))
+    if owner:
+        await store.add_member(Member(ids.new(MEMBER_ID), workspace.id, owner, Role.OWNER, change.now))
     # The first entry of the new workspace's own chain, not of the installation's.
     there = Change(change.actor, change.now, workspace)
-    await audit.record(there, events.CREATED, workspace.id, name=workspace.name, slug=workspace.slug, owner=owner.id)
+    owned = {"owner": owner.id} if owner else {}
+    await audit.record(there, events.CREATED, workspace.id, name=workspace.name, slug=workspace.slug, **owned)
     return workspace
 
 

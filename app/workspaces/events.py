@@ -11,9 +11,14 @@ UPDATED: Final = Event("workspace.updated", "Changed the {changed} of the worksp
 SUSPENDED: Final = Event("workspace.suspended", "Suspended the workspace")
 RESUMED: Final = Event("workspace.resumed", "Resumed the workspace")
 
+TRANSFERRED: Final = Event("workspace.transferred", "Made {owner} the only owner of the workspace")
+DELETED: Final = Event("workspace.deleted", "Deleted the workspace {name}, with {api_keys} API keys")
+
 EVENTS: Final = (
     CREATED,
     UPDATED,
     SUSPENDED,
     RESUMED,
+    TRANSFERRED,
+    DELETED,
 )

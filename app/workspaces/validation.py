@@ -10,7 +10,7 @@ from typing import Final
 
 from app.errors import FieldProblem, ValidationFailed
 from app.names import name_fault, plain_name
-from app.tenancy.workspace import DAYS, BusinessHours, Workspace
+from app.tenancy.workspace import DAYS, MAXIMUM_SLUG, BusinessHours, Workspace, slug_for
 
 _OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -18,6 +18,14 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 def workspace_name_fault(text: str, field: str = "name") -> FieldProblem | None:
     return name_fault(text, field, "Give the workspace a name.")
+
+
+def slug_fault(text: str) -> FieldProblem | None:
+    """The fault of a slug that was chosen, if any: it must be one that `slug_for` could make."""
+    if slug_for(text) == text:
+        return None
+    message = f"A slug has lower-case letters, digits and single hyphens between them, {MAXIMUM_SLUG} characters at most."
+    return FieldProblem("slug", "INVALID", message)
 
 
 def checked(workspace: Workspace) -> Workspace:

@@ -26,6 +26,8 @@ from app.management_keys.management_key import ManagementKeyInput
 from app.operator_keys import service as operator_keys
 from app.paging import Window
 from app.plans import service as plans
+from app.provisioning import ownership
+from app.provisioning.ownership import Wanted
 from app.settings import Settings
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import WorkspaceFilter
@@ -34,7 +36,11 @@ from tests.conftest import Team
 
 OWNER = {"email": "eve@example.org", "name": "Eve", "password": "quite a long horse story 7", "workspace": "Hers"}
 USES: dict[OperatorAction, list[Callable[[Actor, Settings], Awaitable[Any]]]] = {
-    OperatorAction.CREATE_WORKSPACE: [lambda actor, _: authentication.create_owner(actor, **OWNER)],
+    OperatorAction.CREATE_WORKSPACE: [
+        lambda actor, _: authentication.create_owner(actor, **OWNER),
+        lambda actor, _: ownership.provision(actor, Wanted("Acme", "ann@example.org")),
+    ],
+    OperatorAction.TRANSFER_WORKSPACE: [lambda actor, _: ownership.transfer(actor, "acme", "ann@example.org")],
     OperatorAction.SUSPEND_WORKSPACE: [
         lambda actor, _: workspaces.suspend(actor, "acme"),
         lambda actor, _: workspaces.resume(actor, "acme"),

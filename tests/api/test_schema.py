@@ -202,7 +202,14 @@ def test_only_settings_of_an_object_can_be_written() -> None:
         "revokedAt",
         "slug",
     }
-    allowed = {"InviteMemberInput.role", "ChangeMemberRoleInput.role", "ChangePlanInput.plan", "WorkspaceFilter.plan"}
+    allowed = {
+        "InviteMemberInput.role",
+        "ChangeMemberRoleInput.role",
+        "ChangePlanInput.plan",
+        "WorkspaceFilter.plan",
+        "DeleteWorkspaceInput.slug",
+    }
+    allowed |= {f"ProvisionWorkspaceInput.{name}" for name in ("plan", "slug")}
     allowed |= {f"ApiKeyFilter.{name}" for name in ("status", "createdAt", "createdBy")}
     inputs = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLInputObjectType)]
     found = {f"{kind.name}.{name}" for kind in inputs for name in kind.fields if name in forbidden}

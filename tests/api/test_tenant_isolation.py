@@ -115,6 +115,9 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
     return {
         "workspaces/show": [slug],
         "workspaces/usage": [slug],
+        "workspaces/provision": [{"input": {"name": "Mine", "ownerEmail": "new@example.com"}}],
+        "workspaces/transfer": [{"input": slug | {"ownerEmail": "new@example.com"}}],
+        "workspaces/delete": [{"input": {"id": each, "slug": things.slug}} for each in every],
         "workspaces/suspend": [{"input": slug}],
         "workspaces/resume": [{"input": slug}],
         "workspaces/update": [{"input": slug | {"name": "Mine now"}}],

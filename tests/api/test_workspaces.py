@@ -69,3 +69,35 @@ async def test_nothing_that_belongs_to_a_workspace_is_found_by_its_id(team: Team
     text = "query($id: ID!) { node(id: $id) { id } }"
     assert await every.ask(text, id=key.id) == {"node": None}
     assert await every.ask(text, id=team.workspace.id) == {"node": {"id": team.workspace.id}}
+
+
+async def test_a_customer_is_provided_transferred_and_deleted(db: None) -> None:
+    operator = await operator_program("workspaces.write", "workspaces.delete")
+    asked = {"name": "Acme", "ownerEmail": "ann@example.org", "plan": "growth", "idempotencyKey": "customer-1"}
+    made = await operator.change("workspaces/provision", **asked)
+    workspace = made["workspace"]
+    assert (workspace["slug"], workspace["plan"]["name"]) == ("acme", "growth") and "/invitations/" in made["invitationLink"]
+    assert await operator.change("workspaces/provision", **asked) == made | {"invitationLink": None}
+    other = await operator.change("workspaces/provision", **asked | {"name": "Other"})
+    assert other["code"] == "CONFLICT"
+    faults = await operator.change("workspaces/provision", name="", ownerEmail="no", slug="No", plan="none")
+    assert [fault["field"] for fault in faults["fields"]] == ["name", "ownerEmail", "slug", "plan"]
+    moved = await operator.change("workspaces/transfer", workspace="acme", ownerEmail="bea@example.org")
+    assert moved["workspace"]["id"] == workspace["id"] and moved["invitationLink"] != made["invitationLink"]
+    wrong = await operator.change("workspaces/delete", id=workspace["id"], slug="other")
+    assert [fault["field"] for fault in wrong["fields"]] == ["slug"]
+    deleted = await operator.change("workspaces/delete", id=workspace["id"], slug="acme")
+    assert deleted["deletedId"] == workspace["id"]
+    assert (await operator.change("workspaces/delete", id=workspace["id"], slug="acme"))["code"] == "NOT_FOUND"
+    assert (await operator.run("workspaces/list"))["nodes"] == []
+    (listed,) = (await operator.run("workspaces/list", filter={"deleted": True}))["nodes"]
+    assert (listed["id"], listed["deletedAt"]) == (workspace["id"], deleted["deletedAt"])
+    assert await operator.ask("query($id: ID!) { node(id: $id) { id } }", id=workspace["id"]) == {"node": None}
+
+
+async def test_an_owner_deletes_their_own_workspace_and_reads_nothing_of_it_afterwards(team: Team, other_team: Team) -> None:
+    owner = Client(team.owner)
+    assert (await owner.change("workspaces/delete", id=other_team.workspace.id, slug=other_team.slug))["code"] == "NOT_FOUND"
+    assert (await owner.change("workspaces/delete", id=team.workspace.id, slug=team.slug))["deletedId"] == team.workspace.id
+    assert await owner.ask("{ viewer { workspaces { id } } }") == {"viewer": {"workspaces": []}}
+    assert await Client(other_team.owner).ask("{ workspace { slug } }") == {"workspace": {"slug": other_team.slug}}

@@ -16,6 +16,7 @@ LONG = "Billing worker of the northern region, second shift, with a very long na
 PLACES = (
     "", "/settings/api-keys", "/settings/api-keys?q=nothing-has-this-name", "/settings/api-keys/new", "/settings/plan",
     "/settings/members", "/settings/webhooks", "/settings/webhooks/new", "/settings/audit-log", "/settings/workspace",
+    "/settings/workspace/deletion",
     "/settings/management-keys", "/settings/management-keys/new", "/search", "/search?q=key", "/search?q=nothing-has-this-name",
     "/alerts", "/alerts/suspension", "/settings/alert-mail", "/checklist", "/settings/calendar", "/settings/api-keys?sort=rotate",
 )  # fmt: skip

@@ -107,6 +107,18 @@ def test_workspaces_are_listed_with_filters(keydesk: Keydesk, team: Team, other_
     assert team.slug in keydesk("workspaces")
 
 
+def test_a_customer_is_provided_transferred_and_deleted(keydesk: Keydesk, team: Team) -> None:
+    slug, link = keydesk("provision-workspace", "Beta", "--owner-email", "ann@example.org", "--plan", "growth").splitlines()
+    assert slug == "beta" and "/invitations/" in link
+    moved = keydesk.json("transfer-workspace", "beta", "--owner-email", "owner@acme.example")
+    assert (moved["slug"], moved["plan"], moved["invitationLink"]) == ("beta", "growth", None)
+    assert "Type beta to delete this workspace." in keydesk.refused("delete-workspace", moved["id"], "acme")
+    assert keydesk.json("delete-workspace", moved["id"], "beta")["deletedAt"] is not None
+    assert [each["slug"] for each in keydesk.json("workspaces")] == ["acme"]
+    assert [each["id"] for each in keydesk.json("workspaces", "--deleted")] == [moved["id"]]
+    assert keydesk.refused("set-plan", moved["id"], "free") == "There is no such workspace."
+
+
 def test_wrong_input_is_reported_and_creates_nothing(keydesk: Keydesk, team: Team) -> None:
     create = ("management-key", "create", "--workspace", "acme", "--scopes")
     assert "There is no scope 'keys.wirte'" in keydesk.refused(*create, "keys.wirte", "--expires", "30d")

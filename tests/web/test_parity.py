@@ -44,6 +44,7 @@ SAME: Final = {
     f"{_KEY}/expected-use": ["setExpectedUse"],
     "/w/{slug}/settings/plan/{name}": ["changePlan"],
     "/w/{slug}/settings/workspace": ["updateWorkspace"],
+    "/w/{slug}/settings/workspace/deletion": ["deleteWorkspace"],
     f"{_WEBHOOKS}/new": ["createWebhook"],
     f"{_WEBHOOK}/edit": ["updateWebhook"],
     f"{_WEBHOOK}/activation": ["updateWebhook"],
@@ -77,5 +78,5 @@ def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
     for_programs = {"verifyApiKey", "resumeApiKeys"}
-    for_the_operator = {"suspendWorkspace", "resumeWorkspace"}
+    for_the_operator = {"provisionWorkspace", "suspendWorkspace", "resumeWorkspace", "transferWorkspace"}
     assert mutation and set(mutation.fields) - done == for_programs | for_the_operator

@@ -10,6 +10,7 @@ import pytest
 from app import database
 from app.access.actor import Actor
 from app.clock import DAY
+from app.keys import service as keys
 from app.main import create_app
 from app.plans import service as plans
 from app.settings import Settings
@@ -190,3 +191,24 @@ async def test_members_of_every_role_read_the_log(viewer: Browser, team: Team) -
     await make_key(team, "Billing")
     assert (await viewer.open(LOG)).status_code == 200
     assert "Billing" in viewer.page
+
+
+async def test_an_owner_deletes_the_workspace_after_typing_its_slug(owner: Browser, team: Team) -> None:
+    path = f"{WORKSPACE}/deletion"
+    key = (await make_key(team)).key
+    await owner.open(WORKSPACE)
+    assert f'href="{path}"' in owner.page
+    await owner.open(path)
+    assert "its 1 API key and all its management keys are refused" in owner.page
+    assert (await owner.send(path, slug="other")).status_code == 422
+    assert "Type acme to delete this workspace." in owner.page and await tenancy.mine(team.owner) != []
+    assert (await owner.send(path, slug="acme")).headers["location"] == "/account?done=deleted"
+    assert await tenancy.mine(team.owner) == []
+    assert (await keys.get(Actor.operator(), key.id)).revocation is not None
+    assert (await owner.open(WORKSPACE)).status_code in (303, 404)
+
+
+async def test_others_are_offered_no_deletion(viewer: Browser, team: Team) -> None:
+    await viewer.open(WORKSPACE)
+    assert "deletion" not in viewer.page
+    assert (await viewer.open(f"{WORKSPACE}/deletion")).status_code == 403

@@ -1,0 +1,1 @@
+"""Workspaces as a whole: provided for a customer, transferred to another owner, deleted."""

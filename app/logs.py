@@ -17,7 +17,7 @@ _SECRETS: Final = (
     (PATTERN, _BLOTTED),
     (re.compile(r"(?i)(bearer\s+)[^\s'\",]+"), rf"\1{_BLOTTED}"),
     (re.compile(r"(?i)((?:set-)?cookie['\"]?\s*[:=,]\s*b?['\"]?)[^'\"\n]+"), rf"\1{_BLOTTED}"),
-    (re.compile(r"(/(?:set-up|invitations|password-reset|calendar)/)[A-Za-z0-9_-]{16,}"), rf"\1{_BLOTTED}"),
+    (re.compile(r"(/(?:set-up|invitations|password-reset|email-change|calendar)/)[A-Za-z0-9_-]{16,}"), rf"\1{_BLOTTED}"),
     (re.compile(r"(\w+://[^:/@\s]*:)[^@/\s]+@"), rf"\1{_BLOTTED}@"),
 )
 

@@ -235,8 +235,13 @@ def effective_scopes(actor: Actor, role: Role | None, *, suspended: bool) -> lis
 
 def require_recent(actor: Actor, action: AnyAction, now: int) -> None:
     """Raises ConfirmationNeeded if `action` requires a password given within RECENT and the actor gave it earlier."""
-    recent = isinstance(action, Action) and RULES[action].recent
-    if recent and actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
+    if isinstance(action, Action) and RULES[action].recent:
+        require_recent_password(actor, now)
+
+
+def require_recent_password(actor: Actor, now: int) -> None:
+    """Raises ConfirmationNeeded if the actor gave their password earlier than RECENT."""
+    if actor.authenticated_at is not None and now - actor.authenticated_at > RECENT:
         raise ConfirmationNeeded
 
 

@@ -1,4 +1,4 @@
-"""Emails to users about their passwords."""
+"""Emails to users about their passwords and addresses."""
 
 from __future__ import annotations
 
@@ -19,4 +19,21 @@ def password_changed() -> EmailContent:
         "Your password was changed",
         "The password of your Keydesk account has just been changed, and all your other sessions have ended.\n\n"
         "If it was not you, ask for a new password on the sign-in page at once and tell the owners of your workspaces.\n",
+    )
+
+
+def confirm_email(link: str) -> EmailContent:
+    return EmailContent(
+        "Confirm your new address",
+        "Someone, probably you, wants to use this address for their Keydesk account.\n\n"
+        f"Confirm it here, within one hour:\n{link}\n\n"
+        "If it was not you, there is nothing to do: nothing changes.\n",
+    )
+
+
+def email_changed(new: str) -> EmailContent:
+    return EmailContent(
+        "Your e-mail address was changed",
+        f"Your Keydesk account has just got another e-mail address: {new}. You sign in with that one from now on.\n\n"
+        "If it was not you, change your password at once if you still can, and tell the owners of your workspaces.\n",
     )

@@ -6,6 +6,7 @@ the session's token; the rest takes the actor first.
 
 from __future__ import annotations
 
+from app.authentication.email_change import change_email, find_email_change, request_email_change
 from app.authentication.password_change import change_password
 from app.authentication.password_reset import find_password_reset, password_reset_link, request_password_reset, reset_password
 from app.authentication.profile import change_name
@@ -13,13 +14,16 @@ from app.authentication.setup import create_owner, is_set_up_link, set_up, set_u
 from app.authentication.sign_in import confirm, sign_in
 
 __all__ = [
+    "change_email",
     "change_name",
     "change_password",
     "confirm",
     "create_owner",
+    "find_email_change",
     "find_password_reset",
     "is_set_up_link",
     "password_reset_link",
+    "request_email_change",
     "request_password_reset",
     "reset_password",
     "set_up",

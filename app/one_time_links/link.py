@@ -16,16 +16,28 @@ class Purpose(StrEnum):
     SET_UP = "set-up"
     INVITATION = "invitation"
     PASSWORD_RESET = "password-reset"
+    EMAIL_CHANGE = "email-change"
 
 
 ID_PREFIX: Final = "lnk"
-LIFETIMES: Final = {Purpose.SET_UP: 15 * MINUTE, Purpose.INVITATION: 7 * DAY, Purpose.PASSWORD_RESET: HOUR}
-PATHS: Final = {Purpose.SET_UP: "/set-up/", Purpose.INVITATION: "/invitations/", Purpose.PASSWORD_RESET: "/password-reset/"}
+LIFETIMES: Final = {
+    Purpose.SET_UP: 15 * MINUTE,
+    Purpose.INVITATION: 7 * DAY,
+    Purpose.PASSWORD_RESET: HOUR,
+    Purpose.EMAIL_CHANGE: HOUR,
+}
+PATHS: Final = {
+    Purpose.SET_UP: "/set-up/",
+    Purpose.INVITATION: "/invitations/",
+    Purpose.PASSWORD_RESET: "/password-reset/",
+    Purpose.EMAIL_CHANGE: "/email-change/",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`user_id`: the user whose password it resets; workspace, e-mail and role: of an invitation. Instants in microseconds."""
+    """`user_id`: the user whose password or address it changes; `email`: who is invited, or the new address; workspace and role:
+    of an invitation. Instants in microseconds."""
 
     id: str
     purpose: Purpose

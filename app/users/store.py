@@ -51,6 +51,10 @@ async def rename(user_id: str, name: str) -> None:
     await UserRow.update({UserRow.name: name}).where(UserRow.id == user_id).run()
 
 
+async def set_email(user_id: str, email: str, email_key: str) -> None:
+    await UserRow.update({UserRow.email: email, UserRow.email_key: email_key}).where(UserRow.id == user_id).run()
+
+
 async def set_password_hash(user_id: str, password_hash: str) -> None:
     await UserRow.update({UserRow.password_hash: password_hash}).where(UserRow.id == user_id).run()
 

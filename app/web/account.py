@@ -1,21 +1,24 @@
-"""A user's own page: name, password, sessions, and the workspaces they belong to."""
+"""A user's own page: name, e-mail address, password, sessions, and the workspaces they belong to."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from app import mail
 from app.authentication import service as authentication
-from app.errors import Problem, TooManyAttempts, ValidationFailed
+from app.errors import Conflict, LinkExpired, Problem, TooManyAttempts, ValidationFailed
 from app.sessions import service as sessions
 from app.web.framework.form import CONFIRMATION
 from app.web.framework.page import Page, local_path, with_query
 from app.web.framework.session_auth import SessionAuth
 from app.web.user_forms import device, render_invalid, start_session
 from app.workspaces import service as workspaces
+
+EMAIL_CHANGE: Final = "/email-change/{token:str}"
 
 
 @get("/account")
@@ -30,6 +33,31 @@ async def change_name(page: NamedDependency[Page]) -> Response[str]:
     except ValidationFailed as problem:
         return await _account(page, problem)
     return page.go(_done("name"))
+
+
+@post("/account/email", status_code=200)
+async def request_email_change(page: NamedDependency[Page]) -> Response[str]:
+    try:
+        await authentication.request_email_change(page.actor, page.form.text("email"))
+    except (ValidationFailed, TooManyAttempts, Conflict) as problem:
+        return await _account(page, problem)
+    return page.go(_done("email-sent"))
+
+
+@get(EMAIL_CHANGE)
+async def email_change_form(page: NamedDependency[Page], token: FromPath[str]) -> Response[str]:
+    return await _email_change(page, token)
+
+
+@post(EMAIL_CHANGE, status_code=200)
+async def change_email(page: NamedDependency[Page], token: FromPath[str]) -> Response[str]:
+    try:
+        await authentication.change_email(page.request, token)
+    except LinkExpired:
+        return page.show("sign_in/expired.html", 410, way="email-change")
+    except Conflict as problem:
+        return await _email_change(page, token, problem)
+    return page.go(_done("email") if page.visitor else with_query("/sign-in", after="email-change"))
 
 
 @post("/account/password", status_code=200)
@@ -73,10 +101,24 @@ def _confirmation(page: Page, onward: str) -> Response[str]:
     return page.show("account/confirm.html", wrong=None, repeated=[("next", local_path(onward))])
 
 
+async def _email_change(page: Page, token: str, problem: Problem | None = None) -> Response[str]:
+    found = await authentication.find_email_change(token)
+    if found is None:
+        return page.show("sign_in/expired.html", 410, way="email-change")
+    if problem:
+        return render_invalid(page, "account/email_change.html", problem, found=found)
+    return page.show("account/email_change.html", found=found)
+
+
 async def _account(page: Page, problem: Problem | None = None) -> Response[str]:
     """Shows the navigation of the last visited workspace, if there is one."""
     page.url_access = await workspaces.last_of(page.actor, page.memberships)
-    context: dict[str, Any] = {"me": page.signed_in.session, "sessions": await sessions.own_sessions(page.actor), "device": device}
+    context: dict[str, Any] = {
+        "me": page.signed_in.session,
+        "sessions": await sessions.own_sessions(page.actor),
+        "device": device,
+        "by_mail": mail.current().configured,
+    }
     if problem:
         return render_invalid(page, "account/account.html", problem, **context)
     return page.show("account/account.html", 200, **context)
@@ -86,4 +128,15 @@ def _done(what: str) -> str:
     return with_query("/account", done=what)
 
 
-HANDLERS = (account, change_name, change_password, end_session, confirmation, confirm, session)
+HANDLERS = (
+    account,
+    change_name,
+    request_email_change,
+    email_change_form,
+    change_email,
+    change_password,
+    end_session,
+    confirmation,
+    confirm,
+    session,
+)

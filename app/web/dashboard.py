@@ -66,7 +66,7 @@ from app.web.presentation import audit_text, filters, guides, navigation
 from app.web.presentation.usage_chart import usage_chart
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
-_NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/set-up/[^/]+")
+_NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/email-change/[^/]+|/set-up/[^/]+")
 # A form that acts for the signed-in user, and is also shown without a session.
 _INVITATION: Final = re.compile(r"/invitations/[^/]+")
 # Not the router's `slug`: the page for an unknown path shows its workspace too.

@@ -61,6 +61,7 @@ def test_keys_of_every_class_are_redacted(
         "GET /set-up/{}",
         "http://127.0.0.1/invitations/{}?x=1",
         "/password-reset/{}",
+        "/email-change/{}",
         "postgresql://keydesk:{}@db/keydesk",
         "smtp://me:{}@mail.example.com",
     ],

@@ -11,6 +11,8 @@ from app.members import service as members
 from app.sessions import service as sessions
 from tests.conftest import Team
 from tests.support.forms import forms_of
+from tests.support.outbox import send_mails
+from tests.support.smtp import Smtp
 from tests.support.users import OTHER_PASSWORD, PASSWORD, make_owner
 from tests.web.conftest import Browser, signed_in
 
@@ -127,3 +129,32 @@ async def test_the_explorer_fetches_the_sessions_user_and_its_token(browser: Bro
         asked = {"query": "{ viewer { user { email } } }"}
         answer = await browser.client.post("/graphql", json=asked, headers=headers | {"x-csrf-token": token})
         assert answer.status_code == status
+
+
+async def test_a_new_address_is_confirmed_by_the_link_that_was_sent_there(browser: Browser, smtp: Smtp) -> None:
+    await make_owner()
+    await enter(browser)
+    assert (await browser.send("/account/email", email="no address")).status_code == 422
+    assert 'id="email-fault"' in browser.page
+    answer = await browser.send("/account/email", email="ann@new.example")
+    assert answer.headers["location"] == "/account?done=email-sent"
+    await send_mails()
+    path = "/email-change/" + smtp.received[-1].get_content().split("/email-change/")[1].split()[0]
+    await browser.open(path)
+    assert "ann@new.example" in browser.page and "ann@example.org" in browser.page
+    assert (await browser.send(path)).headers["location"] == "/account?done=email"
+    await browser.open("/account")
+    assert "ann@new.example" in browser.page and "ann@example.org" not in browser.page
+    assert (await browser.open(path)).status_code == 410
+
+
+async def test_the_link_works_in_a_browser_without_a_session_too(browse: Callable[..., Browser], smtp: Smtp) -> None:
+    await make_owner()
+    here, elsewhere = await enter(browse()), browse()
+    await here.send("/account/email", email="ann@new.example")
+    await send_mails()
+    path = "/email-change/" + smtp.received[-1].get_content().split("/email-change/")[1].split()[0]
+    await elsewhere.open(path)
+    assert (await elsewhere.send(path)).headers["location"] == "/sign-in?after=email-change"
+    await elsewhere.follow()
+    assert "Your e-mail address is changed." in elsewhere.page

@@ -56,9 +56,12 @@ SAME: Final = {
     f"{_MANAGEMENT_KEYS}/{{management_key_id}}/revocation": ["revokeManagementKey"],
 }
 SIGNING_IN: Final = {
-    "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}", "/invitations/{token}",
+    "/set-up/{token}", "/sign-in", "/sign-out", "/password-reset", "/password-reset/{token}",
+    "/invitations/{token}", "/email-change/{token}",
 }  # fmt: skip
-OWN_ACCOUNT: Final = {"/account/name", "/account/confirm", "/account/password", "/account/sessions/{session_id}/end"}
+OWN_ACCOUNT: Final = {
+    "/account/name", "/account/email", "/account/confirm", "/account/password", "/account/sessions/{session_id}/end",
+}  # fmt: skip
 # A calendar program has no management key: its link is created where a person can copy it.
 CALENDAR_LINK: Final = {"/w/{slug}/settings/calendar", "/w/{slug}/settings/calendar/withdrawal"}
 

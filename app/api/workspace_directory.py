@@ -79,7 +79,10 @@ class ProvisionWorkspaceInput:
     )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="For 24 hours the same key with the same input answers with the same workspace, without a link.",
+        description=(
+            "For 24 hours the same key with the same input answers with the same workspace, without a link;\n"
+            "`NotFound` if it was deleted meanwhile."
+        ),
     )
 
     def to_domain(self) -> Wanted:
@@ -138,7 +141,7 @@ class ResumeWorkspacePayload:
 
 
 ProvisionWorkspaceResult: TypeAlias = Annotated[
-    ProvisionWorkspacePayload | ValidationFailed | NotAllowed | Conflict, strawberry.union("ProvisionWorkspaceResult")
+    ProvisionWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ProvisionWorkspaceResult")
 ]
 TransferWorkspaceResult: TypeAlias = Annotated[
     TransferWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("TransferWorkspaceResult")

@@ -11,6 +11,8 @@ from app.tenancy.store import workspace_of
 from app.tenancy.workspace import Workspace, WorkspaceFilter
 
 _SEARCHED: Final = ("w.name", "w.slug", "w.id")
+# No workspace has a longer name, slug or id.
+_LONGEST: Final = 200
 
 
 async def page(filter: WorkspaceFilter, window: Window) -> tuple[Page[Workspace], int]:
@@ -28,7 +30,10 @@ async def count(filter: WorkspaceFilter) -> int:
 
 def _where(filter: WorkspaceFilter) -> tuple[str, list[Any]]:
     parts, arguments = [f"w.deleted_at IS {'NOT ' if filter.deleted else ''}NULL"], list[Any]()
-    if filter.search:
+    # SQLite refuses long patterns.
+    if filter.search and len(filter.search) > _LONGEST:
+        parts.append("1 = 0")
+    elif filter.search:
         found = (contains(column, is_sqlite=database.is_sqlite()) for column in _SEARCHED)
         parts.append(f"({' OR '.join(found)})")
         arguments += [pattern(filter.search)] * len(_SEARCHED)

@@ -25,6 +25,7 @@ async def test_workspaces_are_listed_filtered_and_paged(team: Team, other_team: 
         ({"search": team.slug.upper()}, {team.slug}),
         ({"search": other_team.workspace.id}, {other_team.slug}),
         ({"search": "%"}, set()),
+        ({"search": "x" * 60_000}, set()),
         ({"plan": team.workspace.plan}, {each.slug for each in (team, other_team) if each.workspace.plan == team.workspace.plan}),
         ({"plan": "none"}, set()),
         ({"suspended": True}, set()),
@@ -89,6 +90,7 @@ async def test_a_customer_is_provided_transferred_and_deleted(db: None) -> None:
     deleted = await operator.change("workspaces/delete", id=workspace["id"], slug="acme")
     assert deleted["deletedId"] == workspace["id"]
     assert (await operator.change("workspaces/delete", id=workspace["id"], slug="acme"))["code"] == "NOT_FOUND"
+    assert (await operator.change("workspaces/provision", **asked))["code"] == "NOT_FOUND"
     assert (await operator.run("workspaces/list"))["nodes"] == []
     (listed,) = (await operator.run("workspaces/list", filter={"deleted": True}))["nodes"]
     assert (listed["id"], listed["deletedAt"]) == (workspace["id"], deleted["deletedAt"])

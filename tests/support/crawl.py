@@ -35,7 +35,7 @@ class Read:
 
 
 def reads(slug: str, ids: dict[str, str]) -> Iterator[Read]:
-    """One query for every object type that can be reached. `ids`: the id of one object of each type that `node` finds."""
+    """One query for every object type that a member can reach. `ids`: the id of one object of each type that `node` finds."""
     schema = build_schema((OPERATIONS.parent / "schema.graphql").read_text(encoding="utf-8"))
     assert schema.query_type is not None
     seen: set[str] = set()
@@ -49,6 +49,8 @@ def reads(slug: str, ids: dict[str, str]) -> Iterator[Read]:
         if leaves:
             yield Read(kind.name, _nested(path, " ".join(leaves)))
         for name, field in kind.fields.items():
+            if "Only for operator keys" in (field.description or ""):
+                continue
             waiting += [(found, (*path, *step)) for found, step in _steps(schema, name, field, slug, ids)]
 
 

@@ -50,12 +50,13 @@ async def busiest(workspace_id: str, since: int, until: int, most: int) -> list[
 
 async def keys_called_by(workspace_id: str, program: str, network: str, most: int) -> list[str]:
     """The keys of a workspace with a caller whose program contains a text in lower case, or whose network begins with another."""
+    # EXISTS rather than a join: a planner without statistics would scan all callers once for each key.
     rows = await database.fetch(
-        "SELECT DISTINCT c.key FROM caller c JOIN api_key k ON k.id = c.key WHERE k.workspace = {}"
-        " AND (LOWER(c.user_agent) LIKE {} ESCAPE '!' OR substr(c.network, 1, {}) = {}) ORDER BY c.key LIMIT {}",
+        "SELECT k.id FROM api_key k WHERE k.workspace = {} AND EXISTS (SELECT 1 FROM caller c WHERE c.key = k.id"
+        " AND (LOWER(c.user_agent) LIKE {} ESCAPE '!' OR substr(c.network, 1, {}) = {})) ORDER BY k.id LIMIT {}",
         *(workspace_id, f"%{literal(program)}%", len(network), network, most),
     )
-    return [row["key"] for row in rows]
+    return [row["id"] for row in rows]
 
 
 async def crowded(most: int) -> list[str]:

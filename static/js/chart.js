@@ -2,9 +2,9 @@
 "use strict";
 
 // The chosen bar of each chart that the user has asked, so that an update of the page keeps it.
-const chosen = new Map();
+const chosenBars = new Map();
 
-function show(cursor, index) {
+function showBar(cursor, index) {
   const figure = cursor.closest(".chart");
   const bars = figure.querySelectorAll("svg g:has(> title)");
   const bar = bars[Math.min(index, bars.length - 1)];
@@ -13,21 +13,21 @@ function show(cursor, index) {
   cursor.setAttribute("aria-valuetext", words);
   figure.querySelector("[data-reading]").textContent = words;
   for (const each of bars) each.classList.toggle("at", each === bar);
-  chosen.set(figure.id, index);
+  chosenBars.set(figure.id, index);
 }
 
 function prepareCharts() {
   for (const cursor of document.querySelectorAll("[data-cursor]")) {
     // As wide as a bar: the browser then moves it from bar to bar.
     cursor.style.setProperty("--steps", Number(cursor.max) + 1);
-    const index = chosen.get(cursor.closest(".chart").id);
-    if (index !== undefined && index <= Number(cursor.max)) show(cursor, index);
+    const index = chosenBars.get(cursor.closest(".chart").id);
+    if (index !== undefined && index <= Number(cursor.max)) showBar(cursor, index);
   }
 }
 
 for (const asked of ["input", "focusin"]) {
   document.addEventListener(asked, (event) => {
-    if (event.target.matches("[data-cursor]")) show(event.target, Number(event.target.value));
+    if (event.target.matches("[data-cursor]")) showBar(event.target, Number(event.target.value));
   });
 }
 
@@ -36,7 +36,7 @@ document.addEventListener("pointermove", (event) => {
   const cursor = event.target;
   const steps = Number(cursor.max) + 1;
   const index = Math.floor((event.offsetX / cursor.clientWidth) * steps);
-  show(cursor, Math.max(0, Math.min(index, steps - 1)));
+  showBar(cursor, Math.max(0, Math.min(index, steps - 1)));
 });
 
 document.addEventListener("htmx:after:swap", prepareCharts);

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Application, Desk, Person
+from tests.browser.test_widths import SIDEWAYS
 
 LIST = "/w/acme-pdf/settings/api-keys"
 LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
@@ -130,11 +131,14 @@ def test_several_keys_are_selected_confirmed_and_suspended(ada: Person, desk: De
 
 
 def test_a_double_click_rotates_several_keys_once_and_shows_their_secrets(ada: Person, many: list[str]) -> None:
-    ada.open(f"{LIST}/bulk/rotation?key={many[0]}&key={many[3]}")
+    ada.open(f"{LIST}/bulk/rotation?key={many[0]}&key={many[3]}&key={many[1]}")
     ada.page.get_by_role("button", name="Rotate the selected keys").dblclick()
-    expect(ada.page.get_by_role("heading", level=1)).to_have_text("2 keys being rotated")
+    expect(ada.page.get_by_role("heading", level=1)).to_have_text("2 of 3 keys being rotated")
     expect(ada.page.locator("[data-secret]")).to_have_count(2)
     ada.page.wait_for_load_state("networkidle")
     expect(ada.page.locator("[data-secret]")).to_have_count(2)
+    expect(ada.page.locator("main")).to_contain_text("only an active key can be rotated")
+    ada.page.set_viewport_size({"width": 320, "height": 900})
+    assert ada.page.evaluate(SIDEWAYS) == []
     ada.open(LIST)
     expect(ada.page.locator("#keys tbody tr.new")).to_have_count(3)

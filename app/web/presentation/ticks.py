@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 
 _Step = TypeVar("_Step", bound=date)
 _MOST: Final = 8
+# Of a chart with weekends.
+_FEWEST_DAYS, _MOST_DAYS = 2, 100
 # A label needs so much room (percent) beside the ones at the ends.
-ROOM: Final = 9
-_ROOM_ON_NARROW: Final = 34
+ROOM: Final = 14
+_ROOM_ON_NARROW: Final = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ def of_hours(hours: Sequence[datetime]) -> tuple[Tick, ...]:
 
 
 def weekends(days: Sequence[date]) -> tuple[tuple[float, float], ...]:
-    """Start and width of each weekend; none where there are too many to see them."""
+    """Start and width of each weekend; none in a day or two, and none where there are too many to see them."""
     slot, found = 100 / max(1, len(days)), list[tuple[float, float]]()
-    if not days or (days[-1] - days[0]).days > 100:
+    if not days or not _FEWEST_DAYS <= (days[-1] - days[0]).days <= _MOST_DAYS:
         return ()
     for index, day in enumerate(days):
         if day.weekday() >= 5:

@@ -68,5 +68,5 @@ def _end(start: datetime, by_hours: bool) -> str:
 
 def _last(start: datetime, by_hours: bool, *, is_open: bool) -> str:
     if is_open:
-        return "this hour so far" if by_hours else "today so far"
+        return "now" if by_hours else "today so far"
     return _end(start, by_hours)

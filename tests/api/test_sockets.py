@@ -140,6 +140,21 @@ class TestProtocol:
                 while "ping" not in await found.take():
                     pass
 
+    async def test_a_client_that_answers_no_ping_gets_no_further_result(self, ci: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(socket_connection, "MOST_UNREAD", 20)
+        monkeypatch.setattr(socket_connection, "PING_EVERY", 1_000_000)
+        async with socket(app_of(ci), **bearer(ci)) as found:
+            await found.begin()
+            for name in ("1", "2"):
+                await found.send("subscribe", id=name, payload={"query": "{ viewer { kind } }"})
+                assert json.loads(await found.take()) == {"type": "ping"}
+                await found.send("pong")
+                assert await found.data(name) == {"kind": "MANAGEMENT_KEY"}
+                assert await found.next() == {"type": "complete", "id": name}
+            monkeypatch.setattr(socket_connection, "UNREAD_SECONDS", 0.05)
+            await found.send("subscribe", id="3", payload={"query": "{ viewer { kind } }"})
+            assert await found.next() == 1013
+
     @pytest.mark.parametrize(
         ("sent", "code"),
         [

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 from typing import Any
 
+import psutil
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from app import connections
 from app.management_keys import service as management_keys
 from app.rotations import service as rotations
 from tests.conftest import make_key, make_team
 from tests.faults.conftest import Desk, StartNodes, listening
 from tests.support.alerts import raise_alert
 from tests.support.http import Gateway, Program
-from tests.support.subscriptions import connected, streamed
+from tests.support.subscriptions import PROTOCOL, connected, streamed
 
 USED = "keys/used"
 WITHIN_SECONDS = 60
+# Its answer has 80 kB.
+LARGE = "{ __schema { types { name description fields { name description } } } }"
+MOST_MEMORY = 64 * 1024 * 1024
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -141,6 +149,24 @@ async def test_websockets_are_refused_for_other_sites_paths_and_strangers(desk: 
     async with connected(node.url, additional_headers=good, origin=node.url) as socket:
         await socket.begin()
     assert "Traceback" not in node.log.read_text()
+
+
+@pytest.mark.slow
+async def test_a_client_that_reads_nothing_is_disconnected_and_fills_no_memory(desk: Desk, nodes: StartNodes) -> None:
+    (node,) = nodes(1)
+    process = psutil.Process(node.pid)
+    address = node.url.replace("http://", "ws://") + "/graphql"
+    async with connect(address, subprotocols=[PROTOCOL], additional_headers=bearer(desk.program), proxy=None) as connection:
+        await connection.send(json.dumps({"type": "connection_init"}))
+        await connection.recv()
+        before = process.memory_info().rss
+        connection.transport.pause_reading()
+        async with asyncio.timeout(connections.UNREAD_MILLISECONDS / 1_000 * 2.5):
+            with pytest.raises(ConnectionClosed):
+                for number in itertools.count():
+                    asked = {"type": "subscribe", "id": str(number), "payload": {"query": LARGE}}
+                    await connection.send(json.dumps(asked))
+        assert process.memory_info().rss - before < MOST_MEMORY
 
 
 async def test_other_workspaces_are_not_told(desk: Desk, nodes: StartNodes) -> None:

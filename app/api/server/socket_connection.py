@@ -27,6 +27,9 @@ from app.live import Live, until
 
 # Proxies close connections on which nothing is sent, often after a minute.
 PING_EVERY: Final = 3
+# The server keeps what a client does not read: after so many characters it must answer a ping before it gets another result.
+MOST_UNREAD: Final = 256 * 1024
+UNREAD_SECONDS: Final = 30.0
 _NO_MUTATIONS: Final = "Send mutations with POST."
 _TOO_MANY: Final = f"There are {MOST_OF_CALLER} operations in this connection already. End one first."
 _log = logging.getLogger("keydesk.api")
@@ -44,6 +47,7 @@ class Connection:
         self._authenticate, self._actor = authenticate, actor
         self._receive, self._to = receive, send
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._unread, self._answered, self._line = 0, asyncio.Event(), asyncio.Lock()
 
     async def run(self) -> None:
         """Returns when the connection is closed."""
@@ -86,7 +90,7 @@ class Connection:
             case "ping":
                 await self._send("pong")
             case "pong":
-                pass
+                self._answered.set()
             case "connection_init":
                 raise Close(4429, "Too many initialisation requests")
             case _:
@@ -114,7 +118,7 @@ class Connection:
                             await self._refuse(name, event.content)
                             return
                         if event is not None:
-                            await self._send("next", id=name, payload=event.content)
+                            await self._result(name, event.content)
                 await self._send("complete", id=name)
             except Refused as refusal:
                 await self._refuse(name, http.error(refusal.code, refusal.message))
@@ -137,11 +141,22 @@ class Connection:
         except Unavailable:
             raise (Close.restarting() if self._live.stopping.is_set() else Close.later()) from None
 
+    async def _result(self, name: str, content: dict[str, Any]) -> None:
+        """Waits until the client has read most of what it was sent. Raises Close if it reads nothing."""
+        async with self._line:
+            if self._unread > MOST_UNREAD:
+                self._answered.clear()
+                await self._send("ping")
+                if not await until(self._answered, UNREAD_SECONDS):
+                    raise Close.later()
+                self._unread = 0
+            await self._send("next", id=name, payload=content)
+
     async def _refuse(self, name: str, content: dict[str, Any]) -> None:
         await self._send("error", id=name, payload=content["errors"])
 
     async def _send(self, kind: str, **content: Any) -> None:
-        await send_message(self._to, {"type": kind, **content})
+        self._unread += await send_message(self._to, {"type": kind, **content})
 
 
 def _first(group: BaseExceptionGroup[Close]) -> Close:

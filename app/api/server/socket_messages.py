@@ -90,12 +90,14 @@ async def next_message(receive: Receive) -> Message:
         raise Close.invalid() from None
 
 
-async def send_message(send: Send, message: Mapping[str, Any]) -> None:
-    """Waits while the client reads nothing. Raises Close when it has left."""
+async def send_message(send: Send, message: Mapping[str, Any]) -> int:
+    """Returns its length, which the server may keep until the client reads it. Raises Close when the client has left."""
+    text = msgspec.json.encode(message).decode()
     try:
-        await send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
+        await send({"type": "websocket.send", "text": text})
     except (OSError, RuntimeError):
         raise Close.left() from None
+    return len(text)
 
 
 async def send_close(send: Send, close: Close) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -63,6 +64,7 @@ from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
 from app.web.presentation import audit_text, filters, guides, navigation
+from app.web.presentation.snippets import snippets_for
 from app.web.presentation.usage_chart import usage_chart
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
@@ -104,7 +106,11 @@ class Dashboard:
         self._gate, self._pace = gate, pace
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
-        self._templates.globals.update(loses_session_cookie=gate.loses_session_cookie, contact=settings.contact)
+        self._templates.globals.update(
+            loses_session_cookie=gate.loses_session_cookie,
+            contact=settings.contact,
+            snippets_for=partial(snippets_for, origin=settings.origin),
+        )
         # Requested by browsers, crawlers and password managers without a link.
         self._well_known: dict[str, Response[Any]] = {
             "/favicon.ico": Redirect(self.static_url("img/key.svg"), status_code=302),

@@ -23,7 +23,6 @@ from app.rotations import service as rotations
 from app.web import key_form
 from app.web.framework.form import Form
 from app.web.framework.page import Page
-from app.web.presentation.snippets import try_it_snippet
 
 LIST: Final = "/w/{slug:str}/settings/api-keys"
 NEW: Final = f"{LIST}/new"
@@ -59,6 +58,15 @@ async def replace_unused(page: NamedDependency[Page], key_id: FromPath[str]) -> 
     return _made(page, await rotations.replace_unused(page.actor, key_id, slug=page.slug))
 
 
+@get(f"{LIST}/{{key_id:str}}/first-use")
+async def first_use(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    """What the page with the secret asks until the key was used; empty while it was not."""
+    key = await keys.find(page.access, key_id)
+    if not page.is_fragment:
+        return page.go(page.to("settings", "api-keys", key.id))
+    return page.unchanged() if key.last_used_at is None else page.show("keys/_first_use.html", key=key)
+
+
 def _typed(page: Page) -> Form:
     """The input from the URL; none of it if another user typed it."""
     typed = Form.parse(page.search)
@@ -78,7 +86,7 @@ def _made(page: Page, made: keys.Created) -> Response[str]:
     address = page.to("settings", "api-keys", made.key.id, made="yes")
     if made.secret is None:
         return page.go(address)
-    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret, **try_it_snippet(made.secret))
+    shown = page.show("keys/created.html", 201, key=made.key, secret=made.secret)
     shown.headers["hx-replace-url"] = address
     return shown
 
@@ -119,4 +127,4 @@ async def _least_used(page: Page) -> tuple[ApiKey, ...]:
     return (await keys.page(page.access, Window(MOST_OFFERED), living, Order.LAST_USED_AT, descending=False)).items
 
 
-HANDLERS = (blank, create, replace_unused)
+HANDLERS = (blank, create, replace_unused, first_use)

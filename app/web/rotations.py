@@ -20,7 +20,6 @@ from app.usage.caller import Caller
 from app.versions import Stale, version_of_all
 from app.web.framework.page import Page, with_query
 from app.web.framework.sse import EventStreams
-from app.web.presentation.snippets import try_it_snippet
 
 ROTATION: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/rotation"
 DEADLINE_DAYS: Final = (1, 3, 7, 14, 30)
@@ -217,7 +216,6 @@ def _started(page: Page, progress: Progress, secret: str) -> Response[str]:
         steps=STEPS,
         step=1,
         address=address,
-        **try_it_snippet(secret),
     )
 
 

@@ -29,7 +29,8 @@ async function copy(button) {
     getSelection().selectAllChildren(source);
     button.textContent = "Selected";
   }
-  setTimeout(() => { button.textContent = "Copy"; }, 2500);
+  // Of a secret one wants to know for certain that it was copied.
+  if (!source.matches("[data-secret]")) setTimeout(() => { button.textContent = "Copy"; }, 2500);
 }
 
 // Choosing a preset fills the form in; later changes by the user are kept.
@@ -109,10 +110,11 @@ function showConnectionLost(form) {
   form.prepend(note);
 }
 
-// A secret is shown only once: while one is on the page, no late response or redirect may replace it.
+// A secret is shown only once: while one is on the page, no late response or redirect may replace it. Parts that poll hold none.
 for (const late of ["htmx:after:request", "htmx:before:swap"]) {
   document.addEventListener(late, (event) => {
-    if (document.querySelector("[data-secret]")) event.preventDefault();
+    const polls = event.target.matches?.("[hx-trigger^=every]") && !event.target.querySelector("[data-secret]");
+    if (!polls && document.querySelector("[data-secret]")) event.preventDefault();
   });
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -11,12 +13,6 @@ from playwright.sync_api import Route, expect
 from tests.browser.conftest import Desk, Person
 
 STORED = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, document.documentElement.outerHTML])"
-
-CONFIRMED = """() => {
-  const button = document.querySelector("[data-copy=secret]");
-  window.confirmed = [];
-  new MutationObserver(() => confirmed.push(button.textContent)).observe(button, { childList: true });
-}"""
 
 
 def test_after_back_forward_and_reload_the_secret_is_nowhere_in_the_browser(ada: Person, desk: Desk) -> None:
@@ -49,13 +45,23 @@ def test_without_javascript_the_secret_is_shown_once_too_and_the_form_sent_twice
     plain.close()
 
 
+def test_beside_the_secret_its_first_request_is_shown_and_the_secret_stays(ada: Person, desk: Desk) -> None:
+    secret = ada.create_key("Production server")
+    expect(ada.page.locator("#first-use")).to_contain_text("Waiting for its first request")
+    command = (ada.page.locator("#check").text_content() or "").strip()
+    assert secret not in command
+    done = subprocess.run(["sh", "-c", command + " -s"], env=os.environ | {"FL_API_KEY": secret}, capture_output=True, check=True)
+    assert json.loads(done.stdout)["name"] == "Production server"
+    expect(ada.page.locator("#first-use")).to_contain_text("It works: used")
+    expect(ada.page.locator("#secret")).to_have_text(secret)
+    expect(ada.page.locator("#first-use[hx-get]")).to_have_count(0)
+
+
 def test_the_copy_button_confirms(ada: Person, desk: Desk) -> None:
     ada.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=desk.url)
     secret = ada.create_key("Production server")
-    # Recorded by the page, because the confirmation disappears after some time.
-    ada.page.evaluate(CONFIRMED)
     ada.page.locator("[data-copy=secret]").click()
-    ada.page.wait_for_function("() => confirmed.includes('Copied')")
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
     assert ada.page.evaluate("() => navigator.clipboard.readText()") == secret
 
 

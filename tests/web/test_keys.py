@@ -21,6 +21,7 @@ from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
 from tests.support.access import seen
 from tests.support.statements import counted
+from tests.support.usage import logged
 from tests.web.conftest import Browser, later, rows, signed_in
 
 LIST = "/w/acme/settings/api-keys"
@@ -80,6 +81,16 @@ async def test_a_review_without_a_preceding_form_sent_twice_creates_one_key(edit
     sent = editor.form(NEW).filled(confirmed="yes")
     statuses = [(await editor.post(NEW, sent, **editor.same_origin_headers)).status_code for _ in range(2)]
     assert statuses == [201, 303] and await keys.count(await seen(team.owner, team.slug)) == 1
+
+
+async def test_the_page_with_a_secret_asks_until_the_key_was_used(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    address = f"{LIST}/{key.id}/first-use"
+    assert (await editor.open(address)).headers["location"] == f"{LIST}/{key.id}"
+    assert (await editor.open(address, **{"hx-request": "true"})).status_code == 204
+    await logged(key.id)
+    shown = await editor.open(address, **{"hx-request": "true"})
+    assert "It works" in shown.text and "203.0.113.9" in shown.text and "hx-get" not in shown.text
 
 
 async def test_a_lost_secret_is_not_replaced_once_the_key_is_used(editor: Browser, team: Team) -> None:

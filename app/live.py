@@ -42,7 +42,7 @@ class Subject(Generic[Snapshot]):
     """What a stream watches, shared by all its readers; `name` identifies it.
 
     `version` is a cheap query whose result changes whenever the data does; `load` is expensive; `shown_part` is what must have
-    changed for readers to be told. An exception from any of them ends the streams.
+    changed before readers get another event. An exception from any of them ends the streams.
     """
 
     name: str

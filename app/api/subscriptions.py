@@ -90,20 +90,20 @@ class Subscription:
         key = await keys.get(subscriber.actor, id, action=Action.READ_USAGE)
         access = await subscriber.access(Action.READ_USAGE, key.workspace_id)
         name, given, now = f"{key.id} used", resumed_after(info, after), await usage.use_so_far(access, key)
-        told = Counts(*decode_cursor(name, given)) if given is not None else None
-        if told is not None and told.total > now.counts.total:  # a backup was restored
-            told = now.counts
+        sent = Counts(*decode_cursor(name, given)) if given is not None else None
+        if sent is not None and sent.total > now.counts.total:  # a backup was restored
+            sent = now.counts
         watched = changes(info, usage.watched_use(access, key), now, Action.READ_USAGE)
         async with contextlib.aclosing(watched):
             async for change in watched:
-                # Another node may have counted, and told, more than this one has read.
-                if change is None or (told is not None and change[0].counts.total <= told.total):
+                # Another node may have counted and sent more than this one has read.
+                if change is None or (sent is not None and change[0].counts.total <= sent.total):
                     yield None
                     continue
                 totals, counts = change[0], change[0].counts
                 cursor = encode_cursor(name, (counts.successful, counts.failed))
-                yield ApiKeyUsedEvent.of(key.id, cursor, totals, counts if told is None else told)
-                told = counts
+                yield ApiKeyUsedEvent.of(key.id, cursor, totals, counts if sent is None else sent)
+                sent = counts
 
     @subscription("An event whenever a rotation has changed. Completes with the rotation.", requires=Action.READ_ROTATIONS)
     async def rotation_changed(
@@ -116,7 +116,7 @@ class Subscription:
         now = await rotations.get(subscriber.actor, id)
         access = await subscriber.access(Action.READ_ROTATIONS, now.rotation.workspace_id)
         name, given = f"{now.rotation.id} changed", resumed_after(info, after)
-        told = decode_cursor(name, given) if given is not None else None
+        sent = decode_cursor(name, given) if given is not None else None
         watched = changes(info, rotations.watched(access, now, _shown_part), now, Action.READ_ROTATIONS)
         async with contextlib.aclosing(watched):
             async for change in watched:
@@ -124,9 +124,9 @@ class Subscription:
                     yield None
                     continue
                 progress, access = change
-                if (shown := (version_of(_shown_part(progress)),)) != told:
+                if (shown := (version_of(_shown_part(progress)),)) != sent:
                     yield RotationChangedEvent(cursor=encode_cursor(name, shown), rotation=Rotation.of(progress, access.now))
-                    told = shown
+                    sent = shown
                 if not progress.is_open:
                     return
 
@@ -143,7 +143,7 @@ class Subscription:
         access = await tenancy.reading(subscriber.actor, unset_to_none(workspace), Action.READ_KEYS)
         # Also the cursor of an alert in the list `Workspace.alerts`.
         name, given, newest = f"{access.workspace.id} alerts", resumed_after(info, after), await alerts.newest_position(access)
-        told = decode_cursor(name, given) if given is not None else None
+        sent = decode_cursor(name, given) if given is not None else None
         watched = changes(info, alerts.watched(access), newest, Action.READ_KEYS)
         async with contextlib.aclosing(watched):
             async for change in watched:
@@ -151,12 +151,12 @@ class Subscription:
                     yield None
                     continue
                 access = change[1]
-                if told is None:
-                    told = newest
-                    yield AlertRaisedEvent(cursor=encode_cursor(name, told), alert=None)
-                while (alert := await alerts.first_after(access, told)) is not None:
-                    told = (alert.at, alert.id)
-                    yield AlertRaisedEvent(cursor=encode_cursor(name, told), alert=Alert.of(alert, access.now))
+                if sent is None:
+                    sent = newest
+                    yield AlertRaisedEvent(cursor=encode_cursor(name, sent), alert=None)
+                while (alert := await alerts.first_after(access, sent)) is not None:
+                    sent = (alert.at, alert.id)
+                    yield AlertRaisedEvent(cursor=encode_cursor(name, sent), alert=Alert.of(alert, access.now))
                     access = await subscriber.access(Action.READ_KEYS, access.workspace.id)
 
 

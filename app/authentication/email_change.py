@@ -1,4 +1,4 @@
-"""A new e-mail address of a user: it counts once a link that was mailed there has been opened, and the old one is told."""
+"""A new e-mail address of a user: it counts once a link that was mailed there has been opened, and the old one gets a notice."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ usage = click.Group("usage", help="Usage: how the requests that were let through
 
 
 async def _imported(log: LogFile) -> Imported:
-    with _progress(log) as told:
-        return await importing.take(log, told)
+    with _progress(log) as moved:
+        return await importing.take(log, moved)
 
 
 @contextlib.contextmanager
@@ -69,11 +69,11 @@ def _result(found: list[tuple[Path, Imported]]) -> Result:
     notes = [f"{path}:{number}: {fault.message}" for path, log in found for number, fault in log.faults.items()]
     strange = [path for path, log in found if log.lines and log.rejected[access_log.INVALID_LINE] == log.lines]
     notes += [f"{path} has no line in the format of examples/nginx." for path in strange]
-    lines = tuple(f"{path}: {_told(log)}" for path, log in found)
+    lines = tuple(f"{path}: {_summary(log)}" for path, log in found)
     return Result([_data(path, log) for path, log in found], lines, tuple(notes), exit_code=1 if strange else 0)
 
 
-def _told(log: Imported) -> str:
+def _summary(log: Imported) -> str:
     parts = [f"{log.succeeded + log.failed:,} counted ({log.succeeded:,} successful, {log.failed:,} failed)"]
     parts += [f"{log.earlier:,} imported before"] if log.earlier else []
     parts += [f"{log.left_out:,} not to be counted here"] if log.left_out else []

@@ -74,7 +74,7 @@ def refuse_if_none_is_allowed(answers: Sequence[object], asked: int) -> None:
 
 
 async def _by_workspace(key_ids: Sequence[str], slug: str | None) -> dict[str | None, list[str]]:
-    """The keys to change in each workspace, each once; None stands for the workspace with the slug."""
+    """The keys to change in each workspace, each once; None is the workspace with the slug."""
     each_once = list(dict.fromkeys(key_ids))
     if slug is not None:
         return {None: each_once}

@@ -52,7 +52,7 @@ async def delete_in(change: Change, **detail: object) -> Workspace:
         await workspace_store.remove_member(workspace.id, member.user.id)
         if not await workspace_store.of_user(member.user.id):
             await sessions.end_all(member.user.id)
-    # Without webhooks, before the entry is recorded: nobody is left to be told.
+    # Without webhooks, before the entry is recorded: no receiver is left.
     ended = replace(workspace, slug=workspace.id, webhooks=0, deleted_at=change.now)
     await workspace_store.update(ended.id, {"slug": ended.slug, "webhooks": 0, "deleted_at": ended.deleted_at})
     counted = {"api_keys": api_keys, "management_keys": management_keys}

@@ -79,6 +79,7 @@ async def transfer(actor: Actor, slug: str, owner_email: str) -> Owned:
 
     Management keys that these made can do from now on what an editor may. Raises NotFound or ValidationFailed.
     """
+    policy.require_operator(actor, OperatorAction.TRANSFER_WORKSPACE)
     if fault := email_fault(owner_email, "ownerEmail"):
         raise ValidationFailed(fault)
     address = checked_email(owner_email)

@@ -65,8 +65,8 @@ class Imported:
             self.faults[number] = fault
 
 
-async def take(log: LogFile, told: Callable[[], None]) -> Imported:
-    """Reports what was not reported yet; calls `told` when `log.position` has changed. Raises Unavailable; it can be repeated."""
+async def take(log: LogFile, moved: Callable[[], None]) -> Imported:
+    """Reports what was not reported yet; calls `moved` when `log.position` has changed. Raises Unavailable; it can be repeated."""
     found, identity = Imported(), _identity(log)
     if identity is None:
         for number, event in _entries(log, 1, found):
@@ -74,14 +74,14 @@ async def take(log: LogFile, told: Callable[[], None]) -> Imported:
                 found.reject(number, event)
     else:
         start, known = await _position(identity)
-        await _report(identity, _entries(log, start, found), known, found, told)
+        await _report(identity, _entries(log, start, found), known, found, moved)
         found.earlier += min(start - 1, found.lines)
     found.complete = log.complete
-    told()
+    moved()
     return found
 
 
-async def _report(identity: str, entries: Iterator[Entry], known: int, found: Imported, told: Callable[[], None]) -> None:
+async def _report(identity: str, entries: Iterator[Entry], known: int, found: Imported, moved: Callable[[], None]) -> None:
     """`known`: how many entries are reported already."""
     while batch := list(islice(entries, min(known, BATCH) if known else BATCH)):
         if known:
@@ -97,7 +97,7 @@ async def _report(identity: str, entries: Iterator[Entry], known: int, found: Im
             known = answer["accepted"] + len(answer["rejected"])
             found.earlier += len(batch[:known])
             batch, known = batch[known:], max(0, known - len(batch))
-        told()
+        moved()
 
 
 async def _reported(identity: str, batch: list[Entry]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.verification.http import CHALLENGE, Refused
 from app.verification.verdict import MESSAGES, AccessRequest, Code, KeyRecord, Verdict
 
 _NAMES: Final = dict(zip(Denied.__struct_fields__, Denied.__struct_encode_fields__, strict=True))
-# The request is not counted yet: whoever logs its outcome has to report it.
+# The request is not counted yet: the gateway that logs its outcome has to report it.
 OUTCOME_FOLLOWS: Final = (b"x-outcome-follows", b"true")
 FORBIDDEN: Final = frozenset({Code.IP_NOT_ALLOWED, Code.ENVIRONMENT_NOT_ALLOWED, Code.PERMISSION_DENIED})
 

@@ -39,6 +39,7 @@ from app.webhooks.validation import WebhookInput
 from app.webhooks.webhook import Kind
 from tests.api.conftest import operator_program, program
 from tests.conftest import Team, make_key
+from tests.support.access import seen
 from tests.support.alerts import raise_alert
 from tests.support.graphql import Client
 
@@ -211,6 +212,8 @@ async def aim(team: Team, mutation: str) -> dict[str, Any]:
             await webhooks.send_test(team.owner, webhook.id)
             return {"id": (await delivery_store.page(webhook.id, Window(1))).items[0].id}
         return {} if mutation == "createWebhook" else {"id": webhook.id}
+    if mutation == "deleteWorkspace":
+        return {"id": (await seen(team.owner, team.slug)).workspace.id}
     if mutation == "resolveAlert":
         return {"id": await raise_alert((await make_key(team)).key)}
     if mutation.endswith("ApiKeys"):

@@ -18,8 +18,8 @@ from tests.support.processes import ROOT
 
 RUN_SECONDS = 120
 ALERT_SECONDS = 90
-# A person's own mail, and what only an owner may see.
-NOT_FOR_PROGRAMS = {"alerts/mail", "management/list"}
+# A person's own mail, what only an owner may see, and what only the operator may.
+NOT_FOR_PROGRAMS = {"alerts/mail", "management/list", "workspaces/list"}
 SOME_IDS = """{ workspace {
   slug
   apiKeys(first: 1) { nodes { id } }

@@ -89,7 +89,7 @@ async def test_an_old_browser_that_sends_only_origin_is_accepted(owner: Browser,
 async def test_every_unsafe_route_requires_the_sessions_token(owner: Browser, team: Team) -> None:
     before = await rows("audit_entry")
     # Routes that do not use the session, even if there is one.
-    free = {"/sign-in", "/password-reset", "/password-reset/x", "/set-up/x"}
+    free = {"/sign-in", "/password-reset", "/password-reset/x", "/email-change/x", "/set-up/x"}
     assert free < set(routes("POST", team))
     for path in set(routes("POST", team)) - free:
         assert (await owner.post(path, {}, **owner.same_origin_headers)).status_code == 403, path

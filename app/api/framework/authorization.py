@@ -110,7 +110,7 @@ def require(actor: Actor, actions: Actions, coordinates: Collection[str]) -> Non
     Mutations are asked one by one when it is their turn, so that their refusal is their own answer.
     """
     if unknown := sorted(set(coordinates) - actions.keys()):
-        raise NotAllowed(f"{unknown[0]} is not open to anybody.")
+        raise NotAllowed(f"{unknown[0]} is not open to anyone.")
     if actor.kind in (ActorKind.MANAGEMENT_KEY, ActorKind.OPERATOR_KEY):
         for coordinate in sorted(coordinate for coordinate in coordinates if not coordinate.startswith(MUTATIONS)):
             _require_scope(actor, coordinate, actions[coordinate])

@@ -51,7 +51,7 @@ class CreateApiKeyInput:
         default=False,
         description=(
             "Only say what is wrong, or an `ApiKeyPreview` of what the key would be; nothing is written. Whether the plan has\n"
-            "room is not looked at, and an `idempotencyKey` neither."
+            "room is not checked, and an `idempotencyKey` is ignored."
         ),
     )
 

@@ -52,7 +52,7 @@ class RotateApiKeyInput:
         default=False,
         description=(
             "Only say what is wrong, or a `RotationPreview` of the run and the successor; nothing is written. An\n"
-            "`idempotencyKey` is not looked at."
+            "`idempotencyKey` is ignored."
         ),
     )
 
@@ -66,8 +66,8 @@ class RotateApiKeyPayload:
     )
     retry_after: int | None = strawberry.field(
         description=(
-            "When `secret` is null and the successor was not used yet: in so many seconds the same request replaces it and tells\n"
-            "another secret."
+            "When `secret` is null and the successor was not used yet: in so many seconds the same request replaces it\n"
+            "and returns another secret."
         )
     )
 

@@ -53,7 +53,7 @@ class ChangeMemberRoleInput:
         default=strawberry.UNSET,
         description=(
             "The role that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
-            "Left out or null: not looked at."
+            "Left out or null: not checked."
         ),
     )
 

@@ -46,7 +46,7 @@ class CreateWebhookInput:
 
 @object_type("What a webhook would be. The answer to `validateOnly`.", requires=ANYONE)
 class WebhookPreview:
-    name: str = strawberry.field(description="Without what nobody sees of it.")
+    name: str = strawberry.field(description="The name without invisible characters.")
     kind: Kind = strawberry.field(description="In which form it would be sent.")
     url: str = strawberry.field(description="Where it would lead; of a chat's, which is a secret, only the host is shown.")
     events: list[str] = strawberry.field(description="The types of events it would be sent; none: all, also future ones.")

@@ -53,7 +53,7 @@ class UpdateWorkspaceInput:
 
 @object_type("What a workspace would be. The answer to `validateOnly`.", requires=ANYONE)
 class WorkspacePreview:
-    name: str = strawberry.field(description="Without what nobody sees of it.")
+    name: str = strawberry.field(description="The name without invisible characters.")
     timezone: TimeZone = strawberry.field(description="Its time zone.")
     business_hours: BusinessHours | None = strawberry.field(description="Null: none.")
     logs_requests: bool = strawberry.field(description="Whether single requests would be logged.")

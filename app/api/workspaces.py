@@ -195,7 +195,7 @@ class Workspace(Node):
     async def webhooks(self) -> list[Webhook] | None:
         return await webhooks.webhooks(self.access)
 
-    @paged("Every change, the newest first, or the oldest first for who reads on from where they were.", requires=Action.READ_AUDIT)
+    @paged("Every change, the newest first, or the oldest first to continue from a cursor.", requires=Action.READ_AUDIT)
     async def audit_events(
         self,
         info: Info,

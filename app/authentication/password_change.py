@@ -47,10 +47,11 @@ def checked_new(password: str, user: User) -> str:
 
 
 async def replace_password(change: Change, user: User, password_hash: str, *, but: str = "") -> None:
-    """Inside the change: stores the hash, ends all sessions except `but`, and voids the user's reset links. The user
-    gets a mail, in case someone else changed the password."""
+    """Inside the change: stores the hash, ends all sessions except `but`, and voids the user's links to reset the password or to
+    confirm another address, which someone who knew the old password may have requested. The user gets a mail."""
     await user_store.set_password_hash(user.id, password_hash)
     await sessions.end_all(user.id, but=but)
-    await link_store.delete_all(Purpose.PASSWORD_RESET, user.id)
+    for purpose in (Purpose.PASSWORD_RESET, Purpose.EMAIL_CHANGE):
+        await link_store.delete_all(purpose, user.id)
     await audit.record(change, events.PASSWORD_CHANGED, user.id)
     await mails.send(user.email, emails.password_changed(), change.now)

@@ -34,6 +34,8 @@ _CLOCK: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _READ: Final = re.compile(r"\b(?:FROM|JOIN) +(\w+)")
 # As long as a change waits for SQLite's lock.
 SETTLE_SECONDS: Final = 5.0
+# Long answers, such as streams, settle again after this time.
+SHARED_SECONDS: Final = 5.0
 _frozen: int | None = None
 
 
@@ -60,7 +62,7 @@ class _Settlement:
     """Shared by the reads of a `settled_once` block."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    is_done: bool = False
+    at: float | None = None
 
 
 _settlement: ContextVar[_Settlement | None] = ContextVar("settlement", default=None)
@@ -129,7 +131,7 @@ def in_transaction() -> bool:
 
 @contextlib.contextmanager
 def settled_once() -> Iterator[None]:
-    """The log is settled at most once for all reads in this block, which therefore see everything answered before it began.
+    """The log is settled at most once in SHARED_SECONDS for all reads in this block; they see everything answered before it began.
 
     A page reads the counters in several statements, and evaluating keys in hundreds: each would move the few requests that were
     answered meanwhile, which costs a busy node half its speed.
@@ -150,9 +152,10 @@ async def settle() -> None:
         await _settle(log)
         return
     async with shared.turn:
-        if not shared.is_done:
+        began = time.monotonic()
+        if shared.at is None or began - shared.at > SHARED_SECONDS:
             await _settle(log)
-            shared.is_done = True
+            shared.at = began
 
 
 async def _settle(log: Log) -> None:

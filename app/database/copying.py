@@ -108,8 +108,9 @@ async def is_served() -> bool:
 
 
 async def is_empty() -> bool:
-    """Whether this database has not been used yet."""
-    return not await database.fetch("SELECT id FROM workspace UNION ALL SELECT id FROM account LIMIT 1")
+    """Whether this database has not been used yet: nothing in it was made by anyone."""
+    made = ("workspace", "account", "gateway_token", "operator_key")
+    return not await database.fetch(f"{' UNION ALL '.join(f'SELECT id FROM {table}' for table in made)} LIMIT 1")
 
 
 async def _save_all(into: sqlite3.Connection, without: Collection[str]) -> dict[str, int]:

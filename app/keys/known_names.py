@@ -8,7 +8,8 @@ from typing import Final
 from app import catalogue
 from app.keys import store
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+# Databases refuse to compare with very long texts.
+_NAME: Final = re.compile(r"(?=.{1,200}$)[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
 async def is_permission_known(name: str) -> bool:

@@ -141,6 +141,8 @@ def found(key: ApiKey | None) -> ApiKey:
 def _safe(filter: KeyFilter) -> KeyFilter:
     if len(filter.search) > LONGEST_SEARCH:
         raise ValidationFailed(FieldProblem("search", "TOO_LONG", f"Search for at most {LONGEST_SEARCH} characters."))
+    if filter.permission is not None and len(filter.permission) > LONGEST_SEARCH:
+        raise ValidationFailed(FieldProblem("permission", "UNKNOWN", "There is no permission with so long a name."))
     for index, (label, value) in enumerate(filter.labels):
         if not labels.is_label(label, value or ""):
             raise ValidationFailed(FieldProblem("labels", "INVALID", f"No key can have this label. {labels.RULE}.", index))

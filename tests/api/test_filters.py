@@ -163,3 +163,9 @@ async def test_a_client_reading_oldest_first_gets_later_events_from_the_same_cur
     }
     (error,) = await owner.refused("query($a: String) { workspace { auditEvents(after: $a) { totalCount } } }", a=cursor)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_permission_that_is_too_long_for_the_database_is_refused(owner: Client) -> None:
+    query = "query($p: String!) { workspace { apiKeys(filter: {permission: $p}) { totalCount } } }"
+    (error,) = await owner.refused(query, p="a" * 60_000)
+    assert error["extensions"]["code"] == "VALIDATION_FAILED"

@@ -63,6 +63,17 @@ async def test_a_link_works_once_and_a_newer_one_takes_its_place(db: None, smtp:
     assert await authentication.find_email_change(second) is None
 
 
+async def test_a_new_password_voids_the_links_that_someone_who_knew_the_old_one_requested(db: None, smtp: Smtp) -> None:
+    await make_owner()
+    session = await sign_in(OLD)
+    await authentication.request_email_change(await actor_of(), NEW)
+    token = await mailed_token(smtp)
+    await authentication.change_password(session.token, PASSWORD, "quite another long password")
+    assert await authentication.find_email_change(token) is None
+    with pytest.raises(LinkExpired):
+        await authentication.change_email(REQUEST, token)
+
+
 async def test_an_address_of_someone_else_is_mailed_alike_and_refused_when_it_is_confirmed(db: None, smtp: Smtp) -> None:
     await make_owner()
     await make_owner("bob@example.org", "Bob", "Bolts")

@@ -133,6 +133,12 @@ async def test_a_backup_contains_every_row_and_is_restored_unchanged(settings: S
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
+async def test_a_database_with_a_gateway_token_alone_is_not_empty(db: None) -> None:
+    assert await copying.is_empty()
+    await gateway_tokens.create(Actor.operator(), "edge")
+    assert not await copying.is_empty()
+
+
 async def test_every_table_of_the_database_is_in_a_backup(db: None) -> None:
     found = (
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"

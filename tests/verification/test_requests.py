@@ -278,3 +278,10 @@ async def test_older_key_prefixes_verify_while_they_are_accepted(service: Servic
         assert await service.code(created.secret) == "VALID"
         assert await service.code(generate("fl", KeyClass.LIVE)) == "NOT_FOUND"
     assert await service.code(created.secret) == "MALFORMED"
+
+
+@pytest.mark.parametrize("name", ["permission", "environment"])
+async def test_a_name_that_is_too_long_for_the_database_is_an_unknown_one(service: Service, team: Team, name: str) -> None:
+    created = await make_key(team)
+    refused = await service.post("/v1/verify", json={"key": created.secret, name: "a" * 60_000})
+    problem(refused, 400, f"UNKNOWN_{name.upper()}")

@@ -202,7 +202,7 @@ DESCRIPTIONS: Final = {
     "PlanLimitReached.used": "How many keys count now.",
     "CreateApiKeyInput.name": "What people will call it; at most 100 characters, not unique.",
     "RevokeApiKeysInput.reason": "Why; it is kept with each key and in the audit log.",
-    "ApiKeyPreview.name": "Without what nobody sees of it.",
+    "ApiKeyPreview.name": "The name without invisible characters.",
     "ApiKeyPreview.environment": "Where it would run.",
     "ApiKeyPreview.permissions": "What it would be allowed to do.",
     "ApiKeyPreview.allowedIps": "Addresses and networks that could use it; empty: any.",

@@ -9,7 +9,7 @@ from app.errors import FieldProblem, ValidationFailed
 SLUG: Final = "Workspace slug. Optional if you belong to exactly one workspace."
 EXPECTED_REVISION: Final = (
     "The `revision` that was read: if it is another one now, nothing is changed and the answer is a Conflict.\n"
-    "Left out or null: not looked at."
+    "Left out or null: not checked."
 )
 
 

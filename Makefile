@@ -1,5 +1,5 @@
 # Every target first creates what it needs: a virtual environment from the locked requirements, with Keydesk and its client.
-.PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench contract wheel lock clean
+.PHONY: install run demo test test-quick test-sqlite test-postgres test-browser check lint types bench contract screenshots wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -71,6 +71,10 @@ bench: install
 	$(BIN)/python bench/pages --days 90
 	$(BIN)/python bench/start
 	$(BIN)/python bench/memory
+
+# The pictures of the README and of docs/, from the demo. Needs Chromium.
+screenshots: install
+	$(BIN)/python -m tests.browser.screenshots
 
 # What clients rely on, written from the code; the tests compare. A release copies schema.graphql to graphql/history/DATE.graphql.
 contract: install

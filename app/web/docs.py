@@ -13,7 +13,16 @@ from app.web.presentation import guides
 from app.web.presentation.guides import PATH
 
 
-@get([PATH, f"{PATH}/{{name:str}}", f"{PATH}/decisions", f"{PATH}/decisions/{{name:str}}", f"{PATH}/examples/{{name:str}}"])
+@get(
+    [
+        PATH,
+        f"{PATH}/{{name:str}}",
+        f"{PATH}/decisions",
+        f"{PATH}/decisions/{{name:str}}",
+        f"{PATH}/examples/{{name:str}}",
+        f"{PATH}/img/{{name:str}}",
+    ]
+)
 async def documentation(page: NamedDependency[Page]) -> Response[str] | Response[bytes]:
     name = page.path.removeprefix(PATH).strip("/")
     try:

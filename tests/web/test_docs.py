@@ -52,7 +52,10 @@ async def test_html_in_a_guide_is_shown_and_never_used() -> None:
     assert "&lt;script&gt;" in rendered and "&lt;i&gt;" in rendered
 
 
-@pytest.mark.parametrize(("path", "kind"), [("openapi.json", "application/json"), ("performance.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("openapi.json", "application/json"), ("performance.svg", "image/svg+xml"), ("img/api-keys.png", "image/png")],
+)
 async def test_files_that_guides_use_are_served_as_they_are(browser: Browser, path: str, kind: str) -> None:
     answer = await browser.open(f"/docs/{path}")
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, kind)

@@ -22,7 +22,7 @@ from app.paths import DOCS
 
 PATH: Final = "/docs"
 INDEX: Final = "README.md"
-SUFFIXES: Final = {".md", ".json", ".svg", ".py"}
+SUFFIXES: Final = {".md", ".json", ".png", ".svg", ".py"}
 # The guides that help on a page of a workspace: of the first pattern that its path contains.
 _ABOUT: Final = (
     (re.compile("/rotation"), ("rotation",)),

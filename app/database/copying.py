@@ -109,8 +109,10 @@ async def is_served() -> bool:
 
 async def is_empty() -> bool:
     """Whether this database has not been used yet: nothing in it was made by anyone."""
-    made = ("workspace", "account", "gateway_token", "operator_key")
-    return not await database.fetch(f"{' UNION ALL '.join(f'SELECT id FROM {table}' for table in made)} LIMIT 1")
+    return not await database.fetch(
+        "SELECT id FROM workspace UNION ALL SELECT id FROM account"
+        " UNION ALL SELECT id FROM gateway_token UNION ALL SELECT id FROM operator_key LIMIT 1"
+    )
 
 
 async def _save_all(into: sqlite3.Connection, without: Collection[str]) -> dict[str, int]:

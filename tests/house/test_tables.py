@@ -88,10 +88,7 @@ READS: Final = {
         "rotation": "the same",
         "member": "the same",
     },
-    "app/database/copying.py": {
-        "workspace": "whether a database is empty is asked before any noun may be used",
-        "account": "the same",
-    },
+    "app/database/copying.py": {"account", "gateway_token", "operator_key", "workspace"},
 }
 
 WRITES: Final = {

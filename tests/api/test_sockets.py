@@ -14,19 +14,20 @@ from app.access.actor import Actor
 from app.api.framework import events
 from app.api.server import socket_connection, sockets
 from app.api.server.sockets import Sockets
-from app.asgi import Scope
+from app.asgi import Receive, Scope, Send
 from app.management_keys import service as management_keys
 from app.settings import Settings
 from app.web.framework.session_auth import SessionAuth
 from tests.api.conftest import program
 from tests.conftest import Team, make_key
 from tests.support.graphql import Client, describe
-from tests.support.subscriptions import socket
+from tests.support.subscriptions import Socket, socket
 from tests.support.usage import logged
 from tests.support.users import make_owner, sign_in
 
 USED = "keys/used"
 RAISED = "alerts/raised"
+VIEWER = {"query": "{ viewer { kind } }"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,20 @@ def bearer(client: Client) -> dict[str, str]:
 async def ci(team: Team) -> Client:
     """A program that may read."""
     return await program(team.owner, team.slug, "keys.read", "usage.read")
+
+
+def limit_unread(monkeypatch: pytest.MonkeyPatch, most_unproved: int = 1_000_000) -> None:
+    """Everything but the first messages waits for the answer to a ping, and no other pings are sent."""
+    monkeypatch.setattr(socket_connection, "MOST_UNREAD", 20)
+    monkeypatch.setattr(socket_connection, "MOST_UNPROVED", most_unproved)
+    monkeypatch.setattr(socket_connection, "PING_EVERY", 1_000_000)
+
+
+async def ping(found: Socket) -> Any:
+    """The payload of the next message, which is a ping."""
+    message = json.loads(await found.take())
+    assert message["type"] == "ping"
+    return message["payload"]
 
 
 class TestOperations:
@@ -137,23 +152,75 @@ class TestProtocol:
             assert await found.next() == {"type": "pong"}
             await found.send("pong")
             async with asyncio.timeout(60):
-                while "ping" not in await found.take():
+                while json.loads(await found.take())["type"] != "ping":
                     pass
 
-    async def test_a_client_that_answers_no_ping_gets_no_further_result(self, ci: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(socket_connection, "MOST_UNREAD", 20)
-        monkeypatch.setattr(socket_connection, "PING_EVERY", 1_000_000)
+    async def test_a_client_that_answers_no_ping_gets_nothing_further(self, ci: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        limit_unread(monkeypatch)
         async with socket(app_of(ci), **bearer(ci)) as found:
             await found.begin()
-            for name in ("1", "2"):
-                await found.send("subscribe", id=name, payload={"query": "{ viewer { kind } }"})
-                assert json.loads(await found.take()) == {"type": "ping"}
-                await found.send("pong")
-                assert await found.data(name) == {"kind": "MANAGEMENT_KEY"}
-                assert await found.next() == {"type": "complete", "id": name}
+            await found.send("subscribe", id="1", payload=VIEWER)
+            await found.send("pong", payload=await ping(found))
+            assert await found.data() == {"kind": "MANAGEMENT_KEY"}
+            await found.send("pong", payload=await ping(found))
+            assert await found.next() == {"type": "complete", "id": "1"}
+            # A refusal waits as well.
+            await found.send("subscribe", id="2", payload={"query": "{ nothing }"})
+            await found.send("pong", payload=await ping(found))
+            assert await found.error("2") == "BAD_USER_INPUT"
             monkeypatch.setattr(socket_connection, "UNREAD_SECONDS", 0.05)
-            await found.send("subscribe", id="3", payload={"query": "{ viewer { kind } }"})
+            await found.send("subscribe", id="3", payload=VIEWER)
+            # Nor is it enough to answer an earlier ping.
+            await found.send("pong", payload={"nonce": "0" * 16})
             assert await found.next() == 1013
+
+    async def test_only_an_answer_with_the_pings_payload_proves_what_was_read(
+        self, ci: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        limit_unread(monkeypatch, most_unproved=2_000)
+        async with socket(app_of(ci), **bearer(ci)) as found:
+            await found.begin()
+            for number in range(50):
+                await found.send("subscribe", id=str(number), payload=VIEWER)
+                await found.send("pong", payload=await ping(found))
+                await found.data(str(number))
+                await found.send("pong", payload=await ping(found))
+                assert (await found.next())["type"] == "complete"
+            # As `gql` answers: it gets what is sent, but not without end.
+            received, text = 0, None
+            for number in range(50):
+                await found.send("subscribe", id=str(number), payload=VIEWER)
+                while isinstance(text := await found.take(), str) and '"complete"' not in text:
+                    received += len(text)
+                    if '"ping"' in text:
+                        await found.send("pong")
+                if text == 1013:
+                    break
+            assert text == 1013 and 1_000 < received < 2_500
+
+    @pytest.mark.parametrize("flood", [{"type": "ping"}, {"type": "subscribe", "id": "x" * 100, "payload": {}}])
+    async def test_messages_whose_answers_are_not_read_end_the_connection(
+        self, ci: Client, monkeypatch: pytest.MonkeyPatch, flood: dict[str, Any]
+    ) -> None:
+        limit_unread(monkeypatch, most_unproved=1_000)
+        monkeypatch.setattr(socket_connection, "MOST_OF_CALLER", 0)
+        async with socket(app_of(ci), **bearer(ci)) as found:
+            await found.begin()
+            for _ in range(100):
+                await found.put(json.dumps(flood))
+            received = 0
+            while isinstance(message := await found.next(), dict):
+                received += len(json.dumps(message))
+            assert message == 1013 and received < 2_000
+
+    async def test_an_id_is_short_because_messages_repeat_it(self, ci: Client) -> None:
+        async with socket(app_of(ci), **bearer(ci)) as found:
+            await found.begin()
+            await found.send("subscribe", id="é" * 100, payload=VIEWER)
+            await found.data("é" * 100)
+            await found.next()
+            await found.send("subscribe", id="x" * 101, payload=VIEWER)
+            assert await found.next() == 4400
 
     @pytest.mark.parametrize(
         ("sent", "code"),
@@ -179,13 +246,25 @@ class TestProtocol:
             assert await found.next() == code
 
     async def test_a_name_that_is_in_use_ends_the_connection(self, ci: Client) -> None:
-        async with socket(app_of(ci), **bearer(ci)) as found:
+        closed: list[dict[str, Any]] = []
+
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            async def sent(message: dict[str, Any]) -> None:
+                closed.extend([message] if message["type"] == "websocket.close" else [])
+                await send(message)
+
+            await app_of(ci)(scope, receive, sent)
+
+        async with socket(noted, **bearer(ci)) as found:
             await found.begin()
             for _ in range(2):
-                await found.run(RAISED)
+                await found.run(RAISED, as_="🗝" * 100)
             while isinstance(message := await found.next(), dict):
                 assert message["type"] == "next"
             assert message == 4409
+        # RFC 6455 section 5.5.
+        (close,) = closed
+        assert "🗝" in close["reason"] and len(close["reason"].encode()) <= 123
 
     async def test_a_client_that_does_not_speak_the_protocol_is_refused(self, ci: Client) -> None:
         async with socket(app_of(ci), subprotocols=("graphql-ws",), **bearer(ci)) as found:

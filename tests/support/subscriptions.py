@@ -170,7 +170,7 @@ class Socket:
                 found = await self.take()
             if isinstance(found, int):
                 return found
-            if (message := json.loads(found)) != {"type": "ping"}:
+            if (message := json.loads(found))["type"] != "ping":
                 return message
 
     async def begin(self, payload: dict[str, Any] | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -27,9 +28,15 @@ from app.live import Live, until
 
 # Proxies close connections on which nothing is sent, often after a minute.
 PING_EVERY: Final = 3
-# The server keeps what a client does not read: after so many characters it must answer a ping before it gets another result.
+# The server keeps what a client does not read: after so many characters a client must answer a ping before operations continue.
 MOST_UNREAD: Final = 256 * 1024
 UNREAD_SECONDS: Final = 30.0
+# An answer with the ping's payload proves what was read; without such a proof a client gets no more than this.
+MOST_UNPROVED: Final = 4 * 1024 * 1024
+# Messages repeat the operation's id.
+LONGEST_ID: Final = 100
+# The reason of a close has at most 123 bytes.
+_SHOWN_BYTES: Final = 80
 _NO_MUTATIONS: Final = "Send mutations with POST."
 _TOO_MANY: Final = f"There are {MOST_OF_CALLER} operations in this connection already. End one first."
 _log = logging.getLogger("keydesk.api")
@@ -48,6 +55,8 @@ class Connection:
         self._receive, self._to = receive, send
         self._running: dict[str, asyncio.Task[None]] = {}
         self._unread, self._answered, self._line = 0, asyncio.Event(), asyncio.Lock()
+        # Of the ping whose answer counts, and what was unread before it.
+        self._nonce, self._before = "", 0
 
     async def run(self) -> None:
         """Returns when the connection is closed."""
@@ -76,11 +85,13 @@ class Connection:
                 self._actor = await self._live.share.of(self._authenticate)
             checks += 1
             if checks % PING_EVERY == 0:
-                await self._send("ping")
+                await self._ping()
 
     async def _handle(self, message: Message, tasks: asyncio.TaskGroup) -> None:
         # A client may send messages without end that cost nothing else.
         await self._operations.throttle(self._actor, LEAST)
+        if len(message.id or "") > LONGEST_ID:
+            raise Close.invalid()
         match message.type:
             case "subscribe" if message.id:
                 await self._start(message.id, bytes(message.payload), tasks)
@@ -90,7 +101,7 @@ class Connection:
             case "ping":
                 await self._send("pong")
             case "pong":
-                self._answered.set()
+                self._pong(message.named("nonce"))
             case "connection_init":
                 raise Close(4429, "Too many initialisation requests")
             case _:
@@ -98,9 +109,11 @@ class Connection:
 
     async def _start(self, name: str, payload: bytes, tasks: asyncio.TaskGroup) -> None:
         if name in self._running:
-            raise Close(4409, f"Subscriber for {name[:80]} already exists")
+            shown = name.encode()[:_SHOWN_BYTES].decode(errors="ignore")
+            raise Close(4409, f"Subscriber for {shown} already exists")
         if len(self._running) >= MOST_OF_CALLER:
-            await self._refuse(name, http.error("TOO_MANY_SUBSCRIPTIONS", _TOO_MANY))
+            # Sent at once: while this waits, nothing receives the answer to a ping.
+            await self._send("error", id=name, payload=http.error("TOO_MANY_SUBSCRIPTIONS", _TOO_MANY)["errors"])
             return
         task = self._running[name] = tasks.create_task(self._operate(name, payload))
         task.add_done_callback(lambda _: self._running.pop(name) if self._running.get(name) is task else None)
@@ -118,8 +131,8 @@ class Connection:
                             await self._refuse(name, event.content)
                             return
                         if event is not None:
-                            await self._result(name, event.content)
-                await self._send("complete", id=name)
+                            await self._send_when_read("next", id=name, payload=event.content)
+                await self._send_when_read("complete", id=name)
             except Refused as refusal:
                 await self._refuse(name, http.error(refusal.code, refusal.message))
             except Unfit as unfit:
@@ -141,22 +154,39 @@ class Connection:
         except Unavailable:
             raise (Close.restarting() if self._live.stopping.is_set() else Close.later()) from None
 
-    async def _result(self, name: str, content: dict[str, Any]) -> None:
+    async def _refuse(self, name: str, content: dict[str, Any]) -> None:
+        await self._send_when_read("error", id=name, payload=content["errors"])
+
+    async def _send_when_read(self, kind: str, **content: Any) -> None:
         """Waits until the client has read most of what it was sent. Raises Close if it reads nothing."""
         async with self._line:
             if self._unread > MOST_UNREAD:
                 self._answered.clear()
-                await self._send("ping")
+                self._nonce = ""
+                await self._ping()
                 if not await until(self._answered, UNREAD_SECONDS):
                     raise Close.later()
-                self._unread = 0
-            await self._send("next", id=name, payload=content)
-
-    async def _refuse(self, name: str, content: dict[str, Any]) -> None:
-        await self._send("error", id=name, payload=content["errors"])
+            await self._send(kind, **content)
 
     async def _send(self, kind: str, **content: Any) -> None:
+        """Raises Close for a client that has not proved that it reads."""
+        if self._unread > MOST_UNPROVED:
+            raise Close.later()
         self._unread += await send_message(self._to, {"type": kind, **content})
+
+    async def _ping(self) -> None:
+        if not self._nonce:
+            self._nonce, self._before = secrets.token_hex(8), self._unread
+        self._unread += await send_message(self._to, {"type": "ping", "payload": {"nonce": self._nonce}})
+
+    def _pong(self, nonce: str | None) -> None:
+        """Some clients, such as `gql`, answer without the ping's payload: they may go on, but that proves nothing."""
+        if nonce and nonce == self._nonce:
+            self._unread -= self._before
+            self._nonce = ""
+        elif nonce:
+            return
+        self._answered.set()
 
 
 def _first(group: BaseExceptionGroup[Close]) -> Close:

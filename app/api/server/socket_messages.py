@@ -59,15 +59,13 @@ class Message(msgspec.Struct):
     id: str | None = None
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
-    @property
-    def authorization(self) -> str | None:
-        """`Authorization`, in any case, of the payload of `connection_init`. Raises Close."""
+    def named(self, name: str) -> str | None:
+        """The value of this lower-case name, in any case, of the payload. Raises Close."""
         try:
             found = msgspec.json.decode(self.payload)
         except (msgspec.MsgspecError, RecursionError):
             raise Close.invalid() from None
-        named = {name.lower(): value for name, value in found.items()} if isinstance(found, dict) else {}
-        given = named.get("authorization")
+        given = {key.lower(): value for key, value in found.items()}.get(name) if isinstance(found, dict) else None
         return None if given is None else str(given)
 
 

@@ -77,7 +77,7 @@ class Sockets:
             raise Close(4408, "Connection initialisation timeout") from None
         if message.type != "connection_init":
             raise Close.unauthorized()
-        if (given := message.authorization) is None:
+        if (given := message.named("authorization")) is None:
             if actor is None:
                 raise Close.forbidden()
             return again, actor

@@ -42,11 +42,12 @@ class OperatorScope(StrEnum):
 
     WORKSPACES_READ = "workspaces.read"
     WORKSPACES_WRITE = "workspaces.write"
+    WORKSPACES_TRANSFER = "workspaces.transfer"
     WORKSPACES_DELETE = "workspaces.delete"
 
     @property
     def implied(self) -> frozenset[OperatorScope]:
-        """Permission to change or delete workspaces includes permission to read them."""
+        """Permission to change, transfer or delete workspaces includes permission to read them."""
         return frozenset({self, OperatorScope.WORKSPACES_READ})
 
 

@@ -171,7 +171,7 @@ OPERATOR_KEYS: Final[dict[AnyAction, OperatorScope]] = {
     OperatorAction.CREATE_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
     OperatorAction.LIST_WORKSPACES: OperatorScope.WORKSPACES_READ,
     OperatorAction.SUSPEND_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
-    OperatorAction.TRANSFER_WORKSPACE: OperatorScope.WORKSPACES_WRITE,
+    OperatorAction.TRANSFER_WORKSPACE: OperatorScope.WORKSPACES_TRANSFER,
 }
 
 

@@ -170,7 +170,8 @@ class WorkspaceDirectoryMutation:
         return ProvisionWorkspacePayload(workspace=shown, invitation_link=made.link)
 
     @mutation(
-        "Makes someone else the only owner, at once or by an invitation. Those who owned the workspace become editors.",
+        "Makes someone else the only owner, at once or by an invitation. Those who owned the workspace become editors and get a\n"
+        "mail, and earlier invitations of owners are withdrawn. The new owner can do and read everything in the workspace.",
         requires=OperatorAction.TRANSFER_WORKSPACE,
     )
     async def transfer_workspace(self, info: Info, input: TransferWorkspaceInput) -> TransferWorkspaceResult | None:

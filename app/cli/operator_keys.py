@@ -27,6 +27,7 @@ async def create(name: str, scopes: tuple[str, ...], expires: int, allowed_ips: 
     """Make a key called NAME and print it, once.
 
     It manages all workspaces within its scopes, but can read none of their keys, members and logs.
+    But the holder of a key with workspaces.transfer can become the owner of any workspace.
     """
     input = ManagementKeyInput(name, scopes, await database.now() + expires, allowed_ips)
     key, secret = await operator_keys.create(OPERATOR, input)

@@ -1,4 +1,4 @@
-"""The invitation email."""
+"""The mails about a membership."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ def now_owner(workspace: str, link: str) -> EmailContent:
         f"You are now an owner of the workspace {workspace} on Keydesk.\n\n"
         f"Open it:\n{link}\n\n"
         "If you do not know what this is about, please tell the operator of this service.\n",
+    )
+
+
+def no_longer_owner(workspace: str, by: str, owner: str, link: str) -> EmailContent:
+    return EmailContent(
+        f"You no longer own {workspace}",
+        f"{by} made {owner} the only owner of the workspace {workspace} on Keydesk. You are now an editor of it.\n\n"
+        f"Open it:\n{link}\n\n"
+        "If you did not expect this, please tell the operator of this service.\n",
     )
 
 

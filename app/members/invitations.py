@@ -92,6 +92,13 @@ async def withdraw_made_by(change: Change, user_id: str) -> None:
             await _withdraw(change, link)
 
 
+async def withdraw_owners(change: Change) -> None:
+    """Inside a change that decides who owns the workspace: withdraws every invitation of an owner."""
+    for link in await link_store.open_invitations(change.workspace.id, change.now):
+        if link.role is Role.OWNER:
+            await _withdraw(change, link)
+
+
 async def find_invitation(token: str) -> InvitationView | None:
     """The invitation of an open link; reading it does not use it up."""
     link = await links.find(Purpose.INVITATION, token)

@@ -77,13 +77,15 @@ async def provision(actor: Actor, wanted: Wanted, *, idempotency_key: str | None
 async def transfer(actor: Actor, slug: str, owner_email: str) -> Owned:
     """Makes the user with this address the only owner, at once or by an invitation; those who owned it become editors.
 
-    Management keys that these made can do from now on what an editor may. Raises NotFound or ValidationFailed.
+    Each of these gets a mail, and management keys that they made can do from now on what an editor may. Open invitations of
+    owners are withdrawn. Raises NotFound or ValidationFailed.
     """
     policy.require_operator(actor, OperatorAction.TRANSFER_WORKSPACE)
     if fault := email_fault(owner_email, "ownerEmail"):
         raise ValidationFailed(fault)
     address = checked_email(owner_email)
     async with tenancy.changing(actor, slug, OperatorAction.TRANSFER_WORKSPACE) as change:
+        await inviting.withdraw_owners(change)
         link = await _make_owner(change, address)
         former = [
             member
@@ -92,6 +94,8 @@ async def transfer(actor: Actor, slug: str, owner_email: str) -> Owned:
         ]
         for member in former:
             await members.set_role_in(change, member, Role.EDITOR)
+            told = emails.no_longer_owner(change.workspace.name, change.actor.name, address, _page(change))
+            await mails.send(member.user.email, told, change.now)
         if former or link:
             await audit.record(change, workspace_events.TRANSFERRED, change.workspace.id, owner=address)
         return Owned(change.workspace, link)
@@ -110,6 +114,9 @@ async def _make_owner(change: Change, address: str) -> str | None:
     else:
         await workspace_store.add_member(Member(ids.new(MEMBER_ID), change.workspace.id, user, Role.OWNER, change.now))
         await audit.record(change, events.JOINED, user.id, role=str(Role.OWNER))
-    link = mail.current().link(f"/w/{change.workspace.slug}")
-    await mails.send(user.email, emails.now_owner(change.workspace.name, link), change.now)
+    await mails.send(user.email, emails.now_owner(change.workspace.name, _page(change)), change.now)
     return None
+
+
+def _page(change: Change) -> str:
+    return mail.current().link(f"/w/{change.workspace.slug}")

@@ -56,6 +56,15 @@ async def test_billing_changes_a_plan_and_suspends_and_the_workspaces_audit_log_
     assert (shown["kind"], shown["actorId"], shown["name"]) == ("OPERATOR_KEY", key.id, "Billing")
 
 
+async def test_who_makes_workspaces_cannot_become_the_owner_of_others(team: Team) -> None:
+    billing = await operator_program("workspaces.write", "workspaces.delete")
+    refused = await billing.change("workspaces/transfer", workspace=team.slug, ownerEmail="billing@example.org")
+    assert refused["message"] == "This needs an operator key with the scope workspaces.transfer."
+    assert (await billing.change("workspaces/provision", name="Other", ownerEmail="ann@example.org"))["workspace"][
+        "slug"
+    ] == "other"
+
+
 async def test_an_unknown_workspace_and_an_unknown_plan_are_said(team: Team) -> None:
     billing = await operator_program("workspaces.write")
     assert (await billing.change("workspaces/suspend", workspace="none"))["code"] == "NOT_FOUND"
@@ -73,7 +82,7 @@ async def test_nothing_that_belongs_to_a_workspace_is_found_by_its_id(team: Team
 
 
 async def test_a_customer_is_provided_transferred_and_deleted(db: None) -> None:
-    operator = await operator_program("workspaces.write", "workspaces.delete")
+    operator = await operator_program("workspaces.write", "workspaces.transfer", "workspaces.delete")
     asked = {"name": "Acme", "ownerEmail": "ann@example.org", "plan": "growth", "idempotencyKey": "customer-1"}
     made = await operator.change("workspaces/provision", **asked)
     workspace = made["workspace"]

@@ -9,13 +9,15 @@ import pytest
 from app import database
 from app.access.actor import Actor, Request, Role
 from app.audit import store as audit_store
-from app.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from app.errors import Conflict, LinkExpired, NotAllowed, NotFound, ValidationFailed
 from app.members import service as members
 from app.provisioning import ownership
 from app.provisioning.ownership import Owned, Wanted
 from app.tenancy import service as tenancy
 from tests.conftest import Team
 from tests.support.access import seen
+from tests.support.outbox import send_mails
+from tests.support.smtp import Smtp
 
 OPERATOR = Actor.operator()
 PASSWORD = "quite a long horse story 7"
@@ -90,6 +92,32 @@ async def test_a_stranger_is_invited_and_nobody_owns_it_until_then(team: Team) -
     assert owned.link is not None and Role.OWNER not in (await roles(team)).values()
     await members.accept_as_new(Request(), token(owned), "New", PASSWORD)
     assert (await roles(team))["new@example.org"] is Role.OWNER
+
+
+async def test_after_a_mistyped_address_its_invitation_makes_no_owner(db: None) -> None:
+    mistyped = await ownership.provision(OPERATOR, Wanted("Acme", "an@example.org"))
+    again = await ownership.transfer(OPERATOR, "acme", "ann@example.org")
+    with pytest.raises(LinkExpired):
+        await members.accept_as_new(Request(), token(mistyped), "An", PASSWORD)
+    await members.accept_as_new(Request(), token(again), "Ann", PASSWORD)
+    entries = await audit_store.newest(again.workspace.id, limit=10)
+    assert [entry.action for entry in entries][:4] == [
+        "member.joined",
+        "workspace.transferred",
+        "member.invited",
+        "invitation.withdrawn",
+    ]
+
+
+async def test_those_who_owned_it_and_those_who_do_get_a_mail(team: Team, smtp: Smtp) -> None:
+    await ownership.transfer(OPERATOR, team.slug, "viewer@acme.example")
+    await send_mails()
+    told = {letter["To"]: (letter["Subject"], letter.get_content()) for letter in smtp.received}
+    assert set(told) == {"owner@acme.example", "viewer@acme.example"}
+    subject, text = told["owner@acme.example"]
+    assert subject == f"You no longer own {team.workspace.name}"
+    assert "Operator made viewer@acme.example the only owner" in text and f"/w/{team.slug}" in text
+    assert told["viewer@acme.example"][0] == f"You own {team.workspace.name}"
 
 
 async def test_wrong_input_and_members_change_nothing(team: Team) -> None:

@@ -77,7 +77,8 @@ SCOPES: Final = {
 
 OPERATOR_SCOPES: Final = {
     OperatorScope.WORKSPACES_READ: "list workspaces, and read their plans and settings",
-    OperatorScope.WORKSPACES_WRITE: "make workspaces, change their plans, suspend, resume and transfer them",
+    OperatorScope.WORKSPACES_WRITE: "make workspaces, change their plans, suspend and resume them",
+    OperatorScope.WORKSPACES_TRANSFER: "make anyone the owner of any workspace, who can then do and read everything in it",
     OperatorScope.WORKSPACES_DELETE: "delete workspaces",
 }
 

@@ -88,7 +88,12 @@ READS: Final = {
         "rotation": "the same",
         "member": "the same",
     },
-    "app/database/copying.py": {"account", "gateway_token", "operator_key", "workspace"},
+    "app/database/copying.py": {
+        "workspace": "whether a database is empty is asked before any noun may be used",
+        "account": "the same",
+        "gateway_token": "the same",
+        "operator_key": "the same",
+    },
 }
 
 WRITES: Final = {

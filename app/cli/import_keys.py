@@ -9,11 +9,11 @@ from typing import Final
 
 import click
 
-from app import replay
 from app.cli.options import CommaSeparated
 from app.cli.runner import OPERATOR, Result, columns, command
 from app.keys import importing
-from app.keys.import_file import Defaults, Line, Source, read
+from app.keys.import_columns import Source
+from app.keys.import_file import Defaults, Line, read
 from app.keys.importing import Outcome, State
 from app.names import LONGEST_NAME, is_one_line
 
@@ -32,27 +32,33 @@ _SAID: Final = {State.NEW: "to be created", State.EXISTS: "there already"}
 )
 @click.option("--environment", default="", metavar="E", help="The environment of keys for which FILE names none.")
 @click.option("--permissions", type=CommaSeparated(), default=(), help="The permissions of keys for which FILE names none.")
+@click.option("--ignore-columns", "ignored", type=CommaSeparated(), default=(), help="Columns of FILE that are to have no effect.")
 @click.option("--apply", "is_final", is_flag=True, help="Create the keys. Without it, only say what would be done.")
-async def import_keys(file: Path, slug: str, source: str, environment: str, permissions: tuple[str, ...], is_final: bool) -> Result:
+async def import_keys(
+    file: Path,
+    slug: str,
+    source: str,
+    environment: str,
+    permissions: tuple[str, ...],
+    ignored: tuple[str, ...],
+    is_final: bool,
+) -> Result:
     """Take over keys by the hashes of another product.
 
     FILE is CSV with a heading. First says, line by line, what is refused and why; with --apply creates the others. A key keeps
     its secret, works at once, and gets a keyed digest when it is first used. Repeated, nothing is created twice. Ends with 1 if
     a line is refused.
     """
-    lines = _read(file, Source(source), Defaults(environment, permissions))
+    lines = _read(file, Source(source), Defaults(environment, permissions), ignored)
     if not is_final:
         return _result(await importing.preview(OPERATOR, slug, lines), is_final=False)
-    outcomes = await importing.apply(OPERATOR, slug, Source(source), lines)
-    # A key that was revoked here, and is missing in an older copy of the database, is revoked again.
-    await replay.replay([each.key_id for each in outcomes if each.key_id is not None])
-    return _result(outcomes, is_final=True)
+    return _result(await importing.apply(OPERATOR, slug, Source(source), lines), is_final=True)
 
 
-def _read(file: Path, source: Source, defaults: Defaults) -> list[Line]:
+def _read(file: Path, source: Source, defaults: Defaults, ignored: tuple[str, ...]) -> list[Line]:
     """All of it before anything is imported: a file that cannot be read to its end changes nothing."""
     with file.open(encoding="utf-8-sig", newline="") as text:
-        return list(read(text, source, defaults))
+        return list(read(text, source, defaults, ignored))
 
 
 def _result(outcomes: Sequence[Outcome], *, is_final: bool) -> Result:

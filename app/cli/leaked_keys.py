@@ -70,8 +70,8 @@ async def _found(raw: bytes) -> _Search:
     whole = read.whole or (() if read.pieces else await _issued_elsewhere(text))
     asked = [secret for secret in whole if secret not in settings().gateway_tokens]
     looked_up = {secret: await credentials.opened_by(OPERATOR, secret) for secret in asked}
-    found = tuple({each.id: each for each in looked_up.values() if each is not None}.values())
-    unknown = sum(each is None for each in looked_up.values())
+    found = tuple({each.id: each for opened in looked_up.values() for each in opened}.values())
+    unknown = sum(not opened for opened in looked_up.values())
     if not found and not read.pieces and (unknown or of_settings):
         raise Conflict(_OF_SETTINGS) if of_settings else NotFound("key or token")
     notes = (

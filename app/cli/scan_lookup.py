@@ -120,16 +120,17 @@ async def _look_up(secret: str) -> LookupResult:
     if secret in settings().gateway_tokens:
         return LookupResult(Status.ACTIVE, None, "GATEWAY_TOKEN", "KEYDESK_GATEWAY_TOKENS")
     found = await credentials.opened_by(OPERATOR, secret)
-    return _UNKNOWN if found is None else await _described(found)
+    # What still works is reported of a secret that opens more than one thing.
+    return await _described(min(found, key=credentials.is_revoked)) if found else _UNKNOWN
 
 
 async def _revoked(notes: Mapping[str, str]) -> dict[str, LookupResult]:
     found = {secret: await credentials.opened_by(OPERATOR, secret) for secret in notes}
-    return {
-        secret: await _described(await credentials.revoke(OPERATOR, each, REASON, notes[secret]))
-        for secret, each in found.items()
-        if each is not None
+    ended = {
+        secret: [await credentials.revoke(OPERATOR, each, REASON, notes[secret]) for each in opened]
+        for secret, opened in found.items()
     }
+    return {secret: await _described(opened[0]) for secret, opened in ended.items() if opened}
 
 
 async def _described(found: credentials.Credential) -> LookupResult:

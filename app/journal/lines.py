@@ -59,6 +59,12 @@ class Contents:
     forgotten: int = 0
     fresh: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def suspended_keys(self) -> frozenset[str]:
+        """API keys whose last line about it is a suspension."""
+        last = {change.id: change.kind for change in self.access_changes if change.kind in SUBJECTS[0]}
+        return frozenset(key for key, kind in last.items() if kind == SUBJECTS[0][0])
+
     def read(self, line: bytes) -> None:
         """Adds a line; truncated and unknown lines are skipped."""
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):

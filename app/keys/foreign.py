@@ -18,6 +18,8 @@ from app.peppers.pepper import Pepper, Peppers
 
 SHORTEST: Final = 16
 LONGEST: Final = 256
+# What is kept in clear of the beginning of a secret, which has SHORTEST characters or more.
+SHOWN_LENGTH: Final = 12
 ALGORITHMS: Final[Mapping[str, Callable[[bytes], Any]]] = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 _SHAPE: Final = re.compile(rf"[\x21-\x7e]{{{SHORTEST},{LONGEST}}}")
 

@@ -11,36 +11,28 @@ import binascii
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from app import clock
-from app.errors import FieldProblem, ValidationFailed
-from app.keys.foreign import ALGORITHMS
+from app.keys.foreign import ALGORITHMS, SHOWN_LENGTH
+from app.keys.import_columns import COLUMNS, Columns, Source, fault, heading
 from app.keys.key import KeySettings
+from app.keys.secret import PATTERN
 from app.keys.validation import LONGEST_PREFIX
 
 LONGEST_ID: Final = 200
 _WORDS: Final = re.compile(r"[\s,;]+")
 _MILLISECONDS: Final = re.compile(r"\d{12,14}")
-_OFF: Final = frozenset({"0", "f", "false", "n", "no"})
+_SWITCH: Final = {**dict.fromkeys(("1", "t", "true", "y", "yes"), True), **dict.fromkeys(("0", "f", "false", "n", "no"), False)}
+_POSITIVE: Final = re.compile(r"0*[1-9]\d*")
 _NONE: Final = frozenset({"", "null", r"\n"})
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]+")
 _DRF: Final = "sha512$$"
 
 Row = Mapping[str, str]
-
-
-class Source(StrEnum):
-    """Where the keys come from."""
-
-    CSV = "csv"
-    UNKEY = "unkey"
-    BETTER_AUTH = "better-auth"
-    DRF = "djangorestframework-api-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,81 +60,31 @@ class _Refused(Exception):
     """Why a line cannot be imported."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The names of a source's columns; `needed` must be there, and with `all_known` no others may be."""
-
-    hash: str
-    name: str
-    prefix: str
-    expires_at: str
-    needed: tuple[str, ...]
-    all_known: tuple[str, ...] = ()
-
-
-_COLUMNS: Final = {
-    Source.CSV: _Columns(
-        "hash",
-        "name",
-        "prefix",
-        "expires_at",
-        ("name", "hash"),
-        (
-            "name",
-            "hash",
-            "algorithm",
-            "environment",
-            "permissions",
-            "prefix",
-            "expires_at",
-            "allowed_ips",
-            "description",
-            "labels",
-            "id",
-        ),
-    ),
-    Source.UNKEY: _Columns("hash", "name", "start", "expires", ("id", "hash", "start", "enabled")),
-    Source.BETTER_AUTH: _Columns("key", "name", "start", "expiresAt", ("id", "key", "enabled")),
-    Source.DRF: _Columns("hashed_key", "name", "prefix", "expiry_date", ("prefix", "hashed_key", "name", "revoked")),
-}
-
-
-def read(text: Iterable[str], source: Source, defaults: Defaults) -> Iterator[Line]:
-    """The keys of a file, in its order. Raises ValidationFailed for a heading or a structure that is not understood."""
-    columns = _COLUMNS[source]
-    rows = csv.DictReader(text, strict=True, restval="")
+def read(text: Iterable[str], source: Source, defaults: Defaults, ignored: Collection[str] = ()) -> Iterator[Line]:
+    """The keys of a file, in its order; columns that are not known and not `ignored` make it refused. Raises ValidationFailed for a
+    heading or a structure that is not understood."""
+    rows = csv.DictReader(text, strict=True)
     try:
-        _check(rows.fieldnames or (), columns)
+        rows.fieldnames = heading(rows.fieldnames or (), source, ignored)
         for row in rows:
-            yield _line(rows.line_num, row, source, columns, defaults)
+            yield _line(rows.line_num, row, source, COLUMNS[source], defaults)
     except (csv.Error, UnicodeDecodeError):
-        raise _fault(f"Line {rows.line_num + 1} is not CSV in UTF-8.") from None
+        raise fault(f"Line {rows.line_num + 1} is not CSV in UTF-8.") from None
 
 
-def _check(heading: Iterable[str], columns: _Columns) -> None:
-    names = list(heading)
-    if missing := [name for name in columns.needed if name not in names]:
-        raise _fault(f"The first line names the columns; there is no {missing[0]}.")
-    if columns.all_known and (unknown := [number for number, name in enumerate(names, 1) if name not in columns.all_known]):
-        raise _fault(f"Column {unknown[0]} has no known name; there are {', '.join(columns.all_known)}.")
-    if len(set(names)) < len(names):
-        raise _fault("A column is named twice.")
-
-
-def _fault(message: str) -> ValidationFailed:
-    return ValidationFailed(FieldProblem("file", "INVALID", message))
-
-
-def _line(number: int, row: Row, source: Source, columns: _Columns, defaults: Defaults) -> Line:
-    name, refusal = row.get(columns.name, ""), None
+def _line(number: int, cells: Mapping[str | Any, str | Any], source: Source, columns: Columns, defaults: Defaults) -> Line:
+    row = {name: (value or "").strip() for name, value in cells.items() if name is not None}
+    name, refusal = row.get("name", ""), None
     algorithm, hashed, expires_at, permissions = "", b"", None, defaults.permissions
     if name.lower() in _NONE and source is not Source.CSV:
         name = f"Imported from {source}, line {number}"
     try:
-        if None in row:
-            raise _Refused("It has more columns than the first line.")
+        _require_whole(cells)
         _ENDED[source](row)
         algorithm, hashed = _HASHES[source](row)
+        if any(_is_secret(value, algorithm, hashed) for value in row.values()):
+            name = ""
+            raise _Refused("One of its columns has a secret. Only hashes may be in the file.")
         expires_at = _instant(row.get(columns.expires_at, ""), strict=source is Source.CSV)
         permissions = _PERMISSIONS[source](row) or permissions
         prefix, external_id = _shown(row.get(columns.prefix, "")), row.get("id", "")[:LONGEST_ID]
@@ -157,6 +99,19 @@ def _line(number: int, row: Row, source: Source, columns: _Columns, defaults: De
     )
     # The id of this product contains the hash.
     return Line(number, settings, algorithm, hashed, prefix, "" if source is Source.DRF else external_id, refusal)
+
+
+def _require_whole(cells: Mapping[str | Any, str | Any]) -> None:
+    """A line that was cut short lacks what might restrict its key."""
+    if None in cells:
+        raise _Refused("It has more columns than the first line.")
+    if None in cells.values():
+        raise _Refused("It has fewer columns than the first line.")
+
+
+def _is_secret(text: str, algorithm: str, hashed: bytes) -> bool:
+    """Whether a column is the secret of its line, or has a key of Keydesk's own format."""
+    return ALGORITHMS[algorithm](text.encode()).digest() == hashed or PATTERN.search(text) is not None
 
 
 def _own_settings(row: Row) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
@@ -174,7 +129,7 @@ def _shown(text: str) -> str:
         return ""
     if len(text) > LONGEST_PREFIX or re.fullmatch(r"[\x21-\x7e]+", text) is None:
         raise _Refused(f"The prefix is the beginning of a key, at most {LONGEST_PREFIX} characters without blanks.")
-    return text
+    return text[:SHOWN_LENGTH]
 
 
 def _hash_of(text: str, algorithm: str) -> bytes:
@@ -239,13 +194,23 @@ def _unkey_ended(row: Row) -> None:
 
 
 def _require_enabled(row: Row) -> None:
-    if row["enabled"].lower() in _OFF:
+    if not _is_on(row, "enabled"):
         raise _Refused("It is disabled there.")
+    for name in ("remaining", "remaining_requests"):
+        if (text := row.get(name, "")).lower() not in _NONE and _POSITIVE.fullmatch(text) is None:
+            raise _Refused("It has no uses left there.")
 
 
 def _drf_ended(row: Row) -> None:
-    if row["revoked"].lower() not in _OFF:
+    if _is_on(row, "revoked"):
         raise _Refused("It was revoked there.")
+
+
+def _is_on(row: Row, name: str) -> bool:
+    """What is neither true nor false may mean that the key is not to work."""
+    if (text := row[name].lower()) not in _SWITCH:
+        raise _Refused(f"The column {name} is neither true nor false.")
+    return _SWITCH[text]
 
 
 _ENDED: Final[Mapping[Source, Callable[[Row], None]]] = {

@@ -1,7 +1,7 @@
 """Imports keys that were issued elsewhere: they verify by the hash that was kept there until they are used.
 
 A key's id follows from its hash and a secret of this installation. So a file that is imported again creates nothing again, and a
-key that was revoked here stays revoked, even if it is imported into an older copy of the database: the journal has its id.
+key that was revoked here is never created, not even in an older copy of the database: the journal has its id.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from app.access.policy import Action, OperatorAction
 from app.audit import service as audit
 from app.catalogue import Catalogue
 from app.errors import PlanLimitReached, ValidationFailed
-from app.keys import events, foreign, leak_digest, store, validation
-from app.keys.import_file import Line, Source
+from app.journal import file as journal
+from app.journal.lines import Contents
+from app.keys import changes, events, foreign, leak_digest, store, validation
+from app.keys.import_columns import Source
+from app.keys.import_file import Line
 from app.keys.key import API_KEY_ID, ApiKey, KeySettings
 from app.peppers import service as peppers
 from app.plans import service as plans
@@ -33,6 +36,7 @@ from app.tenancy.service import SYSTEM_CHAIN, Access, Change
 AT_ONCE: Final = 50
 _MOST_IDS: Final = 500
 _PURPOSE: Final = "imported keys"
+_REVOKED: Final = "This key was revoked here."
 _ELSEWHERE: Final = "This key belongs to another workspace already."
 
 
@@ -55,13 +59,15 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Judge:
-    """Decides on one line after another, and counts what it lets in. `homes`: the workspace of each imported key that exists."""
+    """Decides on one line after another, and counts what it lets in. `homes`: the workspace of each imported key that exists;
+    `book`: what the journal says of others."""
 
     access: Access
     offered: Catalogue
     meter: Meter
     identity: bytes
     homes: dict[str, str]
+    book: Contents
 
     def judge(self, line: Line) -> tuple[Outcome, KeySettings | None]:
         """The settings are those of a new key."""
@@ -72,6 +78,8 @@ class _Judge:
             if self.homes[key_id] != self.access.workspace.id:
                 return self._refused(line, _ELSEWHERE), None
             return Outcome(line.number, line.settings.name, State.EXISTS, key_id), None
+        if key_id in self.book.keys:
+            return self._refused(line, _REVOKED), None
         try:
             checked = validation.checked(line.settings, self.offered, self.access.now)
             if not self.meter.has_room:
@@ -97,17 +105,21 @@ async def preview(actor: Actor, slug: str, lines: Iterable[Line]) -> list[Outcom
 
 async def apply(actor: Actor, slug: str, source: Source, lines: Iterable[Line]) -> list[Outcome]:
     """Creates the keys of these lines, AT_ONCE in a change, and reports every line. Refused ones keep none of the others from being
-    imported. Interrupted, it is repeated: what exists already is not created again. Operator only."""
+    imported. Interrupted, it is repeated: what exists already is not created again. Operator only. Raises OSError if the journal,
+    which knows keys that were revoked, cannot be read."""
     policy.require_operator(actor, OperatorAction.IMPORT)
     outcomes, rest = list[Outcome](), iter(lines)
     while chunk := list(itertools.islice(rest, AT_ONCE)):
         async with tenancy.changing(actor, slug, Action.CREATE_API_KEY) as change:
             judge = await _judge(change.access, chunk)
+            suspended = judge.book.suspended_keys
             for line in chunk:
                 outcome, new = judge.judge(line)
                 outcomes.append(outcome)
                 if new is not None and outcome.key_id is not None:
-                    await _add(change, outcome.key_id, new, line, source)
+                    key = await _add(change, outcome.key_id, new, line, source)
+                    if outcome.key_id in suspended:
+                        await changes.suspend_in(change, key, **{"from": "the journal"})
     return outcomes
 
 
@@ -124,14 +136,15 @@ async def _judge(access: Access, lines: Iterable[Line]) -> _Judge:
     homes: dict[str, str] = {}
     for start in range(0, len(named), _MOST_IDS):
         homes |= await store.workspaces_of(named[start : start + _MOST_IDS])
-    return _Judge(access, catalogue.current(), await plans.meter(access), identity, homes)
+    book = await journal.current().contents()
+    return _Judge(access, catalogue.current(), await plans.meter(access), identity, homes, book)
 
 
 def _id(identity: bytes, line: Line) -> str:
     return ids.of(API_KEY_ID, hmac.digest(identity, line.algorithm.encode() + b"\0" + line.hashed, "sha256"))
 
 
-async def _add(change: Change, key_id: str, new: KeySettings, line: Line, source: Source) -> None:
+async def _add(change: Change, key_id: str, new: KeySettings, line: Line, source: Source) -> ApiKey:
     pepper = peppers.current().current
     key = ApiKey(
         **new.values(),
@@ -151,3 +164,4 @@ async def _add(change: Change, key_id: str, new: KeySettings, line: Line, source
     await store.add(key, digest, foreign.unused_version(pepper), leaked if line.algorithm == "sha256" else None)
     await store.add_imported(key_id, source, line.external_id, line.algorithm, change.now)
     await audit.record(change, events.IMPORTED, key_id, source=str(source), prefix=key.prefix, **key.detail())
+    return key

@@ -77,14 +77,15 @@ async def count(access: Access, filter: KeyFilter = KeyFilter()) -> int:
     return await store.count(access.workspace.id, _safe(filter), access.now)
 
 
-async def find_by_secret(actor: Actor, secret: str) -> ApiKey | None:
-    """The key with this secret, in any workspace. For the operator, after a leak."""
+async def find_by_secret(actor: Actor, secret: str) -> list[ApiKey]:
+    """Every key with this secret, in any workspace. For the operator, after a leak."""
     policy.require_operator(actor, OperatorAction.FIND_BY_SECRET)
     return await opened_by(secret.strip())
 
 
-async def opened_by(secret: str) -> ApiKey | None:
-    """The key with this secret, in any workspace. The caller decides who may know of it."""
+async def opened_by(secret: str) -> list[ApiKey]:
+    """Every key with this secret, in any workspace: two, if it was imported by hashes of two algorithms. The caller decides who may
+    know of them."""
     digests = peppers.current().digests(secret)
     if foreign(secret, catalogue.current().prefixes) is not None:
         digests += keyed_digests(peppers.current(), secret)

@@ -108,20 +108,22 @@ async def by_id(key_ids: Collection[str]) -> dict[str, ApiKey]:
     return {row["id"]: _key(row) for row in rows}
 
 
-async def find_by_digests(digests: tuple[bytes, ...]) -> ApiKey | None:
+async def find_by_digests(digests: tuple[bytes, ...]) -> list[ApiKey]:
+    """The keys with these digests, oldest first."""
     marks = ", ".join("{}" for _ in digests)
-    rows = await database.fetch(f"{_SELECT} WHERE k.digest IN ({marks})", *digests)
-    return _key(rows[0]) if rows else None
+    rows = await database.fetch(f"{_SELECT} WHERE k.digest IN ({marks}) ORDER BY k.created_at, k.id", *digests)
+    return [_key(row) for row in rows]
 
 
 async def find_by_leak_digests(workspace_id: str, digests: Collection[bytes]) -> dict[bytes, ApiKey]:
-    """The keys of the workspace with these leak digests."""
+    """The keys of the workspace with these leak digests. Of several with the same one, a living one: it is to be ended next."""
     if not digests:
         return {}
     marks = ", ".join("{}" for _ in digests)
     statement = f"SELECT id, leak_digest FROM api_key WHERE workspace = {{}} AND leak_digest IN ({marks})"
     digest_of = {row["id"]: bytes(row["leak_digest"]) for row in await database.fetch(statement, workspace_id, *digests)}
-    return {digest_of[key.id]: key for key in await find_many(workspace_id, digest_of)}
+    found = await find_many(workspace_id, digest_of)
+    return {digest_of[key.id]: key for key in sorted(found, key=lambda key: key.revocation is None)}
 
 
 async def page(workspace_id: str, filter: KeyFilter, order: Order, descending: bool, window: Window, now: int) -> Page[ApiKey]:

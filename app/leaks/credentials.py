@@ -15,11 +15,13 @@ from app.operator_keys.operator_key import OperatorKey
 Credential = ApiKey | ManagementKey | OperatorKey | GatewayToken
 
 
-async def opened_by(actor: Actor, secret: str) -> Credential | None:
-    """What this secret belongs to. It always takes the same look-ups, so their time does not say what was found."""
-    looks = (keys.find_by_secret, management_keys.find_by_secret, operator_keys.find_by_secret, gateway_tokens.find_by_secret)
-    found: list[Credential | None] = [await look(actor, secret) for look in looks]
-    return next((each for each in found if each is not None), None)
+async def opened_by(actor: Actor, secret: str) -> list[Credential]:
+    """Everything this secret opens: several API keys, if it was imported by hashes of several algorithms. It always takes the same
+    look-ups, so their time does not say what was found."""
+    looks = (management_keys.find_by_secret, operator_keys.find_by_secret, gateway_tokens.find_by_secret)
+    found: list[Credential | None] = [*await keys.find_by_secret(actor, secret)]
+    found += [await look(actor, secret) for look in looks]
+    return [each for each in found if each is not None]
 
 
 def is_revoked(found: Credential) -> bool:

@@ -42,11 +42,11 @@ async def end(actor: Actor, secret: str, reason: Reason, note: str | None, confi
     if secret in configured:
         _log_configured()
         raise NotAllowed("This token is part of the server's settings. Its operator has to replace it; the server's log says so.")
-    found = await credentials.opened_by(actor, secret)
-    if found is None or credentials.is_revoked(found):
-        return
-    ended = await credentials.revoke(actor, found, reason, mask_secrets(note) if note else None)
-    _log.warning("%s is revoked: it was presented to be revoked, from %s", ended.id, actor.request.address or "an unknown address")
+    for found in await credentials.opened_by(actor, secret):
+        if not credentials.is_revoked(found):
+            ended = await credentials.revoke(actor, found, reason, mask_secrets(note) if note else None)
+            address = actor.request.address or "an unknown address"
+            _log.warning("%s is revoked: it was presented to be revoked, from %s", ended.id, address)
 
 
 async def report(matches: Sequence[Match], configured: tuple[str, ...]) -> set[str]:
@@ -66,11 +66,10 @@ async def _is_ended(match: Match, configured: tuple[str, ...]) -> bool:
     if class_of(match.secret, catalogue.current().prefixes) is None:
         return False
     found = await credentials.opened_by(GITHUB, match.secret)
-    if found is None:
-        return False
-    ended = await credentials.revoke(GITHUB, found, Reason.COMMITTED_TO_REPOSITORY, _note(match.url))
-    _log.warning("%s is revoked: GitHub found its secret", ended.id)
-    return True
+    for each in found:
+        ended = await credentials.revoke(GITHUB, each, Reason.COMMITTED_TO_REPOSITORY, _note(match.url))
+        _log.warning("%s is revoked: GitHub found its secret", ended.id)
+    return bool(found)
 
 
 def _log_configured() -> None:

@@ -33,7 +33,7 @@ from app.usage.usage import USES
 from app.verification import store
 from app.verification.digest import digesters
 from app.verification.refusing_rule import refusing_rule
-from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, Verdict, evaluate
+from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, Verdict, evaluate, strictest
 
 LARGEST: Final = 64
 MOST_WAITING: Final = 2_000
@@ -254,9 +254,11 @@ def _evaluate(question: PendingVerification, gateway: Gateway | None, found: sto
         return NotAuthenticated(_NO_GATEWAY)
     if question.secret is None:
         return Verdict(Code.MALFORMED)
-    for digest in question.digests:
-        if digest in found.keys:
-            return evaluate(question.asked, found.keys[digest], gateway, now)
+    # Two keys have one secret if it was imported by hashes of two algorithms.
+    if verdicts := [
+        evaluate(question.asked, found.keys[digest], gateway, now) for digest in question.digests if digest in found.keys
+    ]:
+        return strictest(verdicts) if len(verdicts) > 1 else verdicts[0]
     if type(question.secret) is ForeignSecret and not found.any_imported:
         return Verdict(Code.MALFORMED)
     return evaluate(question.asked, None, gateway, now)

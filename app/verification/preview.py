@@ -14,7 +14,7 @@ from app.keys.networks import parse_address
 from app.keys.secret import mask_secrets
 from app.tenancy import service as tenancy
 from app.tenancy.workspace import Workspace
-from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate
+from app.verification.verdict import AccessRequest, Code, Gateway, KeyRecord, evaluate, strictest
 
 # An actor who may preview has access to all environments of the workspace.
 _NO_GATEWAY = "preview"
@@ -62,11 +62,13 @@ async def ask(actor: Actor, slug: str | None, question: PreviewRequest) -> Answe
     asked = question.checked()
     if not await keys.is_well_formed(question.secret):
         return Answer(Code.MALFORMED)
-    key = await keys.opened_by(question.secret)
-    if key is None or key.workspace_id != access.workspace.id:
+    held = {key.id: key for key in await keys.opened_by(question.secret)}
+    if not held or any(key.workspace_id != access.workspace.id for key in held.values()):
         return Answer(Code.NOT_FOUND)
-    verdict = evaluate(asked, _held(key, access.workspace), Gateway(_NO_GATEWAY), await database.now())
-    return Answer(verdict.code, key, asked.permission if verdict.code is Code.PERMISSION_DENIED else None)
+    now = await database.now()
+    verdict = strictest([evaluate(asked, _held(key, access.workspace), Gateway(_NO_GATEWAY), now) for key in held.values()])
+    shown = held[verdict.key.id] if verdict.key else None
+    return Answer(verdict.code, shown, asked.permission if verdict.code is Code.PERMISSION_DENIED else None)
 
 
 def _held(key: ApiKey, workspace: Workspace) -> KeyRecord:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -24,6 +26,7 @@ class Code(StrEnum):
     VALID = "VALID"
 
 
+_PRECEDENCE: Final = {code: number for number, code in enumerate(Code)}
 MESSAGES = {
     Code.MALFORMED: "This is not an API key: it is cut short, mistyped, has white space or a line end in it, or is something else.",
     Code.NOT_FOUND: "There is no such API key.",
@@ -93,6 +96,11 @@ def evaluate(asked: AccessRequest, key: KeyRecord | None, gateway: Gateway, now:
         return Verdict(Code.NOT_FOUND)
     code = _code(asked, key, gateway, now)
     return Verdict(code, key, notice(key.rotating, key.expires_at, now) if code is Code.VALID else None)
+
+
+def strictest(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a secret with several keys: what one of them refuses is refused."""
+    return min(verdicts, key=lambda verdict: _PRECEDENCE[verdict.code])
 
 
 def _code(asked: AccessRequest, key: KeyRecord, gateway: Gateway, now: int) -> Code:

@@ -20,7 +20,7 @@ from app.errors import NotAllowed
 from app.gateway_tokens import service as gateway_tokens
 from app.keys import importing
 from app.keys import service as keys
-from app.keys.import_file import Source
+from app.keys.import_columns import Source
 from app.management_keys import service as management_keys
 from app.management_keys.management_key import ManagementKeyInput
 from app.operator_keys import service as operator_keys

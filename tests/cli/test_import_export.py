@@ -24,6 +24,8 @@ from tests.support.http import Gateway
 from tests.support.server import Server
 
 MANY = 1_500
+# The tests share the journal, and what one of them has revoked no other can import.
+FIRST = 10_000
 KILLS = 3
 
 
@@ -31,8 +33,8 @@ def secret(number: int) -> str:
     return f"other_{number:06}_RdNJgHuKbFaQsVbP"
 
 
-def unkey_file(path: Path, count: int, *more: str) -> Path:
-    hashes = [base64.b64encode(hashlib.sha256(secret(number).encode()).digest()).decode() for number in range(count)]
+def unkey_file(path: Path, count: int, *more: str, first: int = 0) -> Path:
+    hashes = [base64.b64encode(hashlib.sha256(secret(first + number).encode()).digest()).decode() for number in range(count)]
     rows = [f"k{number},{hashed},other_{number:06},Key {number},1" for number, hashed in enumerate(hashes)]
     path.write_text("\n".join(["id,hash,start,name,enabled", *rows, *more]) + "\n")
     return path
@@ -81,12 +83,35 @@ async def test_an_import_is_reported_first_applied_then_and_found_by_its_secret(
     assert keydesk.run(*given, "--apply").stdout.splitlines()[1:] == ["0 created, 2 there already, 1 refused."]
 
 
+async def test_a_secret_that_was_imported_twice_is_revoked_with_both_keys_and_unknown_columns_are_ignored_by_name(
+    keydesk: Keydesk, team: Team, tmp_path: Path
+) -> None:
+    own = secret(FIRST - 1)
+    rows = [f"CI,{algorithm},{hashlib.new(algorithm, own.encode()).hexdigest()},x" for algorithm in ("sha256", "sha512")]
+    (tmp_path / "keys.csv").write_text("\n".join(["name,algorithm,hash,validUntil", *rows]) + "\n")
+    given = ("import", str(tmp_path / "keys.csv"), *arguments(team, tmp_path)[2:4], *arguments(team, tmp_path)[6:], "--apply")
+    assert keydesk.refused(*given).startswith("Column 4 has no known name; there are name, hash, algorithm,")
+    report = keydesk.json(*given, "--ignore-columns", "valid_until")
+    assert (report["new"], report["refused"]) == (2, 0)
+    revoked = keydesk.json("revoke", "--reason", "OTHER", stdin=own)
+    assert {each["id"] for each in revoked} == {line["id"] for line in report["lines"]}
+    assert [each["status"] for each in revoked] == ["REVOKED"] * 2
+    # In a database that lacks the import, the journal still knows both.
+    async with database.transaction():
+        for table in ("imported_key", "key_last_used", "api_key"):
+            await database.fetch(f"DELETE FROM {table}")
+    again = keydesk.run(*given, "--ignore-columns", "valid_until")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (1, "0 created, 0 there already, 2 refused.")
+    assert "This key was revoked here." in again.stdout
+    assert await imported() == 0
+
+
 @pytest.mark.slow
 async def test_a_killed_import_is_completed_by_repeating_it_and_every_key_verifies(
     keydesk: Keydesk, node: Server, team: Team, tmp_path: Path
 ) -> None:
     await plans.change_plan(Actor.operator(), team.slug, "scale_enterprise")
-    file = unkey_file(tmp_path / "keys.csv", MANY)
+    file = unkey_file(tmp_path / "keys.csv", MANY, first=FIRST)
     for part in range(1, KILLS + 1):
         started = keydesk.command(*arguments(team, file), "--apply")
         running = subprocess.Popen(started, env=keydesk.variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -102,7 +127,7 @@ async def test_a_killed_import_is_completed_by_repeating_it_and_every_key_verifi
     assert await imported() == MANY
     assert [each["sound"] for each in keydesk.json("audit", "verify")] == [True, True]
     gateway = Gateway(node.port, GATEWAY_TOKEN)
-    ids = [(await gateway.verdict(secret(number))).json()["keyId"] for number in range(0, MANY, 25)]
+    ids = [(await gateway.verdict(secret(FIRST + number))).json()["keyId"] for number in range(0, MANY, 25)]
     await gateway.close()
     assert ids == [line["id"] for line in report["lines"][::25]]
 

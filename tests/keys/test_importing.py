@@ -7,10 +7,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from app import clock, database, replay
+from app import clock, database, reconcile, replay, runtime
 from app.access.actor import Actor
 from app.audit import service as audit
 from app.errors import ValidationFailed
@@ -18,7 +19,8 @@ from app.journal import file as journal
 from app.keys import importing
 from app.keys import service as keys
 from app.keys.filters import KeyFilter
-from app.keys.import_file import Defaults, Line, Source, read
+from app.keys.import_columns import COLUMNS, Source
+from app.keys.import_file import Defaults, Line, read
 from app.keys.importing import Outcome, State
 from app.keys.key import Reason
 from app.plans import service as plans
@@ -27,7 +29,15 @@ from tests.support.access import seen
 
 OPERATOR = Actor.operator()
 SECRET = "unkey_3ZBBzYpJ8XKVbT1CpNJ5Qd"
+SHORTEST = "sixteen_letters_"
 PRODUCTION = Defaults("production", ("pdf.read",))
+
+
+@pytest.fixture
+async def team(team: Team, tmp_path: Path) -> Team:
+    """With a journal that knows of no key: the same hashes are imported by one test after another."""
+    runtime.put(journal.Journal(tmp_path / "own" / "revocations.jsonl"))
+    return team
 
 
 def base64_of(secret: str) -> str:
@@ -106,17 +116,44 @@ def test_the_hashes_that_other_products_write_are_read() -> None:
         ("csv", "name,hash,expires_at\nCI,{hash},2099-01-31\n", "The expiry is not a time like"),
         ("csv", "name,hash,prefix\nCI,{hash},a-whole-secret-in-the-wrong-column\n", "The prefix is the beginning of a key"),
         ("csv", "name,hash\nCI,{hash},more\n", "It has more columns than the first line."),
+        ("csv", "name,hash,expires_at,allowed_ips\nCI,{hash}\n", "It has fewer columns than the first line."),
+        ("unkey", "id,hash,start,enabled\n1,{hash},u\n", "It has fewer columns than the first line."),
+        ("better-auth", "id,key,enabled\n1,{hash}, FALSE \n", "It is disabled there."),
+        ("better-auth", "id,key,enabled\n1,{hash},disabled\n", "The column enabled is neither true nor false."),
+        ("unkey", "id,hash,start,enabled\n1,{hash},u,b'0'\n", "The column enabled is neither true nor false."),
+        ("unkey", "id,hash,start,enabled\n1,{hash},u,\n", "The column enabled is neither true nor false."),
+        ("djangorestframework-api-key", "prefix,hashed_key,name,revoked\nu,sha512$$00,CI,gone\n", "The column revoked is neither"),
+        ("unkey", "id,hash,start,enabled,deletedAtM\n1,{hash},u,1,1767225600000\n", "It was deleted there."),
+        ("unkey", "id,hash,start,enabled,remaining_requests\n1,{hash},u,1,0\n", "It has no uses left there."),
+        ("better-auth", "id,key,enabled,remaining\n1,{hash},1,0\n", "It has no uses left there."),
+        ("better-auth", "id,key,enabled,expires_at\n1,{hash},1,2020-01-31 12:00:00+00\n", "Choose a time that is still to come."),
+        (
+            "djangorestframework-api-key",
+            "prefix,hashedKey,name,revoked,expiryDate\nu,{drf},CI,f,2020-01-31\n",
+            "Choose a time that",
+        ),
+        (
+            "csv",
+            "name,hash,id\nCI,{hash},fl_live_0123456789ABCDEFabcdef0123456789ABCDEF\n",
+            "One of its columns has a secret.",
+        ),
+        ("csv", "name,hash\n{secret},{hash}\n", "One of its columns has a secret."),
+        ("csv", "name,hash,prefix\nCI,{short},{shortest}\n", "One of its columns has a secret."),
+        ("csv", "name,hash,description\nCI,{hash},{secret}\n", "One of its columns has a secret."),
+        ("unkey", "id,hash,start,enabled\n{secret},{hash},u,1\n", "One of its columns has a secret."),
         ("better-auth", "id,key,enabled,permissions\n1,{hash},1,[1\n", "The permissions are not what Better Auth stores."),
     ],
 )
 async def test_a_line_that_cannot_be_imported_says_why_and_never_repeats_what_may_be_a_secret(
     team: Team, source: str, text: str, reason: str
 ) -> None:
-    given = lines(text.format(hash=base64_of(SECRET)), Source(source))
+    values = {"hash": base64_of(SECRET), "drf": f"sha512$${hashlib.sha512(SECRET.encode()).hexdigest()}", "secret": SECRET}
+    given = lines(text.format(**values, short=base64_of(SHORTEST), shortest=SHORTEST), Source(source))
     (outcome,) = await apply(team, given, Source(source))
     assert outcome.state is State.REFUSED and outcome.reason is not None
     assert outcome.reason.startswith(reason)
-    assert "secret" not in outcome.reason.replace("secrets", "")
+    assert SECRET not in outcome.reason + outcome.name and SHORTEST not in outcome.reason
+    assert "my-secret" not in outcome.reason and "a-whole-secret" not in outcome.reason
     assert await count(team) == 0
 
 
@@ -127,12 +164,36 @@ async def test_a_line_that_cannot_be_imported_says_why_and_never_repeats_what_ma
         ("name\nCI\n", "there is no hash"),
         ("name,hash,permision\n", "Column 3 has no known name"),
         ("name,hash,hash\n", "A column is named twice."),
+        ("name,hash,expiresAt,expires_at\n", "A column is named twice."),
         ('name,hash\n"CI,x\n', "is not CSV in UTF-8"),
     ],
 )
 def test_a_file_that_is_not_understood_is_refused_as_a_whole(text: str, message: str) -> None:
     with pytest.raises(ValidationFailed, match=message):
         lines(text)
+
+
+@pytest.mark.parametrize("source", list(Source))
+def test_a_column_that_is_not_known_may_restrict_its_keys_and_is_only_ignored_if_it_is_named(source: Source) -> None:
+    columns = COLUMNS[source]
+    known = ",".join((*columns.needed, *columns.optional, *columns.left))
+    assert lines(f"{known}\n", source) == []
+    for extra in ("revokedAt", "valid_until", "unlisted"):
+        with pytest.raises(ValidationFailed, match=f"Column {known.count(',') + 2} has no known name"):
+            lines(f"{known},{extra}\n", source)
+    assert list(read([f"{known},revokedAt,Notes\n"], source, PRODUCTION, ("revoked_at", "notes"))) == []
+
+
+def test_columns_may_be_written_in_either_case_and_no_more_than_the_beginning_of_a_secret_is_kept() -> None:
+    (own,) = lines(
+        f"Name,HASH,expiresAt,allowedIPs,prefix\nCI,{base64_of(SECRET)},2099-01-31T12:00:00Z, 203.0.113.0/24 ,{SECRET[:24]}\n"
+    )
+    assert (own.refusal, own.prefix) == (None, SECRET[:12])
+    assert own.settings.expires_at == clock.parse_rfc3339("2099-01-31T12:00:00Z")
+    assert own.settings.allowed_ips == ("203.0.113.0/24",)
+    for name in ("expiresAt", "expires_at"):
+        (theirs,) = lines(f"id,key,enabled,{name}\n1,{base64_of(SECRET)},yes,4073846400000\n", Source.BETTER_AUTH)
+        assert (theirs.refusal, theirs.settings.expires_at) == (None, 4_073_846_400 * clock.SECOND)
 
 
 async def test_a_dry_run_reports_what_would_be_done_and_changes_nothing(team: Team) -> None:
@@ -215,16 +276,49 @@ async def test_scanners_recognize_a_key_imported_by_sha256_before_it_is_used(tea
     assert {digest: key.id for digest, key in found.items()} == {asked: outcome.key_id}
 
 
-async def test_a_revoked_key_is_not_brought_back_by_importing_it_again_into_an_older_database(team: Team) -> None:
-    (outcome,) = await apply(team, many(1))
-    assert outcome.key_id is not None
-    await keys.revoke(team.owner, outcome.key_id, Reason.EXPOSED_IN_LOGS)
-    assert states(await apply(team, many(1))) == ["EXISTS"]
-    assert outcome.key_id in (await journal.current().contents()).keys
+async def forget_keys() -> None:
+    """As a backup of before the import has them: not at all."""
     async with database.transaction():
         for table in ("imported_key", "key_last_used", "api_key"):
             await database.fetch(f"DELETE FROM {table}")
-    assert [(each.key_id, each.state) for each in await apply(team, many(1))] == [(outcome.key_id, State.NEW)]
-    assert await replay.replay([outcome.key_id]) == {"key.revoked": 1}
-    revoked = (await keys.get(team.owner, outcome.key_id)).revocation
-    assert revoked is not None and revoked.reason is Reason.EXPOSED_IN_LOGS
+
+
+async def test_a_key_that_was_revoked_here_is_not_created_in_an_older_database_not_even_for_a_moment(team: Team) -> None:
+    revoked, _ = await apply(team, many(2))
+    assert revoked.key_id is not None
+    await keys.revoke(team.owner, revoked.key_id, Reason.EXPOSED_IN_LOGS)
+    assert states(await apply(team, many(2))) == ["EXISTS"] * 2
+    assert revoked.key_id in (await journal.current().contents()).keys
+    await forget_keys()
+    before = await importing.preview(OPERATOR, team.slug, many(2))
+    assert [(each.state, each.reason) for each in before] == [(State.REFUSED, "This key was revoked here."), (State.NEW, None)]
+    assert await apply(team, many(2)) == before
+    assert await count(team) == 1
+    # The operator may void the journal, and with it what it knows.
+    await journal.current().forget()
+    assert states(await apply(team, many(2))) == ["NEW", "EXISTS"]
+
+
+async def test_a_key_that_was_suspended_here_is_suspended_from_its_creation_in_an_older_database(team: Team) -> None:
+    outcomes = await apply(team, many(3))
+    first, second, _ = [str(outcome.key_id) for outcome in outcomes]
+    for key_id in (first, second):
+        await keys.suspend(team.owner, key_id)
+    await keys.resume(team.owner, second)
+    # Resumed keys are written to the journal with the next look at the database.
+    await reconcile.catch_up(journal.current())
+    assert (await journal.current().contents()).suspended_keys == {first}
+    await forget_keys()
+    assert states(await apply(team, many(3))) == ["NEW"] * 3
+    rows = await database.fetch("SELECT id FROM api_key WHERE suspended_at IS NOT NULL")
+    assert [row["id"] for row in rows] == [first]
+    assert await replay.replay() == {}
+    await keys.resume(team.owner, first)
+    assert await replay.replay() == {}
+
+
+async def test_nothing_is_imported_while_the_journal_cannot_be_read(team: Team, tmp_path: Path) -> None:
+    runtime.put(journal.Journal(tmp_path))
+    with pytest.raises(OSError, match="directory"):
+        await apply(team, many(1))
+    assert await count(team) == 0

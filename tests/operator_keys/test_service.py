@@ -110,7 +110,7 @@ async def test_revoking_is_permanent_repeatable_and_in_the_systems_audit_log(db:
 
 async def test_a_leaked_operator_key_is_found_and_ended(db: None) -> None:
     key, secret = await make()
-    found = await credentials.opened_by(OPERATOR, secret)
+    (found,) = await credentials.opened_by(OPERATOR, secret)
     assert isinstance(found, OperatorKey) and found.id == key.id and not credentials.is_revoked(found)
     assert credentials.is_revoked(await credentials.revoke(Actor.system(), found, credentials.Reason.OTHER, None))
     assert (await Client(token=secret).send(HELLO)).status_code == 401

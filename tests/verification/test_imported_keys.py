@@ -6,16 +6,20 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import clock, database, runtime
 from app.access.actor import Actor
+from app.cli import scan_lookup
 from app.doctor import service as doctor
+from app.journal import file as journal
 from app.keys import importing, leak_digest
 from app.keys import service as keys
-from app.keys.import_file import Defaults, Source, read
+from app.keys.import_columns import Source
+from app.keys.import_file import Defaults, read
 from app.keys.key import Reason
 from app.keys.secret import class_of, generate
 from app.leaks import service as leaks
@@ -50,6 +54,13 @@ class Imported:
 
     def of(self, secret: str) -> str:
         return self.ids[secret]
+
+
+@pytest.fixture
+async def team(team: Team, tmp_path: Path) -> Team:
+    """With a journal that knows of no key: the same hashes are imported by one test after another."""
+    runtime.put(journal.Journal(tmp_path / "own" / "revocations.jsonl"))
+    return team
 
 
 def lines_of(secret: str) -> tuple[Source, str]:
@@ -225,6 +236,79 @@ async def test_over_http_a_finder_needs_no_more_than_the_secret(settings: Settin
     known, unknown = await finder.end(UNKEY), await finder.end(DRF)
     assert [(answer.status_code, answer.json()["message"]) for answer in (known, unknown)] == [(200, ENDED)] * 2
     assert (await keys.get(team.owner, imported.of(UNKEY))).revocation is not None
+
+
+async def twice(team: Team, first: str) -> list[str]:
+    """One secret, imported by its hashes under two algorithms: two keys."""
+    ids = []
+    for algorithm in (first, *({"sha256", "sha512"} - {first})):
+        hashed = hashlib.new(algorithm, UNKEY.encode()).hexdigest()
+        text = f"name,hash,algorithm\n{algorithm},{hashed},{algorithm}\n"
+        lines = read(text.splitlines(keepends=True), Source.CSV, Defaults("production", ("pdf.read",)))
+        (outcome,) = await importing.apply(OPERATOR, team.slug, Source.CSV, lines)
+        assert outcome.state is importing.State.NEW and outcome.key_id is not None
+        ids.append(outcome.key_id)
+    return ids
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_secret_that_was_imported_under_two_algorithms_obeys_both_keys(
+    bare: Settings, team: Team, algorithm: str, is_used: bool, which: int
+) -> None:
+    ids = await twice(team, algorithm)
+    if is_used:
+        service = await opened(bare)
+        assert await service.code(UNKEY) == "VALID"
+        await service.app.close()
+    service = await opened(bare)
+
+    async def codes() -> set[str]:
+        answer = await preview.ask(team.owner, team.slug, PreviewRequest(UNKEY, "pdf.read"))
+        return {await service.code(UNKEY, permission="pdf.read"), str(answer.code)}
+
+    await keys.suspend(team.owner, ids[which])
+    assert await codes() == {"SUSPENDED"}
+    await keys.resume(team.owner, ids[which])
+    assert await codes() == {"VALID"}
+    await keys.revoke(team.owner, ids[which], Reason.OTHER)
+    assert await codes() == {"REVOKED"}
+    await service.app.close()
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("by", ["holder", "operator"])
+async def test_who_ends_a_secret_ends_every_key_that_it_has(
+    bare: Settings, team: Team, by: str, is_used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_lookup, "settings", lambda: bare)
+    ids = await twice(team, "sha256")
+    service = await opened(bare)
+    if is_used:
+        assert await service.code(UNKEY) == "VALID"
+    await service.app.close()
+    if by == "holder":
+        await keys.revoke(team.owner, ids[0], Reason.OTHER)
+        await leaks.end(leaks.holder(Actor.system().request), UNKEY, Reason.EXPOSED_IN_LOGS, None, ())
+    else:
+        await keys.revoke(team.owner, ids[1], Reason.OTHER)
+        assert not (await scan_lookup._look_up(UNKEY)).is_dead
+        await scan_lookup._revoked({UNKEY: "in a file"})
+    assert [(await keys.get(team.owner, key_id)).revocation is not None for key_id in ids] == [True, True]
+    assert (await scan_lookup._look_up(UNKEY)).is_dead
+
+
+async def test_a_scanner_learns_of_the_living_key_of_a_secret_that_has_two(service: Service, team: Team) -> None:
+    first, second = await twice(team, "sha512")
+    # Both have the leak digest: the first from its use, the second from its SHA-256.
+    assert await service.code(UNKEY) == "VALID"
+    await service.app.close()
+    asked = hashlib.sha256(UNKEY.encode()).hexdigest()
+    for ended, living in ((first, second), (second, None)):
+        await keys.revoke(team.owner, ended, Reason.OTHER)
+        found = (await keys.find_leaked(await seen(team.owner, team.slug), [asked]))[asked]
+        assert living in (None, found.id) and (found.revocation is None) == (living is not None)
 
 
 async def test_imported_keys_cost_other_keys_nothing(service: Service, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,8 @@ async def _management_key_lives(secret: str) -> bool:
 
 
 async def _key_lives(secret: str) -> bool:
-    key = await keys.find_by_secret(Actor.operator(), secret)
-    return key is not None and key.status(await database.now()) is Status.ACTIVE
+    (key,) = await keys.find_by_secret(Actor.operator(), secret)
+    return key.status(await database.now()) is Status.ACTIVE
 
 
 async def _invitation_lives(link: str) -> bool:

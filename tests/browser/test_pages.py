@@ -116,7 +116,7 @@ def test_the_explorer_runs_a_query_as_the_user_and_stores_nothing(ada: Person, d
     ada.complaints = [text for text in ada.complaints if "inline style" not in text]
 
 
-def test_the_explorer_shows_the_events_of_a_subscription_until_it_is_stopped(ada: Person, desk: Desk) -> None:
+def test_the_explorer_shows_the_events_of_a_subscription_until_it_is_stopped_or_complete(ada: Person, desk: Desk) -> None:
     token = desk.run("management-key", "create", "--workspace", "acme-pdf", "--scopes", "keys.read,keys.write", "--expires", "1d")
     key = desk.graphql(token, "keys/create", name="Server", environment="production", permissions=["pdf.read"])["apiKey"]["id"]
     run = desk.graphql(token, "rotations/start", id=key)["rotation"]["id"]
@@ -126,9 +126,12 @@ def test_the_explorer_shows_the_events_of_a_subscription_until_it_is_stopped(ada
     ada.page.keyboard.insert_text(f'subscription {{ rotationChanged(id: "{run}") {{ rotation {{ state }} }} }}')
     ada.page.get_by_label("Execute query").click()
     expect(ada.page.locator(".result-window")).to_contain_text('"state": "ISSUED"')
+    ada.page.get_by_label("Stop query").click()
+    ada.page.get_by_label("Execute query").click()
+    expect(ada.page.get_by_label("Stop query")).to_be_visible()
     desk.graphql(token, "rotations/cancel", id=run)
     expect(ada.page.locator(".result-window")).to_contain_text('"state": "CANCELLED"')
-    ada.page.get_by_label("Stop query").click()
+    # The events end with the rotation.
     expect(ada.page.get_by_label("Execute query")).to_be_visible()
     ada.complaints = [text for text in ada.complaints if "inline style" not in text]
 

@@ -94,8 +94,8 @@ async def transfer(actor: Actor, slug: str, owner_email: str) -> Owned:
         ]
         for member in former:
             await members.set_role_in(change, member, Role.EDITOR)
-            told = emails.no_longer_owner(change.workspace.name, change.actor.name, address, _page(change))
-            await mails.send(member.user.email, told, change.now)
+            notice = emails.no_longer_owner(change.workspace.name, change.actor.name, address, _page(change))
+            await mails.send(member.user.email, notice, change.now)
         if former or link:
             await audit.record(change, workspace_events.TRANSFERRED, change.workspace.id, owner=address)
         return Owned(change.workspace, link)

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, Final
 
 from app.errors import Unavailable
-from app.usage import access_log, reports, store
+from app.usage import access_log, report_store, reports
 from app.usage import log as usage_log
 from app.usage.log_file import LogFile
 from app.usage.reports import Event, Fault
@@ -117,7 +117,7 @@ async def _reported(identity: str, batch: list[Entry]) -> dict[str, Any]:
 
 async def _position(identity: str) -> tuple[int, int]:
     """The line with which the last batch begins, and the number of its entries."""
-    last = await store.last_batch(identity)
+    last = await report_store.last_batch(identity)
     if last is None:
         return 1, 0
     answer = json.loads(last[1])

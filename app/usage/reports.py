@@ -15,7 +15,7 @@ from app.keys.key import API_KEY_ID
 from app.keys.known_names import is_permission_known
 from app.keys.secret import mask_secrets
 from app.usage import log as usage_log
-from app.usage import store
+from app.usage import report_store
 from app.usage.counters import CallerLimiter, Use
 from app.usage.usage import FAILED, SUCCEEDED
 
@@ -77,7 +77,7 @@ async def take(
 async def forget_old() -> None:
     """Deletes expired batches."""
     async with database.transaction():
-        await store.forget_batches_before(await database.now() - BATCHES_KEPT)
+        await report_store.forget_batches_before(await database.now() - BATCHES_KEPT)
 
 
 async def _judged(workspace_id: str | None, events: list[Event | Fault]) -> tuple[int, list[Use], dict[str, Any]]:
@@ -104,8 +104,8 @@ async def _unknown_permissions(events: list[Event | Fault]) -> set[str]:
 
 
 async def _count(gateway: str, batch: str, now: int, uses: list[Use], answer: dict[str, Any]) -> dict[str, Any]:
-    if not await store.claim_batch(gateway, batch, json.dumps(answer), now):
-        return {**json.loads(await store.answer_of(gateway, batch)), "duplicate": True}
+    if not await report_store.claim_batch(gateway, batch, json.dumps(answer), now):
+        return {**json.loads(await report_store.answer_of(gateway, batch)), "duplicate": True}
     await usage_log.current().append_in_transaction(uses)
     return {**answer, "duplicate": False}
 

@@ -1,4 +1,4 @@
-"""Reads the counters, and adds usage reports."""
+"""Reads the counters, and adds to them."""
 
 from __future__ import annotations
 
@@ -210,35 +210,6 @@ async def newest_hour(key_id: str) -> int | None:
     """The last hour with any count of a key."""
     rows = await database.fetch("SELECT max(hour) AS hour FROM usage_hour WHERE key = {}", key_id)
     return None if rows[0]["hour"] is None else int(rows[0]["hour"])
-
-
-async def claim_batch(gateway: str, batch: str, answer: str, now: int) -> bool:
-    """Stores the batch id; returns whether it is new. Waits for a transaction that is storing the same one."""
-    rows = await database.fetch(
-        "INSERT INTO usage_batch (gateway, batch, answer, received_at) VALUES ({}, {}, {}, {})"
-        " ON CONFLICT (gateway, batch) DO NOTHING RETURNING batch",
-        gateway,
-        batch,
-        answer,
-        now,
-    )
-    return bool(rows)
-
-
-async def answer_of(gateway: str, batch: str) -> str:
-    """The response to a known batch."""
-    rows = await database.fetch("SELECT answer FROM usage_batch WHERE gateway = {} AND batch = {}", gateway, batch)
-    return str(rows[0]["answer"])
-
-
-async def last_batch(gateway: str) -> tuple[str, str] | None:
-    """The highest batch id of a gateway, and its response."""
-    rows = await database.fetch("SELECT batch, answer FROM usage_batch WHERE gateway = {} ORDER BY batch DESC LIMIT 1", gateway)
-    return (rows[0]["batch"], rows[0]["answer"]) if rows else None
-
-
-async def forget_batches_before(instant: int) -> None:
-    await database.fetch("DELETE FROM usage_batch WHERE received_at < {}", instant)
 
 
 async def add(tally: CounterBatch) -> None:

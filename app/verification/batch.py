@@ -41,7 +41,7 @@ MOST_WAITING: Final = 2_000
 PATIENCE_SECONDS: Final = 0.4
 PROBE_SECONDS: Final = 5.0
 FORGIVEN_SECONDS: Final = 10.0
-_TOLD: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
+_COUNTED: Final = {code: metrics.VERIFICATIONS.labels(code.value) for code in Code}
 # A key that asks about itself: nothing is withheld from it.
 ITSELF: Final = Gateway("self")
 _NO_GATEWAY: Final = "The gateway token is unknown or revoked."
@@ -282,7 +282,7 @@ def _measure(verdicts: list[tuple[PendingVerification, Verdict | KeydeskError]])
     codes = collections.Counter(verdict.code if isinstance(verdict, Verdict) else None for _, verdict in verdicts)
     for code, count in codes.items():
         if code is not None:
-            _TOLD[code].inc(count)
+            _COUNTED[code].inc(count)
     metrics.UNANSWERED.inc(sum(isinstance(verdict, Unavailable) for _, verdict in verdicts))
 
 

@@ -33,7 +33,7 @@ from tests.support.temporary import use_memory
 
 use_memory()
 
-pytest_plugins = ["tests.support.hangs"]
+pytest_plugins = ["tests.support.hangs", "tests.support.leftovers"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -74,6 +74,9 @@ def _server() -> socket.socket:
             stdin=subprocess.DEVNULL,
             pass_fds=[there.fileno()],
         )
+    from tests.support import leftovers  # not at the top: the process that forks runs this module too, and needs no pytest
+
+    leftovers.keep(process.pid)
 
     def end() -> None:
         here.close()

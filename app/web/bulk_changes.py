@@ -57,6 +57,15 @@ async def _suspend(page: Page, chosen: Sequence[ApiKey]) -> list[Result]:
     return [_result(key, answer, "Suspended") for key, answer in zip(chosen, answers, strict=True)]
 
 
+async def _resume(page: Page, chosen: Sequence[ApiKey]) -> list[Result]:
+    """Ends only the suspensions that the page showed."""
+    seen = set(page.form.texts("suspension"))
+    wanted = [key for key in chosen if _suspension(key) in seen]
+    changed = await keys.resume_all(page.actor, _ids(wanted), slug=page.slug) if wanted else []
+    answers = dict(zip(_ids(wanted), changed, strict=True))
+    return [_result(key, answers[key.id], "Resumed") if key.id in answers else _not_resumed(key) for key in chosen]
+
+
 async def _revoke(page: Page, chosen: Sequence[ApiKey]) -> list[Result]:
     reason, note = key_changes.chosen_reason(page.form.text("reason")), page.form.text("note")
     answers = await keys.revoke_all(page.actor, _ids(chosen), reason, note, slug=page.slug)
@@ -82,6 +91,7 @@ async def _extend(page: Page, chosen: Sequence[ApiKey]) -> list[Result]:
 
 CHANGES: Final[Mapping[str, Change]] = {
     "suspension": Change(Action.SUSPEND_API_KEY, "Suspend", "suspended", cuts_off=True, make=_suspend),
+    "resumption": Change(Action.RESUME_API_KEY, "Resume", "resumed", cuts_off=False, make=_resume),
     "revocation": Change(Action.REVOKE_API_KEY, "Revoke", "revoked", cuts_off=True, make=_revoke),
     "rotation": Change(Action.ROTATE_API_KEY, "Rotate", "being rotated", cuts_off=False, make=_rotate),
     "extension": Change(Action.UPDATE_API_KEY, "Extend", "extended", cuts_off=False, make=_extend),
@@ -128,8 +138,9 @@ async def _confirm(page: Page, chosen: Sequence[ApiKey], status: int) -> Respons
         chosen=sorted(chosen, key=lambda key: key not in in_use),
         in_use=in_use,
         impacts=impacts,
-        # Whether it is selected: at first all but those in use, afterwards as the user has chosen.
-        is_selected=lambda key: key.id in page.form.texts("key") if page.form.values else not (change.cuts_off and key in in_use),
+        # Whether it is selected: at first all that it changes but those in use, afterwards as the user has chosen.
+        is_selected=lambda key: key.id in page.form.texts("key") if page.form.values else _is_meant(change, key, in_use),
+        suspensions=[_suspension(key) for key in chosen if key.suspended_at is not None] if change.make is _resume else [],
         reasons=REASONS,
         days=rotation_pages.DEADLINE_DAYS if change.make is _rotate else EXPIRY_DAYS,
         since=page.form.text("since") or str(page.now),
@@ -152,6 +163,15 @@ def _is_in_use(key: ApiKey, now: int) -> bool:
     return key.status(now) is Status.ACTIVE and key.last_used_at is not None and key.last_used_at > now - IN_USE_DAYS * DAY
 
 
+def _is_meant(change: Change, key: ApiKey, in_use: Sequence[ApiKey]) -> bool:
+    return key.suspended_at is not None if change.make is _resume else not (change.cuts_off and key in in_use)
+
+
+def _suspension(key: ApiKey) -> str:
+    """Identifies one suspension of one key."""
+    return f"{key.id} {key.suspension_version}"
+
+
 def _ids(chosen: Sequence[ApiKey]) -> list[str]:
     return [key.id for key in chosen]
 
@@ -170,6 +190,12 @@ def _unchanged(key: ApiKey, zone: str) -> Result:
     return Result(
         key, "Unchanged: it does not expire" if key.expires_at is None else f"Unchanged: it expires on {day(key.expires_at, zone)}"
     )
+
+
+def _not_resumed(key: ApiKey) -> Result:
+    if key.suspended_at is None:
+        return Result(key, "Unchanged: it is not suspended")
+    return Result(key, "Left alone: it was suspended while you decided", is_done=False)
 
 
 def _chosen_expiry(page: Page) -> int:

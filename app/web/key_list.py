@@ -16,7 +16,7 @@ from app.access.policy import Action
 from app.errors import NotFound
 from app.keys import service as keys
 from app.keys.filters import KeyFilter, Order, position_of
-from app.keys.key import ApiKey
+from app.keys.key import ApiKey, Status
 from app.paging import Page as Found
 from app.paging import Window
 from app.plans import service as plans
@@ -26,7 +26,7 @@ from app.usage import caller_service
 from app.usage import service as usage
 from app.usage.usage import Point
 from app.web import key_form
-from app.web.bulk_changes import CHANGES
+from app.web.bulk_changes import CHANGES, Change
 from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
 from app.web.presentation.key_status import KeyStatus, key_status, rotation_status, successor_status
@@ -67,15 +67,18 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
     key_filter = await caller_service.with_callers(page.access, asked)
     sort = page.query.get("sort") if page.query.get("sort") in SORTS else "newest"
     found = await _found(page, key_filter, sort or "newest")
+    rows = await _rows(page, found.items)
     filters = key_form.nonempty_filters(page.query)
     return page.show(
         "keys/list.html",
         found=found,
-        rows=await _rows(page, found.items),
+        rows=rows,
         key_filter=key_filter,
         sort=sort,
         by_schedule=bool(key_filter.rotation) or sort in ("rotate", "rotate-last"),
-        bulk=[(name, change) for name, change in CHANGES.items() if page.may(change.action)],
+        bulk=[
+            (name, change) for name, change in CHANGES.items() if page.may(change.action) and _is_offered(change, rows, page.now)
+        ],
         query_label=page.query["label"] if key_filter.labels else None,
         total=await keys.count(page.access, key_filter),
         is_filtered=asked != KeyFilter(),
@@ -87,6 +90,11 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         rotate_by=lambda key: None if key.is_over(page.now) else key.rotate_by(_every(key)),
         link=lambda **changed: with_query(page.path, **{**filters, **changed}),
     )
+
+
+def _is_offered(change: Change, rows: Sequence[Row], now: int) -> bool:
+    """Resuming only where a key is suspended."""
+    return change.action is not Action.RESUME_API_KEY or any(row.key.status(now) is Status.SUSPENDED for row in rows)
 
 
 async def _found(page: Page, key_filter: KeyFilter, sort: str) -> Found[ApiKey]:

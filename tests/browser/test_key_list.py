@@ -45,8 +45,24 @@ def test_the_filters_are_one_line_beside_the_search(ada: Person, many: list[str]
     ada.open(LIST)
     for width in (1024, 1280, 1440):
         ada.page.set_viewport_size({"width": width, "height": 900})
-        tops = ada.page.evaluate("() => [...document.querySelector('.filters').children].map((each) => each.offsetTop)")
+        tops = ada.page.evaluate(
+            "() => [...document.querySelectorAll('.filters :is(input, select)')].map((each) => each.offsetTop)"
+        )
         assert len({top for top in tops if top}) == 1, width
+
+
+def test_on_a_phone_the_filters_are_one_line_that_scrolls_inside_itself(ada: Person, many: list[str]) -> None:
+    ada.open(f"{LIST}?status=active")
+    for width in (480, 360, 320):
+        ada.page.set_viewport_size({"width": width, "height": 900})
+        box = ada.page.locator(".narrowing").bounding_box()
+        assert box is not None and box["height"] <= 48 and box["x"] + box["width"] <= width, (width, box)
+        assert ada.page.evaluate(SIDEWAYS) == []
+    expect(ada.page.get_by_label("Sort by")).not_to_be_in_viewport()
+    ada.page.get_by_label("Sort by").focus()
+    expect(ada.page.get_by_label("Sort by")).to_be_in_viewport()
+    ada.page.get_by_label("Sort by").select_option("name")
+    expect(ada.page).to_have_url(re.compile("sort=name"))
 
 
 def test_the_whole_row_leads_to_its_key_and_its_menu_does_not(ada: Person, many: list[str]) -> None:

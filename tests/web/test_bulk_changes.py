@@ -82,6 +82,33 @@ async def test_several_keys_are_suspended_with_a_result_for_each(editor: Browser
         assert [await status(team, key) for key in (quiet, busy, over)] == [Status.SUSPENDED] * 2 + [Status.REVOKED]
 
 
+async def test_several_suspended_keys_are_resumed_and_others_stay_as_they_are(
+    editor: Browser, team: Team, quiet: ApiKey, busy: ApiKey
+) -> None:
+    await editor.open(LIST)
+    assert "/bulk/suspension" in editor.page and "/bulk/resumption" not in editor.page
+    again, active = [(await make_key(team, name)).key for name in ("Again", "Active")]
+    for key in (quiet, busy, again):
+        await keys.suspend(team.owner, key.id)
+    await editor.open(LIST)
+    assert f'formaction="{LIST}/bulk/resumption">Resume</button>' in editor.page
+    await editor.open(path("resumption", quiet, busy, again, active))
+    assert selected(editor) == {quiet.id: True, busy.id: True, again.id: True, active.id: False}
+    sent = editor.form(f"{LIST}/bulk/resumption").filled(key=[quiet.id, busy.id, again.id, active.id])
+    await keys.resume(team.owner, again.id)
+    await keys.suspend(team.owner, again.id)
+    assert (await editor.post(f"{LIST}/bulk/resumption", sent, **editor.same_origin_headers)).status_code == 200
+    assert "3 of 4 keys resumed" in editor.page
+    assert results(editor) == {
+        quiet.id: "Resumed",
+        busy.id: "Resumed",
+        again.id: "Left alone: it was suspended while you decided",
+        active.id: "Unchanged: it is not suspended",
+    }
+    found = [await status(team, key) for key in (quiet, busy, again, active)]
+    assert found == [Status.ACTIVE, Status.ACTIVE, Status.SUSPENDED, Status.ACTIVE]
+
+
 async def test_only_the_selected_keys_are_revoked_with_the_reason_and_the_note(
     editor: Browser, team: Team, quiet: ApiKey, busy: ApiKey
 ) -> None:
@@ -158,7 +185,7 @@ async def test_keys_of_another_workspace_are_neither_shown_nor_changed(editor: B
         assert (await editor.open(f"{LIST}/bulk/revocation?{nothing}")).headers["location"] == LIST
 
 
-@pytest.mark.parametrize("change", ["suspension", "revocation", "rotation", "extension"])
+@pytest.mark.parametrize("change", ["suspension", "resumption", "revocation", "rotation", "extension"])
 async def test_a_viewer_gets_neither_checkboxes_nor_forms(viewer: Browser, team: Team, quiet: ApiKey, change: str) -> None:
     await viewer.open(LIST)
     assert 'name="key"' not in viewer.page and "/bulk/" not in viewer.page

@@ -19,6 +19,7 @@ _WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
 SAME: Final = {
     "/w/{slug}/settings/api-keys/new": ["createApiKey"],
     "/w/{slug}/settings/api-keys/bulk/suspension": ["suspendApiKeys"],
+    "/w/{slug}/settings/api-keys/bulk/resumption": ["resumeApiKeys"],
     "/w/{slug}/settings/api-keys/bulk/revocation": ["revokeApiKeys"],
     "/w/{slug}/settings/api-keys/bulk/rotation": ["rotateApiKeys"],
     "/w/{slug}/settings/api-keys/bulk/extension": ["updateApiKeys"],
@@ -80,6 +81,6 @@ def test_the_mutations_of_this_table_exist(route: str) -> None:
 def test_every_mutation_has_a_form_except_those_for_programs() -> None:
     mutation = core().mutation_type
     done = {name for names in SAME.values() for name in names}
-    for_programs = {"verifyApiKey", "resumeApiKeys"}
+    for_programs = {"verifyApiKey"}
     for_the_operator = {"provisionWorkspace", "suspendWorkspace", "resumeWorkspace", "transferWorkspace"}
     assert mutation and set(mutation.fields) - done == for_programs | for_the_operator

@@ -14,9 +14,9 @@ from app.web.framework.session_auth import SessionAuth
 
 REFUSALS: Final = (ValidationFailed, SignInFailed, Conflict, TooManyAttempts)
 ROLES: Final = {
-    Role.VIEWER: "Reads everything here, changes nothing.",
-    Role.EDITOR: "Creates, changes and revokes API keys.",
-    Role.OWNER: "Everything an editor may, and members, plan and settings.",
+    Role.VIEWER: "Can view everything in the workspace and change nothing.",
+    Role.EDITOR: "Can also create, change and revoke API keys.",
+    Role.OWNER: "Can do everything, including members, plan and settings.",
 }
 # The message of a refusal that belongs to no field of the form; it is shown above all fields.
 WHOLE: Final = "form"

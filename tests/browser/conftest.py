@@ -107,7 +107,7 @@ class Person:
     def set_up(self, link: str, workspace: str = "Acme PDF") -> None:
         self.open(link)
         self.fill(name="Ada Example", email=EMAIL, password=PASSWORD, workspace=workspace)
-        self.press("Begin")
+        self.press("Create workspace")
         self.page.wait_for_url("**/w/**")
 
     def create_key(self, name: str, preset: str = "Production") -> str:

@@ -88,7 +88,7 @@ def test_the_list_is_searched_while_typing_and_a_complete_key_is_cut_to_its_pref
 def test_the_keyboard_can_skip_to_the_content(ada: Person, desk: Desk) -> None:
     ada.open("/w/acme-pdf/settings/api-keys")
     ada.page.keyboard.press("Tab")
-    expect(ada.page.get_by_text("To the content")).to_be_focused()
+    expect(ada.page.get_by_text("Skip to content")).to_be_focused()
     ada.page.keyboard.press("Enter")
     ada.page.keyboard.press("Tab")
     expect(ada.page.get_by_role("link", name="Create API key")).to_be_focused()
@@ -146,7 +146,7 @@ def test_after_password_confirmation_in_another_tab_the_explorer_works_and_keeps
     other = ada.context.new_page()
     other.goto(f"{ada.url}/account/confirm?next=/account")
     other.locator("[name=confirmPassword]").fill(PASSWORD)
-    other.get_by_role("button", name="Confirm and go on").click()
+    other.get_by_role("button", name="Confirm and continue").click()
     other.wait_for_url("**/account")
     ada.page.bring_to_front()
     with ada.page.expect_response("**/graphql") as answered:

@@ -28,7 +28,7 @@ def test_a_form_filled_in_before_signing_in_again_in_another_tab_can_be_submitte
     ada.page.locator(
         "form[action$='/settings/workspace'] button.first, form[action$='/settings/workspace'] .buttons button"
     ).first.click()
-    expect(ada.page.get_by_role("heading", name="Send this again?")).to_be_visible()
+    expect(ada.page.get_by_role("heading", name="Send your entries again?")).to_be_visible()
     assert ada.page.evaluate(TOO_WIDE) <= 0
     ada.press("Send again")
     expect(ada.page.get_by_text("Saved.")).to_be_visible()

@@ -62,7 +62,7 @@ async def test_one_session_is_ended_from_another(browse: Callable[..., Browser])
     await make_owner()
     here, there = await enter(browse()), await enter(browse("198.51.100.7"))
     await here.open("/account")
-    assert "198.51.100.7" in here.page and "This one" in here.page
+    assert "198.51.100.7" in here.page and "This session" in here.page
     (action,) = [form.action for form in forms_of(here.page) if form.action.endswith("/end")]
     assert (await here.send(action)).status_code == 303
     assert (await there.open("/account")).status_code == 303
@@ -157,4 +157,4 @@ async def test_the_link_works_in_a_browser_without_a_session_too(browse: Callabl
     await elsewhere.open(path)
     assert (await elsewhere.send(path)).headers["location"] == "/sign-in?after=email-change"
     await elsewhere.follow()
-    assert "Your e-mail address is changed." in elsewhere.page
+    assert "Your e-mail address was changed." in elsewhere.page

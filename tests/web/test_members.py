@@ -124,7 +124,7 @@ async def test_after_ten_minutes_the_password_is_requested_again_and_the_form_is
     await browser.open(PATH)
     await later(11)
     assert (await browser.send(PATH, email="bo@example.org", role="editor")).status_code == 403
-    assert "Confirm it is you" in browser.page
+    assert "Confirm your password" in browser.page
     assert await rows("link") == 0
     answer = await browser.send(PATH, confirmPassword="not my password at all")
     assert answer.status_code == 422

@@ -236,7 +236,7 @@ async def test_the_plan_stays_within_its_limit_while_its_only_key_is_rotated(bro
     path = f"/w/small/settings/api-keys/{key.id}/rotation"
     await owner.open(path)
     assert (await owner.send(path)).status_code == 201
-    assert "1 of 1 key on Free, one being rotated" in re.sub(r"\s+", " ", (await owner.open("/w/small")).text)
+    assert "1 of 1 key on Free, 1 rotating" in re.sub(r"\s+", " ", (await owner.open("/w/small")).text)
 
 
 @dataclass

@@ -204,7 +204,7 @@ async def test_a_forgotten_password_is_replaced_by_the_mailed_link_once(browser:
     assert answer.headers["location"] == "/sign-in?after=password-reset"
     assert (await browser.open(path)).status_code == 410
     await browser.open("/sign-in?after=password-reset")
-    assert "Your password is changed" in browser.page
+    assert "Your password was changed" in browser.page
     assert (await browser.send("/sign-in", email="ann@example.org", password=OTHER_PASSWORD)).status_code == 303
 
 
@@ -253,7 +253,7 @@ async def test_the_sign_in_page_says_that_sessions_do_not_work_over_plain_http(
 ) -> None:
     app = create_app(replace(settings, dev=False, public_url=url))
     page = await Browser(app).open("/sign-in")
-    assert ("does not work over plain http" in page.text) is says
+    assert ("cannot sign in over plain HTTP" in page.text) is says
 
 
 async def test_if_the_browser_stores_no_cookie_the_page_after_sign_in_says_so(browser: Browser) -> None:

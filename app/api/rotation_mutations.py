@@ -61,6 +61,17 @@ class DismissCallerPayload:
     rotation: Rotation
 
 
+@strawberry.input
+class RestoreCallerInput:
+    rotation: strawberry.ID
+    caller: strawberry.ID = strawberry.field(description="The id of one of its callers, `cal_…`.")
+
+
+@object_type(requires=ANYONE)
+class RestoreCallerPayload:
+    rotation: Rotation
+
+
 CompleteRotationResult: TypeAlias = Annotated[
     CompleteRotationPayload | RotationNotReady | NotFound | NotAllowed | Conflict, strawberry.union("CompleteRotationResult")
 ]
@@ -72,6 +83,10 @@ ExtendRotationResult: TypeAlias = Annotated[
 ]
 DismissCallerResult: TypeAlias = Annotated[
     DismissCallerPayload | NotFound | NotAllowed | Conflict, strawberry.union("DismissCallerResult")
+]
+
+RestoreCallerResult: TypeAlias = Annotated[
+    RestoreCallerPayload | NotFound | NotAllowed | Conflict, strawberry.union("RestoreCallerResult")
 ]
 
 
@@ -103,6 +118,14 @@ class RotationMutation:
     async def dismiss_caller(self, info: Info, input: DismissCallerInput) -> DismissCallerResult | None:
         progress = await service.dismiss(info.context.actor, input.rotation, input.caller)
         return DismissCallerPayload(rotation=await _shown(info, progress))
+
+    @mutation(
+        "Undoes `dismissCaller`: the caller, with its whole user-agent family, has to move after all.",
+        requires=Action.DISMISS_CALLER,
+    )
+    async def restore_caller(self, info: Info, input: RestoreCallerInput) -> RestoreCallerResult | None:
+        progress = await service.restore(info.context.actor, input.rotation, input.caller)
+        return RestoreCallerPayload(rotation=await _shown(info, progress))
 
 
 async def _shown(info: Info, progress: Progress) -> Rotation:

@@ -27,6 +27,7 @@ CHANGED: Final = (
     "management_key.taken_over",
     "plan.changed",
     "rotation.caller_dismissed",
+    "rotation.caller_restored",
     "rotation.cancelled",
     "rotation.completed",
     "rotation.extended",

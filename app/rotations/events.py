@@ -12,7 +12,12 @@ STARTED: Final = Event(
 )
 EXTENDED: Final = Event("rotation.extended", "Gave a rotation more time", published="A rotation got a later deadline.")
 CALLER_DISMISSED: Final = Event(
-    "rotation.caller_dismissed", "Left the caller {user_agent} behind", published="A caller of the old key no longer has to move."
+    "rotation.caller_dismissed", "Ignored the caller {user_agent}", published="A caller of the old key no longer has to move."
+)
+CALLER_RESTORED: Final = Event(
+    "rotation.caller_restored",
+    "Stopped ignoring the caller {user_agent}",
+    published="A dismissed caller of the old key has to move after all.",
 )
 SUCCESSOR_REPLACED: Final = Event(
     "rotation.successor_replaced",
@@ -36,6 +41,7 @@ EVENTS: Final = (
     STARTED,
     EXTENDED,
     CALLER_DISMISSED,
+    CALLER_RESTORED,
     SUCCESSOR_REPLACED,
     COMPLETED,
     CANCELLED,

@@ -141,6 +141,15 @@ class Progress:
         return replace(self, rotation=replace(self.rotation, ending=ending), state=State(ending.outcome), ready_at=None)
 
     @property
+    def moved(self) -> tuple[CallerStatus, ...]:
+        return tuple(status for status in self.callers if status.moved)
+
+    @property
+    def ignored(self) -> tuple[CallerStatus, ...]:
+        """The callers that were dismissed and have not moved."""
+        return tuple(status for status in self.callers if status.dismissed and not status.moved)
+
+    @property
     def left(self) -> tuple[CallerStatus, ...]:
         """The callers that would be cut off if the predecessor were revoked now."""
         return tuple(status for status in self.callers if status.is_left)

@@ -37,7 +37,7 @@ from app.rotations.queries import (
     workspace_of,
 )
 from app.rotations.replace import replace_unused
-from app.rotations.rotation import Outcome, Progress, State
+from app.rotations.rotation import CallerStatus, Outcome, Progress, State
 from app.rotations.several import MOST_AT_ONCE, start_all
 from app.rotations.start import Started, start
 from app.rotations.validation import DEFAULT_QUIET_SECONDS, RotationOptions
@@ -78,6 +78,7 @@ __all__ = [
     "replace_unused",
     "require",
     "reread",
+    "restore",
     "start",
     "start_all",
     "succession",
@@ -144,15 +145,32 @@ async def extend(actor: Actor, rotation_id: str, deadline: int) -> Progress:
 async def dismiss(actor: Actor, rotation_id: str, caller_id: str) -> Progress:
     """Dismisses a caller of the predecessor with its whole user-agent family: it need not move. Raises NotFound, Conflict."""
     async with _changing(actor, rotation_id, Action.DISMISS_CALLER) as (change, progress):
-        _refuse_ended(progress, change.now)
-        found = next((moving for moving in progress.callers if moving.caller.id == caller_id), None)
-        if found is None:
-            raise NotFound("caller")
+        found = _caller(progress, caller_id, change.now)
         if found.dismissed:
             return progress
         await store.dismiss(progress.rotation.id, found.caller.user_agent, change.now, change.actor.name)
         await audit.record(change, events.CALLER_DISMISSED, progress.rotation.id, user_agent=found.caller.user_agent)
         return await load(change, progress.rotation.id)
+
+
+async def restore(actor: Actor, rotation_id: str, caller_id: str) -> Progress:
+    """Undoes the dismissal of a caller's family: it has to move after all. Idempotent. Raises NotFound, Conflict."""
+    async with _changing(actor, rotation_id, Action.DISMISS_CALLER) as (change, progress):
+        found = _caller(progress, caller_id, change.now)
+        if not found.dismissed:
+            return progress
+        await store.restore(progress.rotation.id, found.caller.user_agent)
+        await audit.record(change, events.CALLER_RESTORED, progress.rotation.id, user_agent=found.caller.user_agent)
+        return await load(change, progress.rotation.id)
+
+
+def _caller(progress: Progress, caller_id: str, now: int) -> CallerStatus:
+    """A caller of an open rotation's predecessor."""
+    _refuse_ended(progress, now)
+    found = next((moving for moving in progress.callers if moving.caller.id == caller_id), None)
+    if found is None:
+        raise NotFound("caller")
+    return found
 
 
 def _same_end(progress: Progress, wanted: Outcome) -> Progress:

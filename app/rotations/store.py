@@ -205,6 +205,10 @@ async def dismiss(rotation_id: str, user_agent: str, now: int, by_name: str) -> 
     )
 
 
+async def restore(rotation_id: str, user_agent: str) -> None:
+    await database.fetch("DELETE FROM rotation_dismissal WHERE rotation = {} AND user_agent = {}", rotation_id, user_agent)
+
+
 async def dismissed(rotation_ids: Collection[str]) -> dict[str, frozenset[str]]:
     """The dismissed families of each rotation; rotations without any are left out."""
     if not rotation_ids:

@@ -29,7 +29,7 @@ from app.web.framework.sse import EventStreams
 from app.web.presentation.alert_chart import compared
 from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
 from app.web.presentation.filters import day, relative
-from app.web.presentation.key_status import KeyStatus, key_status, rotation_status
+from app.web.presentation.key_status import KeyStatus, status_in
 
 ALERTS: Final = "/w/{slug:str}/alerts"
 EXPECTED_USE: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}/expected-use"
@@ -63,7 +63,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         past=await alerts.newest(page.access, MOST_PAST, AlertFilter((State.RESOLVED,), (kind,) if kind else ())),
         expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
         sent_text=sent_text,
-        key_status=lambda key: rotation_status(progress_by_key.get(key.id)) or key_status(key, page.now, page.zone),
+        key_status=lambda key: status_in(progress_by_key.get(key.id), key, page.now, page.zone),
     )
 
 

@@ -64,6 +64,7 @@ from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
 from app.web.presentation import audit_text, filters, guides, navigation
+from app.web.presentation.key_status import moved_words
 from app.web.presentation.snippets import snippets_for
 from app.web.presentation.usage_chart import usage_chart
 
@@ -238,7 +239,8 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found.globals.update(static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about)
     for name in ("number", "compact", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
         found.filters[name] = getattr(filters, name)
-    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict, label=labels.shown)
+    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict)
+    found.filters.update(label=labels.shown, moved_words=moved_words)
     return found
 
 

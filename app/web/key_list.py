@@ -29,7 +29,7 @@ from app.web import key_form
 from app.web.bulk_changes import CHANGES, Change
 from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
-from app.web.presentation.key_status import KeyStatus, key_status, rotation_status, successor_status
+from app.web.presentation.key_status import KeyStatus, status_in
 from app.web.presentation.usage_chart import usage_spark
 from app.web.request_log import request_id_in
 
@@ -131,10 +131,8 @@ def _in_pairs(found: Sequence[ApiKey], progress_by_key: Mapping[str, Progress]) 
 
 
 def _row(page: Page, key: ApiKey, progress: Progress | None, days: Sequence[Point]) -> Row:
-    if progress is not None and progress.successor.id == key.id:
-        return Row(key, successor_status(progress), "new", days)
-    moving = rotation_status(progress)
-    return Row(key, moving or key_status(key, page.now, page.zone), "old" if moving else "", days)
+    part = "" if progress is None else "new" if progress.successor.id == key.id else "old"
+    return Row(key, status_in(progress, key, page.now, page.zone), part, days)
 
 
 def _every(key: ApiKey) -> int | None:

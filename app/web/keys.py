@@ -27,7 +27,7 @@ from app.web.alerts import alert_context
 from app.web.framework.page import Page
 from app.web.key_creation import LIST
 from app.web.presentation.filters import LEAK_REASONS
-from app.web.presentation.key_status import key_status
+from app.web.presentation.key_status import status_in
 from app.web.usage import choice
 
 MOST_ALERTS: Final = 20
@@ -62,7 +62,7 @@ async def detail(page: NamedDependency[Page], key_id: FromPath[str]) -> Response
         callers=succession.callers,
         seen_callers=seen_between(succession.callers, shown.range.since, shown.range.until),
         line=succession.line,
-        key_status=key_status(key, page.now, page.zone),
+        key_status=status_in(succession.progress, key, page.now, page.zone),
         leak_reasons=LEAK_REASONS,
         environment=catalogue.current().environment(key.environment),
         permissions=[catalogue.current().permission(name) for name in key.permissions],

@@ -12,7 +12,7 @@ from app.keys.key import ApiKey, RotationDue, Status
 from app.paging import Window
 from app.rotations.rotation import Progress
 from app.web.framework.page import Page
-from app.web.presentation.key_status import KeyStatus, key_status, rotation_status
+from app.web.presentation.key_status import KeyStatus, key_status, status_in
 
 MOST_OF_A_REASON: Final = 20
 _ACTIVE: Final = (Status.ACTIVE,)
@@ -44,9 +44,7 @@ class UrgentKeys:
 async def keys_needing_attention(page: Page, open_rotations: Sequence[Progress]) -> UrgentKeys:
     """The keys of the page's workspace. A key under rotation appears once, with the rotation's progress."""
     found = {
-        progress.predecessor.id: UrgentKey(
-            progress.predecessor, rotation_status(progress) or key_status(progress.predecessor, page.now, page.zone)
-        )
+        progress.predecessor.id: UrgentKey(progress.predecessor, status_in(progress, progress.predecessor, page.now, page.zone))
         for progress in open_rotations
     }
     succeeding, more = {progress.successor.id for progress in open_rotations}, False

@@ -114,6 +114,12 @@ async def dismiss(page: NamedDependency[Page], key_id: FromPath[str]) -> Respons
     return page.go(_address(page, await rotations.dismiss(page.actor, progress.rotation.id, page.form.text("caller"))))
 
 
+@post(f"{ROTATION}/restorations", status_code=200)
+async def restore(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
+    progress = await _run(page, key_id)
+    return page.go(_address(page, await rotations.restore(page.actor, progress.rotation.id, page.form.text("caller"))))
+
+
 @post(f"{ROTATION}/replacement", status_code=200)
 async def replace_unused(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     """Replaces an unused new key whose secret was lost, in the same rotation. The same form sent twice replaces it once."""
@@ -247,4 +253,4 @@ def _address(page: Page, progress: Progress) -> str:
     return page.to("settings", "api-keys", progress.predecessor.id, "rotation")
 
 
-HANDLERS = (show, start, events, complete, cancel, extend, dismiss, replace_unused)
+HANDLERS = (show, start, events, complete, cancel, extend, dismiss, restore, replace_unused)

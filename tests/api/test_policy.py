@@ -220,7 +220,7 @@ async def aim(team: Team, mutation: str) -> dict[str, Any]:
         return {"ids": [key]}
     if mutation in ("createApiKey", "verifyApiKey"):
         return {}
-    named = {"dismissCaller": {"rotation": run}, "setExpectedUse": {"apiKey": key}}
+    named = {"dismissCaller": {"rotation": run}, "restoreCaller": {"rotation": run}, "setExpectedUse": {"apiKey": key}}
     return named.get(mutation, {"id": key} if "ApiKey" in mutation else {"id": run} if "Rotation" in mutation else {})
 
 

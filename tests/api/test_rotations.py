@@ -94,7 +94,7 @@ async def test_a_key_that_cannot_be_rotated_is_refused_with_the_reason(editor: C
     assert (await editor.change("rotations/start", id=ids.new(API_KEY_ID)))["code"] == "NOT_FOUND"
 
 
-async def test_cancelling_extending_and_dismissing(editor: Client, team: Team) -> None:
+async def test_cancelling_extending_dismissing_and_restoring(editor: Client, team: Team) -> None:
     old = (await make_key(team)).key
     await use(old.id, user_agent="nagios/1")
     run = (await begin(editor, old.id))["rotation"]
@@ -107,6 +107,8 @@ async def test_cancelling_extending_and_dismissing(editor: Client, team: Team) -
     dismissed = (await editor.change("rotations/dismiss", rotation=run["id"], caller=caller["id"]))["rotation"]
     assert [item["dismissed"] for item in dismissed["callers"]] == [True]
     assert (await editor.change("rotations/dismiss", rotation=run["id"], caller=ids.new(CALLER_ID)))["code"] == "NOT_FOUND"
+    restored = (await editor.change("rotations/restore", rotation=run["id"], caller=caller["id"]))["rotation"]
+    assert [item["dismissed"] for item in restored["callers"]] == [False]
     await use(run["successor"]["id"])
     assert (await editor.change("rotations/cancel", id=run["id"]))["code"] == "CONFLICT"
     gone = (await editor.change("rotations/cancel", id=run["id"], force=True))["rotation"]

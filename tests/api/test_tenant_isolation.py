@@ -141,6 +141,7 @@ def naming(things: Things, expires_at: str = "2027-06-01T00:00:00Z") -> dict[str
         "rotations/cancel": [{"input": {"id": each, "force": True}} for each in every],
         "rotations/extend": [{"input": {"id": each, "deadline": expires_at}} for each in every],
         "rotations/dismiss": [{"input": {"rotation": each, "caller": things.caller}} for each in every],
+        "rotations/restore": [{"input": {"rotation": each, "caller": things.caller}} for each in every],
         "keys/create": [{"input": slug | NEW_KEY}],
         "keys/update": [{"input": {"id": each, "name": "Mine now"}} for each in every],
         "keys/suspend": [{"input": {"id": each}} for each in every],

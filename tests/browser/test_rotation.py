@@ -71,15 +71,19 @@ def test_after_leaving_the_rotation_continues_and_a_lost_secret_can_be_replaced(
     assert codes == ["VALID", "REVOKED", "VALID"]
 
 
-def test_a_caller_can_be_dismissed_and_a_rotation_cancelled(ada: Person, desk: Desk, gateway: str) -> None:
+def test_a_caller_is_ignored_that_can_be_undone_and_a_rotation_cancelled(ada: Person, desk: Desk, gateway: str) -> None:
     old = ada.create_key("Billing worker")
     cron = Application(desk, gateway, "cron", "198.51.100.7", old)
     assert cron.calls() == "VALID"
     ada.follow("I have copied it")
     new = begun(ada)
     ada.follow("I have put it in place: watch it take over")
-    ada.press("Leave cron behind")
-    expect(ada.page.locator("#live tr.dismissed")).to_contain_text("Left behind")
+    ada.press("Ignore cron")
+    expect(ada.page.locator("#live tr.dismissed")).to_contain_text("Ignored")
+    expect(ada.page.locator("#live")).to_contain_text("0 of 1 caller moved, 1 ignored")
+    assert "all callers have moved" not in ada.page.locator("#live").inner_text().lower()
+    ada.press("Undo ignoring cron")
+    expect(ada.page.locator("#live tr.left")).to_contain_text("Still on the old key")
     assert Application(desk, gateway, "billing", "203.0.113.9", new).calls() == "VALID"
     ada.press("Cancel rotation")
     expect(ada.page.get_by_role("heading", name="The new key is in use already")).to_be_visible()

@@ -252,8 +252,27 @@ async def test_dismissing_a_caller_dismisses_its_family_once(team: Team) -> None
     assert await rotations.dismiss(team.editor, run.rotation.id, nagios.id) == found
     assert await actions(team, run.rotation.id) == ["rotation.started", "rotation.caller_dismissed"]
     for caller_id in (ids.new(CALLER_ID), "", run.rotation.id):
-        with pytest.raises(NotFound):
-            await rotations.dismiss(team.editor, run.rotation.id, caller_id)
+        for change in (rotations.dismiss, rotations.restore):
+            with pytest.raises(NotFound):
+                await change(team.editor, run.rotation.id, caller_id)
+
+
+async def test_restoring_a_caller_undoes_the_dismissal_of_its_family_once(team: Team) -> None:
+    old = (await make_key(team)).key
+    await use(old.id, "203.0.113.9", "nagios/1")
+    await use(old.id, "198.51.100.9", "nagios/2")
+    run = (await rotations.start(team.editor, old.id)).progress
+    one, other = (moving.caller.id for moving in run.callers)
+    assert await rotations.restore(team.editor, run.rotation.id, one) == run
+    await rotations.dismiss(team.editor, run.rotation.id, one)
+    found = await rotations.restore(team.editor, run.rotation.id, other)
+    assert [moving.is_left for moving in found.callers] == [True, True]
+    assert await rotations.restore(team.editor, run.rotation.id, one) == found
+    expected = ["rotation.started", "rotation.caller_dismissed", "rotation.caller_restored"]
+    assert await actions(team, run.rotation.id) == expected
+    await rotations.cancel(team.editor, run.rotation.id)
+    with pytest.raises(Conflict):
+        await rotations.restore(team.editor, run.rotation.id, one)
 
 
 async def test_at_its_deadline_a_rotation_does_what_was_chosen(team: Team) -> None:
@@ -378,6 +397,7 @@ async def test_another_workspaces_rotation_is_not_found_with_the_same_message_as
             rotations.cancel(team.owner, rotation_id, force=True),
             rotations.extend(team.owner, rotation_id, 1),
             rotations.dismiss(team.owner, rotation_id, ids.new(CALLER_ID)),
+            rotations.restore(team.owner, rotation_id, ids.new(CALLER_ID)),
         ):
             with pytest.raises(NotFound) as refused:
                 await attempt
@@ -408,6 +428,7 @@ async def test_a_viewer_can_read_and_change_nothing(team: Team) -> None:
         rotations.cancel(team.viewer, run.rotation.id),
         rotations.extend(team.viewer, run.rotation.id, run.rotation.deadline + DAY),
         rotations.dismiss(team.viewer, run.rotation.id, ids.new(CALLER_ID)),
+        rotations.restore(team.viewer, run.rotation.id, ids.new(CALLER_ID)),
     ):
         with pytest.raises(NotAllowed):
             await attempt

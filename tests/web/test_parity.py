@@ -33,6 +33,7 @@ SAME: Final = {
     f"{_ROTATION}/cancellation": ["cancelRotation"],
     f"{_ROTATION}/extension": ["extendRotation"],
     f"{_ROTATION}/dismissals": ["dismissCaller"],
+    f"{_ROTATION}/restorations": ["restoreCaller"],
     f"{_ROTATION}/replacement": ["replaceUnusedApiKey"],
     _MEMBERS: ["inviteMember"],
     f"{_MEMBERS}/invitations/{{invitation_id}}/withdrawal": ["withdrawInvitation"],

@@ -127,6 +127,29 @@ async def test_completing_before_it_is_ready_needs_confirmation_and_a_ready_one_
     assert "The old key is refused; the new one has taken over." in (await editor.open(path)).text
 
 
+async def test_a_ready_rotation_says_so_and_a_key_in_it_is_not_called_due(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    await used(key.id, ago=clock.DAY)
+    async with database.transaction():  # Production keys are rotated every 90 days.
+        await database.fetch("UPDATE api_key SET created_at = {} WHERE id = {}", key.created_at - 80 * clock.DAY, key.id)
+    await begin(editor, key.id, quiet="900")
+    run = await rotations.of_key(*await at(team.owner, key.id))
+    assert run is not None
+    await editor.open(f"{LIST}/{key.id}")
+    head = editor.page.partition('<div class="head">')[2].partition('<div class="stack">')[0]
+    assert "Rotating" in head and "Rotate in" not in head
+    await editor.open(f"{LIST}/{run.successor.id}")
+    assert f"replaces {key.prefix}…" in editor.page
+    assert "Nobody uses the old key." not in editor.page
+    await used(run.successor.id)
+    await editor.open(f"{LIST}/{key.id}/rotation")
+    assert "Nobody uses the old key." in editor.page
+    await keys.suspend(team.owner, key.id)
+    for path in (LIST, f"{LIST}/{key.id}"):
+        await editor.open(path)
+        assert "Suspended" in editor.page, path
+
+
 async def test_cancelling_with_a_used_successor_needs_confirmation(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await begin(editor, key.id)
@@ -225,7 +248,7 @@ async def test_a_viewer_watches_and_changes_nothing(browse: Any, viewer: Browser
         "Watch it take over" in viewer.page and "Revoke the old key now" not in viewer.page and "Cancel rotation" not in viewer.page
     )
     token = [(name, value) for name, value in viewer.form("/sign-out").values if name == "csrf"]
-    for end in ("", "/completion", "/cancellation", "/extension", "/dismissals", "/replacement"):
+    for end in ("", "/completion", "/cancellation", "/extension", "/dismissals", "/restorations", "/replacement"):
         assert (await viewer.post(path + end, token, **viewer.same_origin_headers)).status_code == 403, end
 
 

@@ -74,6 +74,7 @@ async def happen(team: Team, now: int) -> None:
     await announce.announce_states(now + MINUTE)
     (caller,) = (await rotations.get(team.owner, run.rotation.id)).callers
     await rotations.dismiss(team.owner, run.rotation.id, caller.caller.id)
+    await rotations.restore(team.owner, run.rotation.id, caller.caller.id)
     await rotations.complete(team.owner, run.rotation.id, force=True)
     other = (await make_key(team, "Other")).key
     await rotations.cancel(team.owner, (await rotations.start(team.owner, other.id)).progress.rotation.id)

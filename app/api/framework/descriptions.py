@@ -210,6 +210,7 @@ DESCRIPTIONS: Final = {
     "RotateApiKeysInput.onDeadline": "What happens at the deadline to each run that is still open.",
     "RotateApiKeyInput.onDeadline": "What happens at the deadline if the run is still open.",
     "DismissCallerInput.rotation": "The id of the run, `rot_…`.",
+    "RestoreCallerInput.rotation": "The id of the run, `rot_…`.",
     "VerifyApiKeyPayload.valid": "Whether the request would be let through.",
     "InviteMemberInput.email": "Who is asked.",
     "InviteMemberInput.role": "What they will be allowed to do.",

@@ -11,7 +11,7 @@ from app.keys.key import ApiKey, RotationDue, Status
 from app.management_keys.management_key import ManagementKey
 from app.management_keys.management_key import Status as ManagementStatus
 from app.rotations.rotation import Progress, State
-from app.web.presentation.filters import day, reason, relative
+from app.web.presentation.filters import day, plural, reason, relative
 
 EXPIRES_SOON_DAYS: Final = 14
 _UNUSED_DAYS: Final = 30
@@ -43,6 +43,13 @@ def key_status(key: ApiKey, now: int, zone: str = "UTC") -> KeyStatus:
     return _ending(key, now, zone) or _due(key, now, zone) or _idle(key, now) or KeyStatus("Active", "good")
 
 
+def status_in(progress: Progress | None, key: ApiKey, now: int, zone: str = "UTC") -> KeyStatus:
+    """The status of a key that may be in an open rotation: that rotation's, unless the key is suspended or has ended."""
+    if progress is None or not progress.is_open or key.status(now) is not Status.ACTIVE:
+        return key_status(key, now, zone)
+    return successor_status(progress) if progress.successor.id == key.id else rotation_status(progress)
+
+
 def management_key_status(key: ManagementKey, now: int, zone: str = "UTC") -> KeyStatus:
     """The status of a management key: ended first, then expiring soon."""
     if key.revoked_at is not None:
@@ -54,14 +61,16 @@ def management_key_status(key: ManagementKey, now: int, zone: str = "UTC") -> Ke
     return KeyStatus("Active", "good")
 
 
-def rotation_status(progress: Progress | None) -> KeyStatus | None:
-    """The status of a key in an open rotation, with its progress."""
-    if progress is None or not progress.is_open:
-        return None
-    moved = sum(moving.moved for moving in progress.callers)
+def rotation_status(progress: Progress) -> KeyStatus:
+    """The status of the old key of an open rotation, with its progress."""
     label = "Ready to finish" if progress.state is State.READY else "Rotating"
-    detail = f"{moved} of {len(progress.callers)} callers moved" if progress.callers else "nobody to move"
-    return KeyStatus(label, "warn", detail, rank=2)
+    return KeyStatus(label, "warn", moved_words(progress) if progress.callers else "nobody to move", rank=2)
+
+
+def moved_words(progress: Progress) -> str:
+    """`2 of 3 callers moved, 1 ignored`."""
+    moved = f"{len(progress.moved)} of {plural(len(progress.callers), 'caller')} moved"
+    return f"{moved}, {len(progress.ignored)} ignored" if progress.ignored else moved
 
 
 def successor_status(progress: Progress) -> KeyStatus:

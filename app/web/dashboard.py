@@ -127,6 +127,7 @@ class Dashboard:
                 "gate": Provide(lambda: gate, sync_to_thread=False),
                 "live": Provide(lambda: streams, sync_to_thread=False),
                 "downloads": Provide(lambda: downloads, sync_to_thread=False),
+                "origin": Provide(lambda: settings.origin, sync_to_thread=False),
             },
             exception_handlers={MethodNotAllowedException: _answer_wrong_method, Exception: _answer_error},
             openapi_config=None,

@@ -1,4 +1,5 @@
-"""The documentation, also for those who are not signed in: it is the same as in the public source."""
+"""The documentation, also for those who are not signed in: it is the same as in the public source, with this installation's
+address in its commands."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ from app.web.presentation.guides import PATH
         f"{PATH}/img/{{name:str}}",
     ]
 )
-async def documentation(page: NamedDependency[Page]) -> Response[str] | Response[bytes]:
+async def documentation(page: NamedDependency[Page], origin: NamedDependency[str]) -> Response[str] | Response[bytes]:
     name = page.path.removeprefix(PATH).strip("/")
     try:
         # In a thread, because rendering the longest for the first time takes some thirty milliseconds.
-        guide = await asyncio.to_thread(guides.guide, name)
+        guide = await asyncio.to_thread(guides.guide, name, origin)
     except NotFound:
         file = guides.file(name)
         return Response(file.content, media_type=file.media_type)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from app import ids
@@ -9,6 +12,7 @@ from app.access.actor import Actor, Role
 from app.keys.key import API_KEY_ID
 from app.management_keys.management_key import MANAGEMENT_KEY_ID
 from app.members import service as members
+from app.paths import DOCS
 from app.rotations.rotation import ROTATION_ID
 from app.usage.caller import CALLER_ID
 from app.workspaces import service as workspaces
@@ -30,6 +34,17 @@ async def test_the_usage_scope_alone_reads_only_the_usage_of_a_key(team: Team, o
     assert await monitoring.ask(USAGE, id=foreign) == {"node": None}
     (refusal,) = await monitoring.refused(NAME, id=key)
     assert refusal["extensions"]["code"] == "NOT_ALLOWED" and "keys.read" in refusal["message"]
+
+
+async def test_the_first_request_of_the_guide_works_with_the_one_scope_that_it_names(team: Team) -> None:
+    key = (await make_key(team)).key
+    guide = (DOCS / "graphql.md").read_text(encoding="utf-8")
+    (scope,) = re.findall(r"^The key needs the scope `(\S+)`", guide, re.M)
+    asked = re.findall(r"-d '(.+)'", guide)[0]
+    answer = await (await program(team.owner, team.slug, scope)).ask(json.loads(asked)["query"])
+    assert answer == {
+        "workspace": {"slug": team.slug, "apiKeys": {"nodes": [{"name": key.name, "prefix": key.prefix, "status": "ACTIVE"}]}}
+    }
 
 
 @pytest.mark.parametrize("kind", [API_KEY_ID, ROTATION_ID, CALLER_ID, MANAGEMENT_KEY_ID])

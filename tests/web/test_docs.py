@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from itertools import chain
 
 import pytest
 
+from app.main import create_app
 from app.paths import DOCS
+from app.settings import Settings
 from app.web.presentation import guides
 from tests.conftest import Team
 from tests.web.conftest import Browser
@@ -50,6 +53,19 @@ async def test_html_in_a_guide_is_shown_and_never_used() -> None:
     rendered, _ = guides.rendered("<script>alert(1)</script> `<b>`\n\n[x](javascript:alert(1))\n\n```\n<i>\n```\n\n# <u>\n")
     assert not re.search(r"<(script|b|i|u)>", rendered) and 'href="javascript:' not in rendered
     assert "&lt;script&gt;" in rendered and "&lt;i&gt;" in rendered
+
+
+async def test_the_commands_of_a_guide_lead_to_this_installation_and_the_configuration_of_a_proxy_to_the_example(
+    settings: Settings, db: None
+) -> None:
+    """A proxy that led to the public address would lead to itself."""
+    browser = Browser(create_app(replace(settings, dev=False, public_url="https://desk.example.org")))
+    for name in ("graphql", "verification", "client"):
+        await browser.open(f"/docs/{name}")
+        code = "".join(re.findall(r"<pre.*?</pre>", browser.page, re.S))
+        assert "https://desk.example.org" in code and guides.EXAMPLE_ORIGIN not in code
+    await browser.open("/docs/operations")
+    assert f"proxy_pass {guides.EXAMPLE_ORIGIN};" in browser.page and "proxy_pass https:" not in browser.page
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The guides of `docs/` as pages: rendered from Markdown at first use, their links lead to each other."""
+"""The guides of `docs/` as pages: rendered from Markdown at first use, their links lead to each other, and their commands to
+this installation."""
 
 from __future__ import annotations
 
@@ -22,6 +23,10 @@ from app.paths import DOCS
 
 PATH: Final = "/docs"
 INDEX: Final = "README.md"
+# Where Keydesk listens in the guides; and the blocks in which a reader of this installation needs its own address. In a
+# gateway's configuration the example is right: a proxy that led to the public address would lead to itself.
+EXAMPLE_ORIGIN: Final = "http://127.0.0.1:8000"
+_COMMANDS: Final = {"sh", "python"}
 SUFFIXES: Final = {".md", ".json", ".png", ".svg", ".py"}
 # The guides that help on a page of a workspace: of the first pattern that its path contains.
 _ABOUT: Final = (
@@ -70,20 +75,21 @@ class Entry:
 
 
 @cache
-def guide(name: str) -> Guide:
-    """The guide of `/docs/<name>`; the name is empty for the index. Raises NotFound."""
+def guide(name: str, origin: str = EXAMPLE_ORIGIN) -> Guide:
+    """The guide of `/docs/<name>`, for a Keydesk at `origin`; the name is empty for the index. Raises NotFound."""
     file = _source(name)
-    body, headings = rendered((DOCS / file).read_text(encoding="utf-8"), posixpath.dirname(file))
+    body, headings = rendered((DOCS / file).read_text(encoding="utf-8"), posixpath.dirname(file), origin)
     (title,) = (text for level, text, _ in headings if level == "h1")
     return Guide(title, body, tuple(Heading(text, anchor) for level, text, anchor in headings if level == "h2"))
 
 
-def rendered(text: str, folder: str = "") -> tuple[Markup, list[tuple[str, str, str]]]:
+def rendered(text: str, folder: str = "", origin: str = EXAMPLE_ORIGIN) -> tuple[Markup, list[tuple[str, str, str]]]:
     """Markdown as HTML; and level, text and anchor of each heading. `folder`: where its relative links begin."""
     tokens = _markdown().parse(text)
     headings = _anchored(tokens)
     _relink(tokens, folder)
-    return Markup(_markdown().renderer.render(tokens, _markdown().options, {})), headings  # noqa: S704  # HTML is escaped
+    html = _markdown().renderer.render(tokens, _markdown().options, {"origin": origin})
+    return Markup(html), headings  # noqa: S704  # HTML is escaped
 
 
 @cache
@@ -144,7 +150,8 @@ def _markdown() -> MarkdownIt:
 
 def _fence(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
     """A block of code with a button that copies it."""
-    text = escape(tokens[index].content.rstrip("\n"))
+    code = tokens[index].content.rstrip("\n")
+    text = escape(code.replace(EXAMPLE_ORIGIN, env["origin"]) if tokens[index].info in _COMMANDS else code)
     button = f'<button type="button" class="button less" data-copy="code-{index}" aria-live="polite">Copy</button>'
     return f'<div class="copyable"><pre id="code-{index}" tabindex="0">{text}</pre>{button}</div>\n'
 

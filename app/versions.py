@@ -28,4 +28,4 @@ def version_of_all(ids: Iterable[str]) -> str:
 def require_same(expected: str | None, version: str) -> None:
     """Raises Stale unless this is the version the caller expects; None: no check."""
     if expected is not None and expected != version:
-        raise Stale("Someone else changed this while you had it open. Nothing of yours was saved yet.")
+        raise Stale("Someone else changed this while you had it open. Your changes have not been saved yet.")

@@ -10,7 +10,7 @@ def password_reset(link: str) -> EmailContent:
         "Choose a new password",
         "Someone, probably you, requested a new password for your Keydesk account.\n\n"
         f"Choose it here, within one hour:\n{link}\n\n"
-        "If it was not you, there is nothing to do: your password stays as it is.\n",
+        "If it was not you, you can ignore this message: your password stays as it is.\n",
     )
 
 
@@ -18,7 +18,7 @@ def password_changed() -> EmailContent:
     return EmailContent(
         "Your password was changed",
         "The password of your Keydesk account has just been changed, and all your other sessions have ended.\n\n"
-        "If it was not you, ask for a new password on the sign-in page at once and tell the owners of your workspaces.\n",
+        "If it was not you, request a new password on the sign-in page at once and inform the owners of your workspaces.\n",
     )
 
 
@@ -27,13 +27,13 @@ def confirm_email(link: str) -> EmailContent:
         "Confirm your new address",
         "Someone, probably you, wants to use this address for their Keydesk account.\n\n"
         f"Confirm it here, within one hour:\n{link}\n\n"
-        "If it was not you, there is nothing to do: nothing changes.\n",
+        "If it was not you, you can ignore this message: nothing changes.\n",
     )
 
 
 def email_changed(new: str) -> EmailContent:
     return EmailContent(
         "Your e-mail address was changed",
-        f"Your Keydesk account has just got another e-mail address: {new}. You sign in with that one from now on.\n\n"
-        "If it was not you, change your password at once if you still can, and tell the owners of your workspaces.\n",
+        f"Your Keydesk account now has another e-mail address: {new}. Sign in with it from now on.\n\n"
+        "If it was not you, change your password at once if you still can, and inform the owners of your workspaces.\n",
     )

@@ -6,8 +6,8 @@ from typing import Final
 
 from app.noun import Event
 
-LINK_MADE: Final = Event("calendar_link.made", "Made a new link to the calendar of this workspace")
-LINK_WITHDRAWN: Final = Event("calendar_link.withdrawn", "Withdrew the link to the calendar of this workspace")
+LINK_MADE: Final = Event("calendar_link.made", "Created a calendar link for this workspace")
+LINK_WITHDRAWN: Final = Event("calendar_link.withdrawn", "Deleted the calendar link of this workspace")
 
 EVENTS: Final = (
     LINK_MADE,

@@ -10,7 +10,7 @@ def now_owner(workspace: str, link: str) -> EmailContent:
         f"You own {workspace}",
         f"You are now an owner of the workspace {workspace} on Keydesk.\n\n"
         f"Open it:\n{link}\n\n"
-        "If you do not know what this is about, please tell the operator of this service.\n",
+        "If you do not know what this is about, please contact the operator of this service.\n",
     )
 
 
@@ -19,7 +19,7 @@ def no_longer_owner(workspace: str, by: str, owner: str, link: str) -> EmailCont
         f"You no longer own {workspace}",
         f"{by} made {owner} the only owner of the workspace {workspace} on Keydesk. You are now an editor of it.\n\n"
         f"Open it:\n{link}\n\n"
-        "If you did not expect this, please tell the operator of this service.\n",
+        "If you did not expect this, please contact the operator of this service.\n",
     )
 
 
@@ -28,5 +28,5 @@ def invitation(workspace: str, inviter: str, link: str) -> EmailContent:
         f"Join {workspace}",
         f"{inviter} invites you to the workspace {workspace} on Keydesk.\n\n"
         f"Accept within 7 days:\n{link}\n\n"
-        "If you do not know what this is about, there is nothing to do.\n",
+        "If you do not know what this is about, you can ignore this message.\n",
     )

@@ -139,7 +139,7 @@ async def accept(actor: Actor, token: str) -> Workspace:
 async def _join(actor: Actor, token: str, invitation: Invitation, user: User) -> Workspace:
     async with tenancy.joining(actor, invitation.workspace_id) as change:
         if await workspace_store.find_member(change.workspace.id, user.id):
-            raise Conflict("You are a member of this workspace already.")
+            raise Conflict("You are already a member of this workspace.")
         await links.use(Purpose.INVITATION, token, change.now)
         await workspace_store.add_member(Member(ids.new(MEMBER_ID), change.workspace.id, user, invitation.role, change.now))
         await audit.record(change, events.JOINED, user.id, role=str(invitation.role), invitation=invitation.id)
@@ -149,7 +149,7 @@ async def _join(actor: Actor, token: str, invitation: Invitation, user: User) ->
 async def _refuse_member(change: Change, address: str) -> None:
     known = await user_store.find_by_email(email_key(address))
     if known and await workspace_store.find_member(change.workspace.id, known.id):
-        raise Conflict(f"{known.email} is a member already.")
+        raise Conflict(f"{known.email} is already a member.")
 
 
 async def _make_room(change: Change, address: str) -> None:
@@ -159,7 +159,7 @@ async def _make_room(change: Change, address: str) -> None:
     for link in earlier:
         await link_store.delete(link.id)
     if len(waiting) - len(earlier) >= MOST_OPEN:
-        raise Conflict(f"{MOST_OPEN} invitations are open already. Withdraw one first.")
+        raise Conflict(f"{MOST_OPEN} invitations are already pending. Withdraw one first.")
 
 
 async def _withdraw(change: Change, link: Link) -> None:

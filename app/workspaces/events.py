@@ -6,7 +6,7 @@ from typing import Final
 
 from app.noun import Event
 
-CREATED: Final = Event("workspace.created", "Founded the workspace {name}")
+CREATED: Final = Event("workspace.created", "Created the workspace {name}")
 UPDATED: Final = Event("workspace.updated", "Changed the {changed} of the workspace")
 SUSPENDED: Final = Event("workspace.suspended", "Suspended the workspace")
 RESUMED: Final = Event("workspace.resumed", "Resumed the workspace")

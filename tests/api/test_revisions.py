@@ -16,7 +16,7 @@ from tests.support.callers import use
 from tests.support.graphql import Client
 from tests.support.statements import counted
 
-LOST = "Someone else changed this while you had it open. Nothing of yours was saved yet."
+LOST = "Someone else changed this while you had it open. Your changes have not been saved yet."
 
 
 async def test_a_key_that_changed_since_it_was_read_is_a_conflict_and_keeps_the_change(owner: Client, team: Team) -> None:

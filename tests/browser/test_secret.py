@@ -107,12 +107,12 @@ def _to_replace_the_successor(ada: Person) -> str:
 def _to_invite(ada: Person) -> str:
     ada.open("/w/acme-pdf/settings/members")
     ada.fill(email="bo@example.org")
-    return "Invite"
+    return "Invite member"
 
 
 def _to_the_calendar(ada: Person) -> str:
     ada.open("/w/acme-pdf/settings/calendar")
-    return "Make a link"
+    return "Create a link"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     ada.page.get_by_text("Saved.").wait_for()
     ada.open("/w/acme-pdf/settings/members")
     ada.fill(email=f"{'i' * 60}@{'example.' * 6}com")
-    ada.press("Invite")
+    ada.press("Invite member")
     ada.page.locator("[data-secret]").wait_for()
     ada.open("/w/acme-pdf/settings/members")
     user = str(ada.page.locator("tr[id^=usr_]").first.get_attribute("id"))

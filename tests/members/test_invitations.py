@@ -117,7 +117,7 @@ async def test_inviting_an_address_again_invalidates_the_earlier_link(team: Team
 async def test_a_member_cannot_be_invited_or_join_again(team: Team) -> None:
     user, _ = await make_owner()
     token = await invite(team, "ann@example.org", Role.OWNER)
-    with pytest.raises(Conflict, match="member already"):
+    with pytest.raises(Conflict, match="already a member"):
         await invite(team, "VIEWER@acme.example")
     ann = (await sign_in()).session.actor(REQUEST)
     await members.accept(ann, token)

@@ -139,7 +139,7 @@ async def test_an_export_needs_a_recent_password_and_the_log_does_not(browser: B
     assert "Billing" in (await browser.open(address)).text
     await later(11)
     await browser.open(LOG)
-    assert actions(browser.page) == ["Created", "Founded"]
+    assert actions(browser.page) == ["Created", "Created"]
 
 
 async def test_pages_and_files_keep_the_filters(owner: Browser, team: Team) -> None:

@@ -37,8 +37,8 @@ async def test_the_page_shows_only_allowed_actions(owner: Browser, editor: Brows
     await members.invite(team.owner, team.slug, "bo@example.org", Role.VIEWER)
     for browser in (owner, editor, viewer):
         await browser.open(PATH)
-        assert "bo@example.org" in browser.page and "Editor of acme" in browser.page and ">Leave<" in browser.page
-    for word in ("Invite someone", ">Withdraw<", ">Remove<", "newRole"):
+        assert "bo@example.org" in browser.page and "Editor of acme" in browser.page and ">Leave workspace<" in browser.page
+    for word in ("Invite a member", ">Withdraw invitation<", ">Remove<", "newRole"):
         assert word in owner.page
         assert word not in editor.page + viewer.page
 
@@ -132,7 +132,7 @@ async def test_after_ten_minutes_the_password_is_requested_again_and_the_form_is
     old = browser.token
     answer = await browser.send(PATH, confirmPassword=PASSWORD)
     assert answer.status_code == 201
-    assert "bo@example.org is invited" in browser.page and "As editor" in browser.page
+    assert "bo@example.org is invited" in browser.page and "Role: editor" in browser.page
     assert browser.token != old
     assert await sessions.find(str(old)) is None
     await browser.open(PATH)

@@ -37,10 +37,10 @@ async def test_a_smaller_plan_is_chosen_after_reading_what_it_means(owner: Brows
     await owner.open(PLAN)
     assert "3 of 10 keys on Scale" in owner.page and f'href="{PLAN}/starter"' in owner.page
     await owner.open(f"{PLAN}/starter")
-    assert "All 3 go on working" in owner.page and "until 2 keys are revoked or expired" in owner.page
+    assert "All 3 keep working" in owner.page and "until 2 keys are revoked or expired" in owner.page
     assert (await owner.send(f"{PLAN}/starter")).headers["location"] == PLAN
     await owner.follow()
-    assert "3 of 2 keys on Starter" in owner.page and "a new one waits until 2 keys are" in owner.page
+    assert "3 of 2 keys on Starter" in owner.page and "no new key can be created until 2 keys are" in owner.page
     assert (await now_of(team)).plan == "starter"
 
 
@@ -63,13 +63,13 @@ async def test_at_the_limit_the_keys_that_were_used_least_are_offered_for_revoca
         for key, ago in ((busy, 1), (idle, 40 * DAY)):
             await database.fetch("UPDATE key_last_used SET last_used_at = {} WHERE key = {}", now - ago, key.id)
     await owner.open(NEW)
-    assert "Used least" not in owner.page, "there is room"
+    assert "Least used keys" not in owner.page, "there is room"
     await plans.change_plan(Actor.operator(), team.slug, "starter")
     await owner.open(NEW)
     assert owner.page.count(">Revoke</a>") == 3
     links = [f'href="{LIST}/{key.id}/revocation" aria-label="Revoke {key.name}"' for key in (unused, spare, idle)]
     assert all(link in owner.page for link in links) and f"{busy.id}/revocation" not in owner.page
-    assert "never used, created" in owner.page and "last used" in owner.page and "that needs no room" in owner.page
+    assert "never used, created" in owner.page and "last used" in owner.page and "does not count toward the limit" in owner.page
 
 
 async def test_the_operators_address_is_linked_where_only_the_operator_can_help(settings: Settings, team: Team) -> None:

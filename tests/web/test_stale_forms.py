@@ -162,7 +162,7 @@ async def test_a_member_is_removed_only_with_the_management_keys_that_were_shown
 
     answer = await owner.send(path)
     assert answer.status_code == 409
-    assert "This has changed meanwhile" in answer.text and "Deploys" in answer.text
+    assert "This has changed since you opened the page" in answer.text and "Deploys" in answer.text
     assert (await owner.post(path, owner.form(path).filled(seen=""), **owner.same_origin_headers)).status_code == 409
     assert (await management_keys.get(team.owner, made.id)).status(await database.now()) is Status.ACTIVE
     assert (await owner.send(path, takeOver=[made.id])).status_code == 303

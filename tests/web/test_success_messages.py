@@ -36,9 +36,9 @@ async def test_an_edit_and_a_longer_deadline_are_confirmed(editor: Browser, team
 
 async def test_a_role_a_withdrawal_and_a_removal_are_confirmed(owner: Browser, team: Team) -> None:
     invitation, _ = await members.invite(team.owner, team.slug, "guest@example.org", Role.VIEWER)
-    assert await said(owner, MEMBERS, f"{MEMBERS}/{team.viewer.id}/role", newRole="editor") == ["The role is changed."]
+    assert await said(owner, MEMBERS, f"{MEMBERS}/{team.viewer.id}/role", newRole="editor") == ["The role was changed."]
     assert await said(owner, MEMBERS, f"{MEMBERS}/invitations/{invitation.id}/withdrawal") == [
-        "The invitation is withdrawn. Its link opens nothing any more."
+        "The invitation was withdrawn. Its link no longer works."
     ]
     removal = f"{MEMBERS}/{team.viewer.id}/removal"
-    assert await said(owner, removal, removal) == ["They no longer have access."]
+    assert await said(owner, removal, removal) == ["The member was removed and no longer has access."]

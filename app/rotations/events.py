@@ -10,7 +10,7 @@ from app.rotations.rotation import Outcome
 STARTED: Final = Event(
     "rotation.started", "Began to rotate {name}", published="A rotation began: there is a successor, and both keys work."
 )
-EXTENDED: Final = Event("rotation.extended", "Gave a rotation more time", published="A rotation got a later deadline.")
+EXTENDED: Final = Event("rotation.extended", "Extended the deadline of a rotation", published="A rotation got a later deadline.")
 CALLER_DISMISSED: Final = Event(
     "rotation.caller_dismissed", "Ignored the caller {user_agent}", published="A caller of the old key no longer has to move."
 )
@@ -21,13 +21,13 @@ CALLER_RESTORED: Final = Event(
 )
 SUCCESSOR_REPLACED: Final = Event(
     "rotation.successor_replaced",
-    "Made another new key in place of one that nobody used",
+    "Replaced the unused new key of a rotation",
     published="An unused successor was replaced by another one.",
 )
 COMPLETED: Final = Event(
     "rotation.completed",
-    "Finished a rotation: the old key was revoked",
-    published="A rotation is finished: the old key was revoked.",
+    "Completed a rotation: the old key was revoked",
+    published="A rotation was completed: the old key was revoked.",
 )
 CANCELLED: Final = Event("rotation.cancelled", "Cancelled a rotation", published="A rotation was cancelled.")
 # Derived from how the keys are used; it changes nothing, so there is no audit entry.

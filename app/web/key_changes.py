@@ -119,9 +119,7 @@ def _require_prefix(page: Page, key: ApiKey) -> None:
     """Raises ValidationFailed if the key is in use right now and the prefix was not typed."""
     typed = page.form.text("prefix").strip().rstrip("…")
     if rotations.verdict(key, page.now) is rotations.Verdict.BUSY and typed != key.prefix:
-        raise ValidationFailed(
-            FieldProblem("prefix", "REQUIRED", f"It is in use at this moment. Type {key.prefix} to revoke it all the same.")
-        )
+        raise ValidationFailed(FieldProblem("prefix", "REQUIRED", f"This key is in use. Type {key.prefix} to revoke it anyway."))
 
 
 def _kept(key: ApiKey, given: int | None) -> int | None:

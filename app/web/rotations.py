@@ -27,7 +27,7 @@ DEADLINE_DAYS: Final = (1, 3, 7, 14, 30)
 DEADLINE_MINUTES: Final = (15, 60)
 _MADE_LATELY: Final = 5 * clock.MINUTE
 QUIET_SECONDS: Final = {900: "15 minutes", 3_600: "1 hour", 21_600: "6 hours", 86_400: "1 day"}
-STEPS: Final = ("Create the new key", "Put it into your application", "Watch it take over", "Revoke the old key")
+STEPS: Final = ("Create the new key", "Update your application", "Watch callers move", "Revoke the old key")
 # The current step of a rotation; those before it are done.
 STEP_OF: Final = {State.ISSUED: 1, State.IN_USE: 2, State.DRAINING: 2, State.READY: 3, State.COMPLETED: 4, State.CANCELLED: 4}
 

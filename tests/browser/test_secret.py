@@ -100,8 +100,8 @@ def _to_rotate(ada: Person) -> str:
 
 def _to_replace_the_successor(ada: Person) -> str:
     ada.press(_to_rotate(ada))
-    ada.follow("I have put it in place: watch it take over")
-    return "The secret was lost: make another"
+    ada.follow("I have copied the key: show progress")
+    return "Replace the lost secret"
 
 
 def _to_invite(ada: Person) -> str:

@@ -80,13 +80,13 @@ async def test_replacing_there_shows_a_new_key_and_revokes_the_leaked_one_after_
     assert run.predecessor.id == key.id and run.rotation.on_deadline is OnDeadline.REVOKE
     assert before + 55 * MINUTE <= run.rotation.deadline <= await database.now() + 60 * MINUTE
     await editor.open(f"{LIST}/{key.id}/leak")
-    assert "It is being rotated already" in editor.page and 'name="minutes"' not in editor.page
+    assert "It is already being rotated" in editor.page and 'name="minutes"' not in editor.page
 
 
 async def test_a_suspended_key_can_only_be_revoked_and_a_viewer_only_looks(editor: Browser, viewer: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     await viewer.open(f"{LIST}/{key.id}/leak")
-    assert "Who used it" in viewer.page and not re.search(r'action="[^"]*/(revocation|rotation)"', viewer.page)
+    assert "Callers" in viewer.page and not re.search(r'action="[^"]*/(revocation|rotation)"', viewer.page)
     assert "/leak" not in (await viewer.open(f"{LIST}/{key.id}")).text
     await keys.suspend(team.owner, key.id)
     await editor.open(f"{LIST}/{key.id}/leak")

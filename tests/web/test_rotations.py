@@ -115,16 +115,16 @@ async def test_completing_before_it_is_ready_needs_confirmation_and_a_ready_one_
     path = f"{LIST}/{key.id}/rotation"
     await editor.open(path)
     refused = await editor.send(f"{path}/completion")
-    assert refused.status_code == 409 and "not silent yet" in refused.text
+    assert refused.status_code == 409 and "has not been used yet" in refused.text
     run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None
     await used(run.successor.id)
     await used(key.id, ago=901 * clock.SECOND)
     await editor.open(path)
-    assert "nobody would be cut off" in editor.page
+    assert "no caller would be cut off" in editor.page
     assert (await editor.send(f"{path}/completion")).status_code == 303
     assert (await keys.get(team.owner, key.id)).status(await database.now()) is Status.REVOKED
-    assert "The old key is refused; the new one has taken over." in (await editor.open(path)).text
+    assert "The old key is revoked; the new key has replaced it." in (await editor.open(path)).text
 
 
 async def test_a_ready_rotation_says_so_and_a_key_in_it_is_not_called_due(editor: Browser, team: Team) -> None:
@@ -159,7 +159,7 @@ async def test_cancelling_with_a_used_successor_needs_confirmation(editor: Brows
     await used(run.successor.id)
     await editor.open(path)
     refused = await editor.send(f"{path}/cancellation")
-    assert refused.status_code == 409 and "in use already" in refused.text
+    assert refused.status_code == 409 and "already in use" in refused.text
     assert (await editor.send(f"{path}/cancellation", force="yes")).status_code == 303
     again = await rotations.of_key(*await at(team.owner, key.id))
     assert again is not None and again.state is State.CANCELLED
@@ -181,7 +181,7 @@ async def test_a_successor_first_used_during_the_cancellation_needs_confirmation
     with monkeypatch.context() as patched:
         patched.setattr(rotations, "cancel", used_just_before)
         refused = await editor.send(f"{path}/cancellation")
-    assert refused.status_code == 409 and "in use already" in refused.text
+    assert refused.status_code == 409 and "already in use" in refused.text
     run = await rotations.of_key(*await at(team.owner, key.id))
     assert run is not None and run.state is State.IN_USE
     assert (await editor.send(f"{path}/cancellation", force="yes")).status_code == 303
@@ -245,7 +245,7 @@ async def test_a_viewer_watches_and_changes_nothing(browse: Any, viewer: Browser
     path = f"{LIST}/{key.id}/rotation"
     await viewer.open(path)
     assert (
-        "Watch it take over" in viewer.page and "Revoke the old key now" not in viewer.page and "Cancel rotation" not in viewer.page
+        "Watch callers move" in viewer.page and "Revoke the old key now" not in viewer.page and "Cancel rotation" not in viewer.page
     )
     token = [(name, value) for name, value in viewer.form("/sign-out").values if name == "csrf"]
     for end in ("", "/completion", "/cancellation", "/extension", "/dismissals", "/restorations", "/replacement"):

@@ -125,7 +125,7 @@ async def test_a_rotation_is_force_completed_only_with_the_callers_that_were_sho
 
     answer = await editor.send(path, force="yes")
     assert answer.status_code == 409
-    assert "This has changed meanwhile" in answer.text and "198.51.100.0/24" in answer.text
+    assert "This has changed since you opened the page" in answer.text and "198.51.100.0/24" in answer.text
     assert (await editor.post(path, editor.form(path).filled(seen=""), **editor.same_origin_headers)).status_code == 409
     assert (await rotations.get(team.owner, run.rotation.id)).is_open
     # The callers that were shown now may continue to use the key.
@@ -140,12 +140,12 @@ async def test_a_rotation_is_cancelled_only_with_the_callers_that_were_shown(edi
     path = f"/w/{team.slug}/settings/api-keys/{key.id}/rotation/cancellation"
     await use(run.successor.id, "203.0.113.9")
     await editor.open(path.removesuffix("/cancellation"))
-    assert "in use already" in (await editor.send(path)).text
+    assert "already in use" in (await editor.send(path)).text
     await use(run.successor.id, "198.51.100.7")
 
     answer = await editor.send(path, force="yes")
     assert answer.status_code == 409
-    assert "This has changed meanwhile" in answer.text and "198.51.100.0/24" in answer.text
+    assert "This has changed since you opened the page" in answer.text and "198.51.100.0/24" in answer.text
     assert (await editor.post(path, editor.form(path).filled(seen=""), **editor.same_origin_headers)).status_code == 409
     assert (await rotations.get(team.owner, run.rotation.id)).is_open
     await use(run.successor.id, "198.51.100.7")

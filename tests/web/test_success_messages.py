@@ -30,7 +30,7 @@ async def test_an_edit_and_a_longer_deadline_are_confirmed(editor: Browser, team
     ]
     await rotations.start(team.editor, key.id)
     path = f"{KEYS}/{key.id}/rotation"
-    assert await said(editor, path, f"{path}/extension", days="3") == ["The deadline is extended."]
+    assert await said(editor, path, f"{path}/extension", days="3") == ["The deadline was extended."]
     assert re.findall(r'<p class="visually-hidden" role="status">([^<]+)', editor.page) == ["0 of 0 callers moved."]
 
 

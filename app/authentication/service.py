@@ -10,7 +10,7 @@ from app.authentication.email_change import change_email, find_email_change, req
 from app.authentication.password_change import change_password
 from app.authentication.password_reset import find_password_reset, password_reset_link, request_password_reset, reset_password
 from app.authentication.profile import change_name
-from app.authentication.setup import create_owner, is_set_up_link, set_up, set_up_link, user_exists
+from app.authentication.setup import create_owner, has_owner, is_set_up_link, set_up, set_up_link, user_exists
 from app.authentication.sign_in import confirm, sign_in
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "create_owner",
     "find_email_change",
     "find_password_reset",
+    "has_owner",
     "is_set_up_link",
     "password_reset_link",
     "request_email_change",

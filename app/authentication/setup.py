@@ -32,6 +32,11 @@ async def set_up_link() -> str | None:
         return await links.issue(Link(ids.new(ID_PREFIX), Purpose.SET_UP, change.now))
 
 
+async def has_owner() -> bool:
+    """Whether any workspace has an owner. Until then the set-up link is the only way in."""
+    return await workspace_store.any_owner_exists()
+
+
 async def is_set_up_link(token: str) -> bool:
     """Whether `set_up` would accept it: the link is open, and there is no owner yet."""
     return await links.find(Purpose.SET_UP, token) is not None and not await workspace_store.any_owner_exists()

@@ -45,7 +45,7 @@ async def set_up(page: NamedDependency[Page], gate: NamedDependency[SessionAuth]
 @get("/sign-in")
 async def sign_in_form(page: NamedDependency[Page]) -> Response[str]:
     onward = local_path(page.query.get("next", "/"))
-    return page.go(onward) if page.visitor else page.show("sign_in/sign_in.html", onward=onward)
+    return page.go(onward) if page.visitor else await _sign_in(page, onward)
 
 
 @post("/sign-in", status_code=200)
@@ -55,7 +55,7 @@ async def sign_in(page: NamedDependency[Page], gate: NamedDependency[SessionAuth
     try:
         signed_in = await authentication.sign_in(page.request, page.form.text("email"), page.form.text("password"))
     except (SignInFailed, TooManyAttempts) as problem:
-        return render_invalid(page, "sign_in/sign_in.html", problem, onward=onward)
+        return await _sign_in(page, onward, problem)
     if page.visitor:
         await sessions.sign_out(page.visitor.token)
     return start_session(page, gate, signed_in, onward)
@@ -117,6 +117,10 @@ async def accept_invitation(page: NamedDependency[Page], gate: NamedDependency[S
     except (*REFUSALS, NotAllowed) as problem:
         return await _invitation(page, token, problem)
     return start_session(page, gate, signed_in, "/")
+
+
+async def _sign_in(page: Page, onward: str, problem: Problem | None = None) -> Response[str]:
+    return _shown(page, "sign_in/sign_in.html", problem, onward=onward, is_new=not await authentication.has_owner())
 
 
 async def _reset(page: Page, token: str, problem: Problem | None = None) -> Response[str]:

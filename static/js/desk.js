@@ -1,15 +1,18 @@
 // Enhances pages beyond links and forms. Pages work without it.
 "use strict";
 
-const STEPS = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+const STEPS = [
+  [31536000, 31536000, "year"], [8640000, 2592000, "month"], [86400, 86400, "day"],
+  [3600, 3600, "hour"], [60, 60, "minute"], [1, 1, "second"],
+];
 const KEY = /\b([a-z][a-z0-9]{1,7}_(?:live|test|mgmt|gate)_[0-9A-Za-z]{4})[0-9A-Za-z]+/g;
 
 function relative(seconds) {
   const distance = Math.abs(seconds);
-  const step = STEPS.find(([length]) => distance >= length);
+  const step = STEPS.find(([least]) => distance >= least);
   if (!step) return "just now";
-  const count = Math.floor(distance / step[0]);
-  const words = `${count} ${step[1]}${count === 1 ? "" : "s"}`;
+  const count = Math.floor(distance / step[1]);
+  const words = `${count} ${step[2]}${count === 1 ? "" : "s"}`;
   return seconds > 0 ? `in ${words}` : `${words} ago`;
 }
 

@@ -34,12 +34,15 @@ async def set_up_path() -> str:
 
 
 async def test_the_first_owner_signs_up_with_the_link_and_is_signed_in(browser: Browser) -> None:
+    assert "output of <code>keydesk serve</code>" in (await browser.open("/sign-in")).text
     path = await set_up_path()
     await browser.open(path)
     answer = await browser.send(path, name="Ann", email="ann@example.org", password=PASSWORD, workspace="Acme, Inc.")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?after=sign-in&next=%2F")
     assert str((await browser.follow()).url).endswith("/w/acme-inc")
     assert "Acme, Inc." in browser.page
+    browser.client.cookies.clear()
+    assert "keydesk serve" not in (await browser.open("/sign-in")).text
 
 
 async def test_of_twenty_concurrent_set_ups_one_creates_an_owner(browse: Callable[..., Browser]) -> None:

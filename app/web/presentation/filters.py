@@ -10,13 +10,14 @@ from markupsafe import Markup
 from app import clock
 from app.keys.key import Reason
 
+# From which distance on a unit is used, and its length. Keys last for 90 days, which "2 months" would misstate.
 _STEPS: Final = (
-    (clock.DAY * 365, "year"),
-    (clock.DAY * 30, "month"),
-    (clock.DAY, "day"),
-    (clock.HOUR, "hour"),
-    (clock.MINUTE, "minute"),
-    (clock.SECOND, "second"),
+    (clock.DAY * 365, clock.DAY * 365, "year"),
+    (clock.DAY * 100, clock.DAY * 30, "month"),
+    (clock.DAY, clock.DAY, "day"),
+    (clock.HOUR, clock.HOUR, "hour"),
+    (clock.MINUTE, clock.MINUTE, "minute"),
+    (clock.SECOND, clock.SECOND, "second"),
 )
 REASONS: Final = {
     Reason.NO_LONGER_NEEDED: "No longer needed",
@@ -68,8 +69,8 @@ def hour(instant: int) -> str:
 def relative(instant: int, now: int) -> str:
     """`12 seconds ago`, `in 9 days`, `just now`."""
     distance = abs(now - instant)
-    for length, name in _STEPS:
-        if distance >= length:
+    for least, length, name in _STEPS:
+        if distance >= least:
             count = distance // length
             amount = f"{count} {name}{'s' if count != 1 else ''}"
             return f"in {amount}" if instant > now else f"{amount} ago"

@@ -57,6 +57,7 @@ from app.web import (
 )
 from app.web.framework import errors, resumption
 from app.web.framework.body import BODY_LIMIT, after_body, read_form, without_body
+from app.web.framework.compression import Compression
 from app.web.framework.downloads import Downloads
 from app.web.framework.fallback import Fallback
 from app.web.framework.form import CONFIRMATION, Form, Unreadable
@@ -104,7 +105,7 @@ class Dashboard:
     """The ASGI application of all pages and of the files they need."""
 
     def __init__(self, settings: Settings, gate: SessionAuth, live: Live, pace: Pace, downloads: Downloads) -> None:
-        self._gate, self._pace = gate, pace
+        self._gate, self._pace, self._compression = gate, pace, Compression()
         self._static = f"/static/{_digest_of_static()}"
         self._templates = _environment(self.static_url)
         self._templates.globals.update(
@@ -147,6 +148,8 @@ class Dashboard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, without_body(send)
+        else:
+            send = self._compression.wrap(scope, send)
         if scope["path"].startswith("/static/"):
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
             return

@@ -48,28 +48,17 @@ def tallies(traffic: Traffic, key: ApiKey, offered: Collection[str], since: int,
             _add(tally, key, hour, (key.permissions[0], refusal), requests // 20)
             refused = (min(hour + HOUR, now) - MINUTE, refusal) if requests // 20 else refused
         elif requests:
-            _add_all(tally, key, hour, traffic, lacking, requests, chance)
             last = min(hour + HOUR - MINUTE, now - chance.randint(1, 6) * MINUTE)
+            _add_all(tally, key, (max(hour, since), last), traffic, lacking, requests, chance)
         if len(tally.hours) >= _ROWS:
             yield tally
             tally = CounterBatch()
     if last is not None:
         tally.touch(key.id, last, traffic.callers[0][0])
-        _meet(tally, key, traffic, since, last)
         _log(tally, key, traffic, last, lacking=lacking)
     if refused is not None:
         _log(tally, key, traffic, *refused)
     yield tally
-
-
-def _meet(tally: CounterBatch, key: ApiKey, traffic: Traffic, since: int, last: int) -> None:
-    """Adds the key's callers, the busiest first, each with the permissions it requests."""
-    for rank, (address, program) in enumerate(traffic.callers):
-        identity = (network_of(address), family_of(program))
-        for name, weight in traffic.asks:
-            if name in key.permissions:
-                last_seen_at = last - rank * 7 * MINUTE
-                tally.add_caller(key.id, identity, name, since, last_seen_at, weight * (last_seen_at - since) // HOUR // (rank + 1))
 
 
 def _log(
@@ -115,14 +104,29 @@ def _refusal(key: ApiKey, hour: int) -> Code | None:
 
 
 def _add_all(
-    tally: CounterBatch, key: ApiKey, hour: int, traffic: Traffic, lacking: list[str], requests: int, chance: random.Random
+    tally: CounterBatch,
+    key: ApiKey,
+    span: tuple[int, int],
+    traffic: Traffic,
+    lacking: list[str],
+    requests: int,
+    chance: random.Random,
 ) -> None:
+    """Counts the requests of an hour, or of the part of it between two instants, each also for one of the key's callers."""
+    hour = clock.hour_of(span[0])
     weighted = [(name, weight) for name, weight in traffic.asks if name in key.permissions] or [(key.permissions[0], 1)]
     names, weights = zip(*weighted, strict=True)
-    for name in chance.choices(names, weights, k=requests):
+    # The first caller is the busiest, and the last one seen.
+    shares = [1 / (rank + 1) for rank in range(len(traffic.callers))]
+    ranks = chance.choices(range(len(traffic.callers)), shares, k=requests)
+    for name, rank in zip(chance.choices(names, weights, k=requests), ranks, strict=True):
         failed = chance.random() < traffic.failing
         denied = failed and bool(lacking) and chance.random() < _DENIED
-        _add(tally, key, hour, (lacking[0], Code.PERMISSION_DENIED) if denied else (name, FAILED if failed else SUCCEEDED), 1)
+        how = (lacking[0], Code.PERMISSION_DENIED) if denied else (name, FAILED if failed else SUCCEEDED)
+        _add(tally, key, hour, how, 1)
+        address, program = traffic.callers[rank]
+        seen = (span[0], max(span[0], span[1] - rank * 7 * MINUTE))
+        tally.add_caller(key.id, (network_of(address), family_of(program)), how[0], *seen, 1)
 
 
 def _add(tally: CounterBatch, key: ApiKey, hour: int, how: tuple[str, str], requests: int) -> None:

@@ -29,8 +29,9 @@ from app.request_log.request import LoggedRequest
 from app.rotations import service as rotations
 from app.rotations.rotation import State
 from app.tenancy import store as workspace_store
+from app.usage import caller_service
 from app.usage import service as usage
-from app.usage.usage import Granularity
+from app.usage.usage import USES, Granularity
 from app.users import store as user_store
 from tests.conftest import make_team
 from tests.support.access import at, seen
@@ -106,6 +107,14 @@ async def test_active_keys_were_used_minutes_ago_and_the_others_not_after_their_
             assert end - DAY < key.last_used_at <= end
         elif key.last_used_at is not None:
             assert NOW - 10 * MINUTE < key.last_used_at < NOW
+
+
+async def test_the_requests_of_a_keys_callers_are_those_that_the_key_counts(made: demo.Demo) -> None:
+    access = await seen(OPERATOR, "acme")
+    for key in (await keys.page(access, Window(100))).items:
+        counted = dict((await usage.of_key(access, key, NOW - 70 * DAY, NOW + HOUR)).by_outcome)
+        callers = await caller_service.of_key(access, key)
+        assert sum(caller.requests for caller in callers) == sum(counted.get(outcome, 0) for outcome in USES), key.name
 
 
 async def test_nothing_is_counted_before_a_key_was_created_or_after_now(made: demo.Demo) -> None:

@@ -241,9 +241,24 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     found.globals.update(static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about)
-    for name in ("number", "compact", "percent", "relative", "exact", "day", "hour", "when", "input_time", "plural", "reason"):
+    for name in (
+        "number",
+        "compact",
+        "percent",
+        "relative",
+        "exact",
+        "day",
+        "hour",
+        "time_of_day",
+        "when",
+        "input_time",
+        "plural",
+        "reason",
+    ):
         found.filters[name] = getattr(filters, name)
-    found.filters.update(sentence=audit_text.sentence, outcome=audit_text.outcome, verdict=audit_text.verdict)
+    found.filters.update(
+        sentence=audit_text.sentence, linked=audit_text.linked, outcome=audit_text.outcome, verdict=audit_text.verdict
+    )
     found.filters.update(label=labels.shown, moved_words=moved_words)
     return found
 

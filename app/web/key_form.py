@@ -54,12 +54,16 @@ def parse_local_time(text: str, zone: str) -> int | None:
 
 
 def parse_networks(text: str) -> tuple[str, ...]:
-    """Addresses or networks, separated by lines or commas."""
-    return tuple(part for part in text.replace(",", " ").split() if part)
+    """Addresses or networks, separated by lines or commas; a blank inside of one is a mistake and not a separator."""
+    return _parts(text)
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Labels, separated by lines or commas; a blank inside of one is a mistake and not a separator."""
+    """Labels, separated in the same way."""
+    return _parts(text)
+
+
+def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.replace(",", "\n").split("\n") if part.strip())
 
 

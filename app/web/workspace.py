@@ -68,9 +68,9 @@ async def delete(page: NamedDependency[Page]) -> Response[str]:
 
 @cache
 def zones() -> Mapping[str, tuple[str, ...]]:
-    """Time zones grouped by the region that their names begin with; those without one come first."""
+    """The offered time zones, grouped by the region that their names begin with; those without one come first."""
     grouped: dict[str, list[str]] = {}
-    for name in sorted(validation.timezones(), key=lambda name: ("/" in name, name)):
+    for name in sorted(validation.offered_timezones(), key=lambda name: ("/" in name, name)):
         grouped.setdefault(name.partition("/")[0] if "/" in name else "General", []).append(name)
     return {region: tuple(names) for region, names in grouped.items()}
 

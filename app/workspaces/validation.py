@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.resources
 import re
 import zoneinfo
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from app.errors import FieldProblem, ValidationFailed
@@ -43,6 +46,24 @@ def checked(workspace: Workspace) -> Workspace:
 def timezones() -> frozenset[str]:
     """The IANA time zone names on this machine that mean the same on every machine."""
     return frozenset((zoneinfo.available_timezones() - _OF_THE_MACHINE) | {"UTC"})
+
+
+@cache
+def offered_timezones() -> frozenset[str]:
+    """Those of them that people choose from, one for each place. Old names, such as US/East-Indiana, are accepted, not offered."""
+    places = {line.split("\t")[2] for line in _places().splitlines() if not line.startswith("#")}
+    return frozenset((places & timezones()) | {"UTC"}) if places else timezones()
+
+
+def _places() -> str:
+    """The table of places that comes with the time zones, wherever these are; empty if they come without it."""
+    installed = [Path(folder, "zone.tab") for folder in zoneinfo.TZPATH]
+    found = next((path for path in installed if path.is_file()), None)
+    if found is not None:
+        return found.read_text(encoding="utf-8")
+    with contextlib.suppress(ModuleNotFoundError, FileNotFoundError):
+        return importlib.resources.files("tzdata.zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8")
+    return ""
 
 
 def _timezone_fault(name: str) -> FieldProblem | None:

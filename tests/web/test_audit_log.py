@@ -83,6 +83,20 @@ async def test_each_filter_leaves_the_entries_that_match_and_the_form_shows_it(o
         assert readable.items() <= dict(owner.form(LOG).values).items()
 
 
+async def test_the_name_of_a_key_leads_to_it_and_entries_are_grouped_by_day(owner: Browser, team: Team) -> None:
+    key = await history(team)
+    await keys.update(team.owner, key, {"name": "<b>Renamed</b>"})
+    await keys.suspend(team.owner, (await make_key(team, "<i>Odd</i>")).key.id)
+    await owner.open(f"{LOG}?until=2026-11-26")
+    link = f'<a href="/w/acme/settings/api-keys/{key}">'
+    assert owner.page.count(f"Created the API key {link}“Billing”</a>") == 1
+    assert owner.page.count(f"Suspended the API key {link}“Billing”</a>") == 1
+    assert re.findall(r'<th scope="rowgroup" colspan="4">([^<]+)', owner.page) == ["26 Nov 2026", "25 Nov 2026", "24 Nov 2026"]
+    await owner.open(LOG)
+    assert f"of an {link}API key</a>" in owner.page
+    assert "“&lt;i&gt;Odd&lt;/i&gt;”</a>" in owner.page and "<i>Odd" not in owner.page
+
+
 async def test_days_are_those_of_the_workspace(owner: Browser, team: Team) -> None:
     await workspaces.update(team.owner, team.slug, timezone="Pacific/Auckland")
     database.freeze(NOON + DAY)

@@ -138,6 +138,12 @@ async def test_every_fault_is_reported_at_its_field_and_no_input_is_lost(editor:
     assert await rows("api_key") == 0
 
 
+async def test_a_line_that_is_no_address_has_one_fault(editor: Browser) -> None:
+    assert await fill(editor, allowedIps="not an ip") == 422
+    assert editor.page.count("is not an address or network") == 1
+    assert "&#39;not an ip&#39; is not an address" in editor.page
+
+
 async def test_a_full_plan_names_the_larger_ones_and_keeps_the_input(browser: Browser, db: None) -> None:
     free = await make_team("small", plan="free")
     await make_key(free)

@@ -84,6 +84,14 @@ async def test_faults_of_set_up_are_shown_at_their_fields_and_only_the_password_
     assert await rows("account") == 0
 
 
+async def test_what_is_wrong_with_a_password_replaces_its_hint(browser: Browser) -> None:
+    path = await set_up_path()
+    await browser.open(path)
+    assert browser.page.count("15 characters or more") == 1
+    await browser.send(path, name="Ada", email="ada@example.com", password="short", workspace="Acme")
+    assert browser.page.count("15 characters or more") == 1 and 'id="password-hint"' not in browser.page
+
+
 async def test_set_up_names_no_default_account(browser: Browser) -> None:
     await browser.open("/sign-in")
     assert (await browser.send("/sign-in", email="admin", password="admin")).status_code == 422

@@ -51,17 +51,28 @@ async def test_a_machine_specific_time_zone_is_neither_offered_nor_accepted(
     team: Team, monkeypatch: pytest.MonkeyPatch, zone: str
 ) -> None:
     monkeypatch.setattr(zoneinfo, "available_timezones", lambda: {"Europe/Berlin", zone})
-    validation.timezones.cache_clear()
-    zones.cache_clear()
+    for cached in (validation.timezones, validation.offered_timezones, zones):
+        cached.cache_clear()
     try:
         assert validation.timezones() == {"Europe/Berlin", "UTC"}
         assert zones() == {"General": ("UTC",), "Europe": ("Europe/Berlin",)}
         with pytest.raises(ValidationFailed) as refusal:
             await workspaces.update(team.owner, team.slug, timezone=zone)
     finally:
-        validation.timezones.cache_clear()
-        zones.cache_clear()
+        for cached in (validation.timezones, validation.offered_timezones, zones):
+            cached.cache_clear()
     assert [fault.field for fault in refusal.value.fields] == ["timezone"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["of the system", "of the package"])
+def test_a_time_zone_is_offered_once_and_by_its_present_name(monkeypatch: pytest.MonkeyPatch, elsewhere: bool) -> None:
+    if elsewhere:
+        monkeypatch.setattr(zoneinfo, "TZPATH", ())
+    validation.offered_timezones.cache_clear()
+    found = validation.offered_timezones()
+    assert {"UTC", "Europe/Berlin", "America/Indiana/Indianapolis", "Asia/Kolkata"} <= found
+    assert not found & {"US/East-Indiana", "America/Indianapolis", "Asia/Calcutta", "Etc/GMT+5", "GMT", "Zulu"}
+    assert "US/East-Indiana" in validation.timezones()
 
 
 @pytest.mark.parametrize("network", ["fe80::1%eth0", "fe80::%eth0/64", "fe80::1%25eth0", "2001:db8::1%1"])

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import Final
 
+from markupsafe import Markup
+
 from app import catalogue, clock
 from app.audit.entry import Entry
 from app.keys.key import Reason
@@ -65,6 +67,16 @@ def sentence(entry: Entry) -> str:
         _NAMES.get(name, name.replace("_", " ")) for name, value in entry.detail.items() if isinstance(value, dict)
     )
     return event.sentence.format_map(_Detail(_worded(entry), changed=", ".join(names)))
+
+
+def linked(entry: Entry, address: str | None) -> Markup:
+    """The sentence, with the name of its target, or the word for it, as a link to this address."""
+    text = sentence(entry)
+    name = next((words for words in (str(_worded(entry).get("name", "")), "API key") if words and words in text), None)
+    if address is None or name is None:
+        return Markup.escape(text)
+    before, _, after = text.partition(name)
+    return Markup('{}<a href="{}">{}</a>{}').format(before, address, name, after)
 
 
 def action_name(action: str) -> str:

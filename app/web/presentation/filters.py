@@ -87,6 +87,11 @@ def day(instant: int, zone: str = "UTC") -> str:
     return f"{clock.in_zone(instant, zone):%-d %b %Y}"
 
 
+def time_of_day(instant: int, zone: str = "UTC") -> str:
+    """`17:40 CET`."""
+    return f"{clock.in_zone(instant, zone):%H:%M %Z}"
+
+
 def when(instant: int | None, now: int, zone: str = "UTC", never: str = "Never") -> Markup:
     """A relative time, exact on hover; a script keeps it current while the page is open."""
     if instant is None:

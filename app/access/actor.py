@@ -86,7 +86,8 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`user_id`: the user whose membership decides: the user themselves, or the one who created the management key.
+    """`user_id`: the user whose membership decides: the user themselves, or the one who created the management key; `user_name` is
+    their name.
 
     A management key acts in one workspace only and within its scopes; operator and system are not bound to a workspace. An
     operator key is not bound to one either, but may do only what its scopes allow.
@@ -97,6 +98,7 @@ class Actor:
     id: str
     name: str
     user_id: str | None = None
+    user_name: str = ""
     workspace_id: str | None = None
     scopes: frozenset[AnyScope] = frozenset()
     request: Request = field(default_factory=Request)
@@ -105,7 +107,9 @@ class Actor:
     @classmethod
     def user(cls, user_id: str, name: str, request: Request | None = None, *, authenticated_at: int | None = None) -> Actor:
         origin = request or Request()
-        return cls(ActorKind.USER, user_id, name, user_id=user_id, request=origin, authenticated_at=authenticated_at)
+        return cls(
+            ActorKind.USER, user_id, name, user_id=user_id, user_name=name, request=origin, authenticated_at=authenticated_at
+        )
 
     @classmethod
     def operator(cls) -> Actor:

@@ -49,6 +49,9 @@ class UpdateApiKeysInput:
     labels: list[LabelInput] | None = strawberry.field(
         default=strawberry.UNSET, description="All of them: this replaces the lists. Null or empty: none."
     )
+    owner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The id of a user who is a member of the workspace; null: nobody."
+    )
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Null: they never expire, where their environments allow that."
     )

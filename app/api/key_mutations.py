@@ -16,9 +16,10 @@ from app.api.framework.inputs import EXPECTED_REVISION, SLUG, require_values
 from app.api.framework.scalars import Instant, Network, instant, unset_to_none
 from app.api.key_types import ApiKey
 from app.api.labels import Label, LabelInput
+from app.api.owners import ApiKeyOwner
 from app.api.problems import Conflict, NotAllowed, NotFound, PlanLimitReached, ValidationFailed
 from app.keys import service
-from app.keys.key import LISTS, SETTINGS, KeySettings, Reason
+from app.keys.key import LISTS, SETTINGS, KeySettings, Owner, Reason
 from app.keys.key import ApiKey as Key
 
 
@@ -39,6 +40,10 @@ class CreateApiKeyInput:
     )
     labels: list[LabelInput] | None = strawberry.field(
         default=strawberry.UNSET, description="At most 20, each name once; a successor by rotation gets them too."
+    )
+    owner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The id of a user who is a member of the workspace; left out or null: you, or who made the management key.",
     )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -67,6 +72,7 @@ class ApiKeyPreview:
     allowed_ips: list[Network]
     description: str | None = strawberry.field(description="Null: none.")
     labels: list[Label]
+    owner: ApiKeyOwner | None = strawberry.field(description="Null: nobody.")
     expires_at: Instant | None = strawberry.field(description="Null: never.")
 
     @classmethod
@@ -78,6 +84,7 @@ class ApiKeyPreview:
             allowed_ips=[Network(text) for text in settings.allowed_ips],
             description=settings.description,
             labels=[Label.of(word) for word in settings.labels],
+            owner=ApiKeyOwner.of(settings.owner),
             expires_at=instant(settings.expires_at),
         )
 
@@ -101,6 +108,9 @@ class UpdateApiKeyInput:
     description: str | None = strawberry.field(default=strawberry.UNSET, description="Null or empty: none.")
     labels: list[LabelInput] | None = strawberry.field(
         default=strawberry.UNSET, description="All of them: this replaces the list. Null or empty: none."
+    )
+    owner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The id of a user who is a member of the workspace; null: nobody."
     )
     expires_at: Instant | None = strawberry.field(
         default=strawberry.UNSET, description="Null: the key never expires, where its environment allows that."
@@ -212,7 +222,13 @@ def settings_in(input: object) -> dict[str, Any]:
     """The settings that an input contains, without those that were left out."""
     values = {name: getattr(input, name, strawberry.UNSET) for name in SETTINGS}
     there = {name: value for name, value in values.items() if value is not strawberry.UNSET}
-    return {name: tuple(map(_word, value or ())) if name in LISTS else value for name, value in there.items()}
+    return {name: _setting(name, value) for name, value in there.items()}
+
+
+def _setting(name: str, value: Any) -> Any:
+    if name in LISTS:
+        return tuple(map(_word, value or ()))
+    return Owner(str(value)) if name == "owner" and value is not None else value
 
 
 def _word(entry: str | LabelInput) -> str:

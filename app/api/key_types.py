@@ -20,6 +20,7 @@ from app.api.framework.loaders import UsagePeriod, reading
 from app.api.framework.nodes import found_by_id
 from app.api.framework.scalars import Instant, Network, instant, unset_to_none
 from app.api.labels import Label
+from app.api.owners import ApiKeyOwner
 from app.api.usage import Usage, UsageTotals
 from app.clock import SECOND
 from app.keys import key as noun
@@ -67,6 +68,7 @@ class ApiKey(Node):
     allowed_ips: list[Network] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")
     description: str | None = strawberry.field(description="Free text, in one or several lines; null: none.")
     labels: list[Label] = strawberry.field(description="Sorted by name; each name at most once.")
+    owner: ApiKeyOwner | None = strawberry.field(description="At first the user who created it; null: nobody.")
     created_at: Instant
     created_by: Actor
     expires_at: Instant | None = strawberry.field(description="From this instant on the key is EXPIRED; null: never.")
@@ -98,6 +100,7 @@ class ApiKey(Node):
             allowed_ips=[Network(text) for text in key.allowed_ips],
             description=key.description,
             labels=[Label.of(word) for word in key.labels],
+            owner=ApiKeyOwner.of(key.owner),
             created_at=Instant(key.created_at),
             created_by=Actor.of(key.created_by),
             expires_at=instant(key.expires_at),

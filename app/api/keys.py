@@ -79,6 +79,9 @@ class ApiKeyFilter:
     labels: list[LabelFilter] | None = strawberry.field(
         default=strawberry.UNSET, description="Labels that the key has, all of these; null or empty: any or none."
     )
+    owner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The id of the user who is responsible for it, also if they have left the workspace."
+    )
 
     def to_domain(self) -> KeyFilter:
         return KeyFilter(
@@ -95,6 +98,7 @@ class ApiKeyFilter:
             last_used_at=DateTimeRange.to_domain(unset_to_none(self.last_used_at)),
             expires_at=DateTimeRange.to_domain(unset_to_none(self.expires_at)),
             labels=tuple(label.wanted for label in unset_to_none(self.labels) or ()),
+            owner=unset_to_none(self.owner),
         )
 
 

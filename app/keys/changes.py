@@ -14,7 +14,7 @@ from app.audit import service as audit
 from app.catalogue import Catalogue
 from app.errors import Conflict
 from app.journal.lines import key_line
-from app.keys import events, store, validation
+from app.keys import events, owners, store, validation
 from app.keys.key import ApiKey, KeySettings, Reason, Revocation
 from app.tenancy.service import Change
 from app.versions import require_same
@@ -22,21 +22,21 @@ from app.versions import require_same
 
 async def edit_in(change: Change, key: ApiKey, edit: Mapping[str, Any], expected: str | None = None) -> ApiKey:
     """Changes the settings that `edit` contains by name. Raises ValidationFailed, Stale or Conflict as `edited` does."""
-    new = edited(key, edit, catalogue.current(), change.now, expected)
+    new = await edited(key, edit, catalogue.current(), change.now, expected)
     if changed := key.changes(new):
         await store.update_settings(key.id, new)
         await audit.record(change, events.UPDATED, key.id, **changed)
     return replace(key, **new.values())
 
 
-def edited(key: ApiKey, edit: Mapping[str, Any], known: Catalogue, now: int, expected: str | None = None) -> KeySettings:
+async def edited(key: ApiKey, edit: Mapping[str, Any], known: Catalogue, now: int, expected: str | None = None) -> KeySettings:
     """The new settings of the key, normalized; its environment never changes.
 
     Raises ValidationFailed, Stale if the key is no longer the version that was seen, or Conflict if it is over.
     """
     refuse_over(key, now)
     asked = replace(key.settings, **{**edit, "environment": key.environment})
-    new = validation.checked(asked, known, now, of=key)
+    new = validation.checked(await owners.known(asked, key.workspace_id, of=key), known, now, of=key)
     # A repeated request finds nothing left to change.
     if key.changes(new):
         require_same(expected, key.version)

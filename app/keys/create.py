@@ -8,7 +8,7 @@ from app import catalogue, clock, database, ids
 from app.access.actor import Actor
 from app.access.policy import Action
 from app.audit import service as audit
-from app.keys import events, leak_digest, store, validation
+from app.keys import events, leak_digest, owners, store, validation
 from app.keys.idempotency import IDEMPOTENCY_LASTS, IdempotencyKey
 from app.keys.key import API_KEY_ID, ApiKey, KeySettings
 from app.keys.queries import found
@@ -38,7 +38,7 @@ async def create(actor: Actor, slug: str | None, asked: KeySettings, *, idempote
         repeat = IdempotencyKey.of(change, "createApiKey", idempotency_key, asked.fingerprint())
         if repeat and (made := await repeat.find_result(change)):
             return Created(found(await store.find(change.workspace.id, made)), None, change.now)
-        checked = validation.checked(asked, catalogue.current(), change.now)
+        checked = validation.checked(await owners.of_new(asked, actor, change.workspace.id), catalogue.current(), change.now)
         await plans.require_slot(change)
         created = await add_in(change, checked)
         if repeat:
@@ -48,8 +48,9 @@ async def create(actor: Actor, slug: str | None, asked: KeySettings, *, idempote
 
 async def check(actor: Actor, slug: str | None, asked: KeySettings) -> KeySettings:
     """Validates and normalizes the input of `create` without creating a key. Raises ValidationFailed, NotAllowed."""
-    await tenancy.reading(actor, slug, Action.CREATE_API_KEY)
-    return validation.checked(asked, catalogue.current(), await database.now())
+    access = await tenancy.reading(actor, slug, Action.CREATE_API_KEY)
+    owned = await owners.of_new(asked, actor, access.workspace.id)
+    return validation.checked(owned, catalogue.current(), await database.now())
 
 
 async def add_in(change: Change, asked: KeySettings, *, line_started_at: int | None = None) -> Created:

@@ -12,7 +12,8 @@ IMPORTED: Final = Event("key.imported", "Imported the API key {name} from {sourc
 UPDATED: Final = Event(
     "key.updated",
     "Changed the {changed} of an API key",
-    published="A setting of an API key was changed: its name, description, labels, permissions, expiry or allowed addresses.",
+    published="A setting of an API key was changed: its name, description, labels, owner, permissions, expiry or allowed"
+    " addresses.",
 )
 SUSPENDED: Final = Event(
     "key.suspended",

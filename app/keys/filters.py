@@ -37,8 +37,8 @@ class InstantRange:
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
     """`search` matches part of a name, the start of a prefix, a whole id, and the keys with the ids in `found`; `name` is a whole
-    name; `created_by` is the id of a user or a management key; a key must be in one of the `environments` and have all of the
-    `labels`. The other fields name what a key must have."""
+    name; `created_by` is the id of a user or a management key, `owner` that of a user; a key must be in one of the `environments`
+    and have all of the `labels`. The other fields name what a key must have."""
 
     search: str = ""
     found: tuple[str, ...] = ()
@@ -54,6 +54,7 @@ class KeyFilter:
     last_used_at: InstantRange = InstantRange()
     expires_at: InstantRange = InstantRange()
     labels: tuple[WantedLabel, ...] = ()
+    owner: str | None = None
 
 
 def position_of(key: ApiKey, order: Order, known: Catalogue, now: int = 0) -> Position:

@@ -51,7 +51,7 @@ def where(workspace_id: str, filter: KeyFilter, known: Catalogue, now: int) -> S
     if filter.environments:
         parts.append(f"k.environment IN ({', '.join('{}' for _ in filter.environments)})")
         arguments += filter.environments
-    for column, wanted in (("k.name", filter.name), ("k.created_by_id", filter.created_by)):
+    for column, wanted in (("k.name", filter.name), ("k.created_by_id", filter.created_by), ("k.owner", filter.owner)):
         if wanted is not None:
             parts.append(f"{column} = {{}}")
             arguments.append(wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Final, get_origin, get_type_hints
 
@@ -60,11 +60,21 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The user who is responsible for a key. `name` and `is_member` are as they are now; an input has only the `id`."""
+
+    id: str
+    name: str = field(default="", compare=False)
+    is_member: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KeySettings:
     """What a person chooses for a key: as input, and as it is stored once `validation` has normalized it.
 
     Rows, edits, copies, audit details, fingerprints and versions contain every field. An instant, in microseconds, has a name
-    that ends with `_at`. `allowed_ips` are networks; empty: any address. `labels` are words, `team=payments`.
+    that ends with `_at`. `allowed_ips` are networks; empty: any address. `labels` are words, `team=payments`. `owner`: None if
+    nobody is responsible; in the input for a new key, the one who creates it.
     """
 
     name: str
@@ -74,6 +84,7 @@ class KeySettings:
     allowed_ips: tuple[str, ...] = ()
     description: str | None = None
     labels: tuple[str, ...] = ()
+    owner: Owner | None = None
 
     def values(self) -> dict[str, Any]:
         """The settings by name."""
@@ -98,7 +109,8 @@ class KeySettings:
         """The settings that the first release did not have, where they are set: fingerprints and versions from before one of them
         existed stay valid."""
         later = fields(KeySettings)[OF_FIRST_RELEASE:]
-        return [(item.name, value) for item in later if (value := getattr(self, item.name)) != item.default]
+        there = [(item.name, value) for item in later if (value := getattr(self, item.name)) != item.default]
+        return [(name, value.id if isinstance(value, Owner) else value) for name, value in there]
 
 
 SETTINGS: Final = tuple(item.name for item in fields(KeySettings))
@@ -176,4 +188,6 @@ class ApiKey(KeySettings):
 def _as_json(name: str, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, Owner):
+        return f"{value.name} ({value.id})"
     return rfc3339(value) if name.endswith("_at") and value is not None else value

@@ -21,7 +21,7 @@ NOUN: Final = Noun(
             "apiKey",
             "api_key",
             "workspace",
-            "id workspace name description labels prefix environment permissions allowed_ips"
+            "id workspace name description labels owner prefix environment permissions allowed_ips"
             " created_at created_by_kind created_by_id created_by_name"
             " expires_at suspended_at revoked_at revoked_by_kind revoked_by_id revoked_by_name revocation_reason revocation_note"
             " line_started_at",

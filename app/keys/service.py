@@ -80,7 +80,7 @@ async def update(
 async def check_update(actor: Actor, key_id: str, edit: Mapping[str, Any], *, expected: str | None = None) -> KeySettings:
     """The key as `update` would change it, without changing it. Raises the same errors as `update`."""
     key = await get(actor, key_id, action=Action.UPDATE_API_KEY)
-    return edited(key, edit, catalogue.current(), await database.now(), expected)
+    return await edited(key, edit, catalogue.current(), await database.now(), expected)
 
 
 async def suspend(actor: Actor, key_id: str, *, slug: str | None = None) -> ApiKey:

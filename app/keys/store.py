@@ -10,15 +10,16 @@ from app.access.actor import ActorKind, ActorRef
 from app.database.sql import living
 from app.keys import filters_sql
 from app.keys.filters import KeyFilter, Order, name_key
-from app.keys.key import LISTS, SETTINGS, ApiKey, KeySettings, Reason, Revocation
+from app.keys.key import LISTS, SETTINGS, ApiKey, KeySettings, Owner, Reason, Revocation
 from app.keys.tables import ApiKeyRow, IdempotencyRow, ImportedKeyRow, KeyLastUsedRow
 from app.paging import Page, Window
 
 _SELECT = (
     f"SELECT k.id, k.workspace, {', '.join(f'k.{name}' for name in SETTINGS)}, k.prefix, k.created_at, k.created_by_kind,"
     " k.created_by_id, k.created_by_name, k.suspended_at, k.revoked_at, k.revoked_by_kind, k.revoked_by_id, k.revoked_by_name,"
-    " k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip"
-    " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id"
+    " k.revocation_reason, k.revocation_note, k.line_started_at, u.last_used_at, u.last_used_ip, o.name AS owner_name,"
+    " EXISTS (SELECT 1 FROM member m WHERE m.workspace = k.workspace AND m.account = k.owner) AS owner_is_member"
+    " FROM api_key k LEFT JOIN key_last_used u ON u.key = k.id LEFT JOIN account o ON o.id = k.owner"
 )
 
 
@@ -256,11 +257,16 @@ async def bring_repeats_back(now: int, ahead: int) -> None:
 def _columns(settings: KeySettings) -> dict[str, Any]:
     """The columns of settings; a list is stored as one text with blanks between its words."""
     texts = {name: " ".join(value) if name in LISTS else value for name, value in settings.values().items()}
-    return {**texts, "name_key": name_key(settings.name)}
+    return {**texts, "owner": settings.owner.id if settings.owner else None, "name_key": name_key(settings.name)}
 
 
 def _settings(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(row[name].split()) if name in LISTS else row[name] for name in SETTINGS}
+    values = {name: tuple(row[name].split()) if name in LISTS else row[name] for name in SETTINGS}
+    return {**values, "owner": _owner(row) if row["owner"] is not None else None}
+
+
+def _owner(row: dict[str, Any]) -> Owner:
+    return Owner(row["owner"], row["owner_name"] or "", bool(row["owner_is_member"]))
 
 
 def _key(row: dict[str, Any]) -> ApiKey:

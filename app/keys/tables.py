@@ -22,6 +22,7 @@ class ApiKeyRow(Table, tablename="api_key"):
     allowed_ips = Text()
     description = Text(null=True, default=None)
     labels = Text(default="")
+    owner = Varchar(length=24, null=True, default=None)
     created_at = BigInt()
     created_by_kind = Varchar(length=20)
     created_by_id = Varchar(length=24)

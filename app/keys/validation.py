@@ -27,6 +27,8 @@ def checked(asked: KeySettings, catalogue: Catalogue, now: int, *, of: ApiKey | 
     allows them, so that a change of the catalogue never shortens the life of an existing key.
     """
     faults: list[FieldProblem] = []
+    if asked.owner is not None and not asked.owner.is_member and (of is None or asked.owner != of.owner):
+        faults.append(FieldProblem("owner", "UNKNOWN", "The owner of a key is a member of its workspace."))
     if of is None and asked.environment not in catalogue.environments:
         faults.append(FieldProblem("environment", "UNKNOWN", "Choose one of: " + ", ".join(catalogue.environments) + "."))
     environment = catalogue.environment(asked.environment)

@@ -77,6 +77,7 @@ class ManagementKey:
             self.id,
             self.name,
             user_id=self.maker.id if self.maker else None,
+            user_name=self.maker.name if self.maker else "",
             workspace_id=self.workspace_id,
             scopes=frozenset(self.scopes),
             request=request,

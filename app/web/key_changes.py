@@ -14,6 +14,7 @@ from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
+from app.members import service as members
 from app.rotations import service as rotations
 from app.versions import Stale
 from app.web import key_form
@@ -26,7 +27,7 @@ KEY: Final = "/w/{slug:str}/settings/api-keys/{key_id:str}"
 @get(f"{KEY}/edit")
 async def edit_form(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     page.require(Action.UPDATE_API_KEY)
-    return _edit(page, await _key(page, key_id), 200)
+    return await _edit(page, await _key(page, key_id), 200)
 
 
 @post(f"{KEY}/edit", status_code=200)
@@ -34,13 +35,14 @@ async def edit(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[s
     key = await _key(page, key_id)
     try:
         settings = key_form.settings_from(page.form, page.zone)
-        change = replace(settings, expires_at=_kept(key, settings.expires_at)).values()
+        owner = settings.owner if page.form.has("owner") else key.owner
+        change = replace(settings, expires_at=_kept(key, settings.expires_at), owner=owner).values()
         await keys.update(page.actor, key_id, change, slug=page.slug, expected=page.form.text("seen") or None)
     except Stale:
-        return _edit(page, await _key(page, key_id), 409, stale=True)
+        return await _edit(page, await _key(page, key_id), 409, stale=True)
     except ValidationFailed as problem:
         page.form = page.form.refused(problem)
-        return _edit(page, key, 422)
+        return await _edit(page, key, 422)
     return page.go(page.to("settings", "api-keys", key.id, done="edited"))
 
 
@@ -94,7 +96,7 @@ def _address(page: Page, key: ApiKey) -> str:
     return page.to("settings", "api-keys", key.id)
 
 
-def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
+async def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:
     """`stale`: someone else has changed the key meanwhile; the form shows the user's input next to the current values."""
     if key.is_over(page.now):
         raise Conflict(f"This key is {key.status(page.now).lower()}, which is final. Create a new one.")
@@ -102,7 +104,15 @@ def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Respo
     left = [known.permission(name) for name in key.permissions if name not in known.permissions]
     offered = [*known.permissions.values(), *left]
     environment = known.environment(key.environment)
-    return page.show("keys/edit.html", status, key=key, offered=offered, environment=environment, stale=stale)
+    return page.show(
+        "keys/edit.html",
+        status,
+        key=key,
+        offered=offered,
+        environment=environment,
+        stale=stale,
+        members=await members.members(page.access),
+    )
 
 
 async def _suspension(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:

@@ -7,20 +7,21 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app import catalogue, clock
+from app import catalogue, clock, ids
 from app.errors import FieldProblem, ValidationFailed
 from app.keys import labels
 from app.keys.filters import LONGEST_SEARCH, InstantRange, KeyFilter, WantedLabel
-from app.keys.key import KeySettings, RotationDue, Status
+from app.keys.key import KeySettings, Owner, RotationDue, Status
 from app.keys.secret import mask_secrets
+from app.users.user import USER_ID
 from app.web.framework.form import Form
 
-FIELDS: Final = ("preset", "name", "description", "environment", "permissions", "expiresAt", "allowedIps", "labels")
+FIELDS: Final = ("preset", "name", "description", "environment", "permissions", "expiresAt", "allowedIps", "labels", "owner")
 # Values of the filter `status` beside the statuses themselves: keys in force that may be superfluous.
 NEVER_USED, IDLE = "NEVER-USED", "IDLE"
 IDLE_DAYS: Final = 90
 _IN_FORCE: Final = (Status.ACTIVE, Status.SUSPENDED)
-FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "label", "sort")
+FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "label", "owner", "sort")
 
 
 def settings_from(form: Form, zone: str) -> KeySettings:
@@ -33,6 +34,7 @@ def settings_from(form: Form, zone: str) -> KeySettings:
         allowed_ips=parse_networks(form.text("allowedIps")),
         description=form.text("description"),
         labels=parse_labels(form.text("labels")),
+        owner=Owner(form.text("owner")) if form.text("owner") else None,
     )
 
 
@@ -80,6 +82,7 @@ def filter_from(query: Mapping[str, str], now: int) -> KeyFilter:
         permission=permission if permission in known.permissions else None,
         rotation=(RotationDue(rotation),) if rotation in set(RotationDue) else (),
         labels=_label(query.get("label", "")),
+        owner=query["owner"] if ids.is_a(USER_ID, query.get("owner", "")) else None,
         never_used=True if status == NEVER_USED else None,
         last_used_at=InstantRange(before=now - IDLE_DAYS * clock.DAY) if status == IDLE else InstantRange(),
     )

@@ -79,6 +79,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         bulk=[
             (name, change) for name, change in CHANGES.items() if page.may(change.action) and _is_offered(change, rows, page.now)
         ],
+        query_owner=_owner_name(found.items) if key_filter.owner else None,
         query_label=page.query["label"] if key_filter.labels else None,
         total=await keys.count(page.access, key_filter),
         is_filtered=asked != KeyFilter(),
@@ -133,6 +134,11 @@ def _in_pairs(found: Sequence[ApiKey], progress_by_key: Mapping[str, Progress]) 
 def _row(page: Page, key: ApiKey, progress: Progress | None, days: Sequence[Point]) -> Row:
     part = "" if progress is None else "new" if progress.successor.id == key.id else "old"
     return Row(key, status_in(progress, key, page.now, page.zone), part, days)
+
+
+def _owner_name(found: Sequence[ApiKey]) -> str:
+    """The name of the owner by whom these keys were found."""
+    return next((key.owner.name for key in found if key.owner is not None), "a member without keys")
 
 
 def _every(key: ApiKey) -> int | None:

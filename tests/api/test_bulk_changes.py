@@ -185,6 +185,7 @@ async def test_validate_only_writes_nothing(owner: Client, team: Team, operation
         "allowedIps": ["203.0.113.9/32"],
         "description": "For CI",
         "labels": [{"name": "pci", "value": ""}, {"name": "team", "value": "web"}],
+        "owner": {"name": team.owner.name} | ({"userId": team.owner.id, "isMember": True} if target else {}),
         "expiresAt": None,
     }
     refused = await owner.change(

@@ -25,6 +25,7 @@ KEY: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
     ("allowedIps", [], [], []),
     ("description", None, "", None),
     ("labels", [], [], []),
+    ("owner", None, "", REFUSED),
     ("expiresAt", None, None, None),
 )
 WORKSPACE: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
@@ -34,7 +35,9 @@ WORKSPACE: Final[tuple[tuple[str, Any, Any, Any], ...]] = (
     ("businessHours", None, {"days": [], "opens": "08:00", "closes": "18:00"}, REFUSED),
 )
 SHOW_KEY: Final = """query($id: ID!) {
-  node(id: $id) { ... on ApiKey { name permissions { name } allowedIps description labels { name value } expiresAt } }
+  node(id: $id) {
+    ... on ApiKey { name permissions { name } allowedIps description labels { name value } owner { userId } expiresAt }
+  }
 }"""
 SHOW_WORKSPACE: Final = "{ workspace { name timezone logsRequests businessHours { days opens closes } } }"
 

@@ -211,6 +211,8 @@ def test_only_settings_of_an_object_can_be_written() -> None:
     }
     allowed |= {f"ProvisionWorkspaceInput.{name}" for name in ("plan", "slug")}
     allowed |= {f"ApiKeyFilter.{name}" for name in ("status", "createdAt", "createdBy")}
+    # Who is responsible for a key; it gives nobody a right.
+    allowed |= {f"{kind}.owner" for kind in ("CreateApiKeyInput", "UpdateApiKeyInput", "UpdateApiKeysInput", "ApiKeyFilter")}
     inputs = [kind for kind in CORE.type_map.values() if isinstance(kind, GraphQLInputObjectType)]
     found = {f"{kind.name}.{name}" for kind in inputs for name in kind.fields if name in forbidden}
     assert found <= allowed

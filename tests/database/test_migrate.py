@@ -85,3 +85,40 @@ def test_a_pepper_is_changed_without_losing_the_audit_chain(fresh: dict[str, str
     check = MIGRATE.replace("print(await missing())", "from app.audit import service; print(await service.first_broken('system'))")
     assert answer(python(check, new | {"KEYDESK_PEPPER_PREVIOUS": PEPPER})) == "begun\nNone\n"
     assert answer(python(check, new)) == "begun\nNone\n"
+
+
+BEFORE_OWNERS = """
+import asyncio, os
+from app import database, start
+from app.access.actor import Actor, Request, Scope
+from app.clock import DAY
+from app.keys import service as keys
+from app.keys.key import KeySettings
+from app.management_keys import service as management_keys
+from app.management_keys.management_key import ManagementKeyInput
+from app.settings import Settings
+from tests.conftest import make_team
+
+async def main():
+    async with start.opened(Settings.load(os.environ), make=True):
+        team, until = await make_team(), await database.now() + DAY
+        program, _ = await management_keys.create(team.owner, team.slug, ManagementKeyInput("CI", (Scope.KEYS_WRITE,), until))
+        for name, actor in (("user", team.editor), ("program", program.actor(Request())), ("operator", Actor.operator())):
+            await keys.create(actor, team.slug, KeySettings(name, "production", ("pdf.read",)))
+        async with database.transaction():
+            await database.fetch("ALTER TABLE api_key DROP COLUMN owner")
+            await database.fetch("DELETE FROM migration WHERE name = '2026-11-30T04:55:00:000000'")
+
+asyncio.run(main())
+"""
+AFTER_OWNERS = MIGRATE.replace(
+    "print(await missing())",
+    "from app import database; print(sorted((row['name'], row['owner']) for row in await database.fetch("
+    "'SELECT k.name, a.name AS owner FROM api_key k LEFT JOIN account a ON a.id = k.owner')))",
+)
+
+
+def test_keys_from_before_owners_belong_to_who_created_them_or_made_the_management_key_that_did(fresh: dict[str, str]) -> None:
+    assert answer(python(BEFORE_OWNERS, fresh)) == ""
+    owners = [("operator", None), ("program", "Owner of acme"), ("user", "Editor of acme")]
+    assert answer(python(AFTER_OWNERS, fresh)) == f"begun\n{owners}\n"

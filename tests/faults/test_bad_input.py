@@ -58,7 +58,7 @@ TEXTS = [
 ]
 FIELDS = ["name", "environment", "permissions", "expiresAt", "allowedIps", "once", "confirmed", "state", "reason", "note"]
 FIELDS += ["role", "newRole", "email", "password", "newPassword", "confirmPassword", "workspace", "timezone", "next"]
-FIELDS += ["deadline", "onDeadline", "days", "opens", "closes", "scopes", "lifetime", "description", "labels", "label"]
+FIELDS += ["deadline", "onDeadline", "days", "opens", "closes", "scopes", "lifetime", "description", "labels", "label", "owner"]
 # Raw JSON.
 VALUES = ["null", "true", "0", "-1", "1e999", "123456789012345678901234567890", '""', '"x"', '"\\ud800"', '"\\u0000"']
 VALUES += ['"\\u202e\\n"', "[]", "[[[]]]", "{}", '{"a": 1}', json.dumps("x" * 30_000), "[" * 31 + "]" * 31]

@@ -17,7 +17,7 @@ from app.audit import service as audit
 from app.clock import DAY, SECOND
 from app.keys import key as noun
 from app.keys import service as keys
-from app.keys.key import OF_FIRST_RELEASE, ApiKey, KeySettings
+from app.keys.key import OF_FIRST_RELEASE, ApiKey, KeySettings, Owner
 from app.rotations import service as rotations
 from app.web import key_form
 from tests.conftest import Team
@@ -26,9 +26,25 @@ from tests.support.access import seen
 NOW: Final = 1_800_000_000 * SECOND
 NAMES: Final = [item.name for item in fields(KeySettings)]
 ONE: Final = KeySettings(
-    "One", "production", ("pdf.generate", "pdf.read"), NOW + 90 * DAY, ("203.0.113.0/24",), "First of two", ("pci=", "team=web")
+    "One",
+    "production",
+    ("pdf.generate", "pdf.read"),
+    NOW + 90 * DAY,
+    ("203.0.113.0/24",),
+    "First of two",
+    ("pci=", "team=web"),
+    Owner("usr_1", "Ada"),
 )
-OTHER: Final = KeySettings("Other", "staging", ("pdf.read",), NOW + 60 * DAY, ("2001:db8::/48",), "Second of two", ("team=jobs",))
+OTHER: Final = KeySettings(
+    "Other",
+    "staging",
+    ("pdf.read",),
+    NOW + 60 * DAY,
+    ("2001:db8::/48",),
+    "Second of two",
+    ("team=jobs",),
+    Owner("usr_2", "Bea"),
+)
 EDITABLE: Final = [name for name in NAMES if name != "environment"]
 
 
@@ -89,13 +105,17 @@ def test_a_setting_of_a_later_release_counts_only_where_it_is_set(monkeypatch: p
 @pytest.mark.parametrize("name", EDITABLE)
 async def test_each_setting_is_stored_edited_audited_and_copied_to_the_successor(team: Team, name: str) -> None:
     database.freeze(NOW)
-    key = (await keys.create(team.owner, team.slug, ONE)).key
-    assert (await keys.get(team.owner, key.id)).settings == ONE
-    edit: dict[str, Any] = {name: getattr(OTHER, name), "environment": "staging"}
+    one, other = [
+        replace(settings, owner=Owner(actor.id, actor.name, is_member=True))
+        for settings, actor in ((ONE, team.owner), (OTHER, team.viewer))
+    ]
+    key = (await keys.create(team.owner, team.slug, one)).key
+    assert (await keys.get(team.owner, key.id)).settings == one
+    edit: dict[str, Any] = {name: getattr(other, name), "environment": "staging"}
     edited = await keys.update(team.owner, key.id, edit)
-    assert edited == await keys.get(team.owner, key.id) and edited.settings == with_other(name)
+    assert edited == await keys.get(team.owner, key.id) and edited.settings == replace(one, **{name: getattr(other, name)})
     entries = await audit.about(await seen(team.owner, team.slug), key.id)
-    assert [entry.detail for entry in entries] == [ONE.changes(edited), {"prefix": key.prefix, **ONE.detail()}]
+    assert [entry.detail for entry in entries] == [one.changes(edited), {"prefix": key.prefix, **one.detail()}]
     run = (await rotations.start(team.owner, key.id)).progress
     assert run.successor.settings == edited.settings
 

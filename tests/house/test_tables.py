@@ -19,6 +19,10 @@ READS: Final = {
         "account": "a session is read together with its user",
         "member": "from where the members of a workspace are signed in",
     },
+    "app/keys/store.py": {
+        "account": "a key is read together with the name of its owner",
+        "member": "and whether they are still a member",
+    },
     "app/tenancy/store.py": {"account": "a member is read together with their user"},
     "app/calendar/store.py": {
         "member": "a link ends with its maker's right to have one, so both are read at one moment",

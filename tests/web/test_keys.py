@@ -11,7 +11,8 @@ import pytest
 from app import clock, database
 from app.access.actor import Actor
 from app.keys import service as keys
-from app.keys.key import ApiKey, Reason, Status
+from app.keys.key import ApiKey, Owner, Reason, Status
+from app.members import service as members
 from app.paging import Window
 from app.plans import service as plans
 from app.usage import store as usage_store
@@ -312,6 +313,45 @@ async def test_description_and_labels_are_edited_and_their_faults_shown(editor: 
     assert (await editor.send(path, labels="", description=" ")).status_code == 303
     changed = await keys.get(team.owner, key.id)
     assert (changed.description, changed.labels) == (None, ())
+
+
+async def test_the_owner_is_shown_changed_and_found_and_one_who_left_is_said_to_have(
+    editor: Browser, viewer: Browser, team: Team
+) -> None:
+    key = (await make_key(team, "Shop")).key
+    await make_key(team, "Other", owner=Owner(team.editor.id))
+    address, path = f"{LIST}/{key.id}", f"{LIST}/{key.id}/edit"
+    await editor.open(address)
+    assert f'href="{LIST}?owner={team.owner.id}">{team.owner.name}</a>' in editor.page
+    await editor.open(path)
+    assert dict(editor.form(path).values)["owner"] == team.owner.id
+    assert (await editor.send(path, owner=team.viewer.id)).status_code == 303
+    await editor.open(f"{LIST}?owner={team.viewer.id}")
+    assert "Shop" in editor.page and "Other" not in editor.page and f"Owner <strong>{team.viewer.name}</strong>" in editor.page
+    assert dict(editor.form(LIST).values)["owner"] == team.viewer.id
+    await members.remove(team.owner, team.slug, team.viewer.id)
+    await editor.open(address)
+    assert f'{team.viewer.name}</a> <span class="warn">(no longer a member)</span>' in editor.page
+    await editor.open(path)
+    assert f"{team.viewer.name} (no longer a member)</option>" in editor.page
+    assert (await editor.send(path, name="Renamed")).status_code == 303
+    kept = await keys.get(team.owner, key.id)
+    assert kept.name == "Renamed" and kept.owner == Owner(team.viewer.id)
+    await editor.open(path)
+    refused = await editor.send(path, owner="usr_" + "a" * 20)
+    assert refused.status_code == 422 and 'id="owner-fault"' in refused.text
+    assert (await editor.send(path, owner="")).status_code == 303
+    await editor.open(address)
+    assert "Nobody is responsible" in editor.page
+
+
+async def test_a_form_without_the_owner_keeps_it(editor: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    await editor.open(f"{LIST}/{key.id}/edit")
+    sent = [pair for pair in editor.form(f"{LIST}/{key.id}/edit").filled(name="Renamed") if pair[0] != "owner"]
+    await editor.post(f"{LIST}/{key.id}/edit", sent, **editor.same_origin_headers)
+    kept = await keys.get(team.owner, key.id)
+    assert kept.name == "Renamed" and kept.owner == Owner(team.owner.id)
 
 
 async def test_a_viewer_gets_no_form_to_change_a_key_and_a_revoked_key_none_to_suspend_it(

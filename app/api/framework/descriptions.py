@@ -107,6 +107,8 @@ DESCRIPTIONS: Final = {
     "Label.value": "At most 100 characters, `payments`; empty for a tag.",
     "LabelInput": "A label of a key.",
     "ApiKeyPreview.labels": "The labels it would have, sorted by name.",
+    "ApiKeyOwner.userId": "The id of the user.",
+    "ApiKeyOwner.name": "The name of the user.",
     "ApiKey.environment": "Where it runs; never changes.",
     "ApiKey.status": "Whether it is accepted now.",
     "ApiKey.permissions": "What it is allowed to do.",

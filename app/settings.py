@@ -101,6 +101,12 @@ def parse_workers(text: str) -> int:
     return int(text)
 
 
+def _number_of_workspaces(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError("a number from 0 to 9999")
+    return int(text)
+
+
 def _switch(text: str) -> bool:
     if text not in ("", "0", "1"):
         raise ValueError("1 or 0")
@@ -154,6 +160,7 @@ class Settings:
     mail_from: str = _setting(addresses.sender, "Keydesk <keydesk@localhost>")
     mail_folder: Path | None = _setting(Path, None)
     contact: str | None = _setting(addresses.contact, None)
+    workspaces_per_user: int = _setting(_number_of_workspaces, 3)
     webhook_networks: tuple[Network, ...] = _setting(_networks, ())
     revocation_journal: Path | None = _setting(Path, None)
     audit_checkpoints: Path | None = _setting(Path, None)

@@ -20,6 +20,7 @@ from app.mail import Mail
 from app.peppers import service as peppers
 from app.peppers.pepper import PepperGone
 from app.peppers.service import ConfiguredPeppers
+from app.provisioning.self_service import Allowance
 from app.settings import Settings
 from app.tenancy import store as workspace_store
 from app.tenancy.service import SYSTEM_CHAIN
@@ -44,7 +45,8 @@ async def opened(settings: Settings, *, make: bool = False, with_journal: bool =
     engine = database.engine_of(settings)
     log = UsageLog(engine)
     checkpoints = Checkpoints(settings.checkpoints_path)
-    with runtime.opened(chosen, Database(engine, log), log, post, Sender(settings), book, checkpoints):
+    allowance = Allowance(settings.workspaces_per_user)
+    with runtime.opened(chosen, Database(engine, log), log, post, Sender(settings), book, checkpoints, allowance):
         try:
             await database.open_pools()
             try:

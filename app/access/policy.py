@@ -161,7 +161,13 @@ OPERATOR: Final[dict[OperatorAction, str]] = {
 }
 
 
-AnyAction: TypeAlias = Action | OperatorAction
+class UserAction(StrEnum):
+    """What users do outside of workspaces: every user may, and no key."""
+
+    CREATE_OWN_WORKSPACE = auto()
+
+
+AnyAction: TypeAlias = Action | OperatorAction | UserAction
 
 # All that operator keys may do, and the scope that allows it.
 OPERATOR_KEYS: Final[dict[AnyAction, OperatorScope]] = {
@@ -182,8 +188,18 @@ def require_operator(actor: Actor, action: OperatorAction) -> None:
     require_scope(actor, action)
 
 
+def require_user(actor: Actor, action: UserAction) -> None:
+    """Raises NotAllowed unless the actor is a user."""
+    require_scope(actor, action)
+    if actor.kind is not ActorKind.USER:
+        raise NotAllowed("Only a user can do this.")
+
+
 def require(actor: Actor, role: Role | None, action: AnyAction, *, suspended: bool) -> None:
     """Raises NotAllowed unless `actor`, holding `role` in the workspace now, may do `action` there."""
+    if isinstance(action, UserAction):
+        require_user(actor, action)
+        return
     if isinstance(action, OperatorAction):
         require_operator(actor, action)
         return
@@ -216,7 +232,8 @@ def require_scope(actor: Actor, action: AnyAction) -> None:
     if actor.kind is ActorKind.MANAGEMENT_KEY:
         scope = RULES[action].scope if isinstance(action, Action) else None
         if scope is None:
-            raise NotAllowed("A management key cannot do this; sign in as an owner.")
+            who = "a user" if isinstance(action, UserAction) else "an owner"
+            raise NotAllowed(f"A management key cannot do this; sign in as {who}.")
         if scope not in held_scopes(actor):
             raise NotAllowed(f"This needs a management key with the scope {scope}.")
 

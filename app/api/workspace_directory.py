@@ -1,4 +1,4 @@
-"""All workspaces, for operator keys: listed, provided, suspended, resumed, transferred and deleted. Owners may delete theirs."""
+"""All workspaces, for operator keys: listed, provided, suspended, resumed, transferred, deleted. Users create and delete theirs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from app import catalogue
-from app.access.policy import Action, OperatorAction
+from app.access.policy import Action, OperatorAction, UserAction
 from app.api.framework.authorization import ANYONE
 from app.api.framework.connection import Connection, page
 from app.api.framework.context import Info
@@ -16,7 +16,7 @@ from app.api.framework.decorators import mutation, object_type, paged
 from app.api.framework.scalars import Instant, unset_to_none
 from app.api.problems import Conflict, NotAllowed, NotFound, ValidationFailed
 from app.api.workspaces import Workspace
-from app.provisioning import deletion, ownership
+from app.provisioning import deletion, ownership, self_service
 from app.provisioning.ownership import Wanted
 from app.tenancy import service as tenancy
 from app.tenancy import workspace as noun
@@ -67,9 +67,29 @@ _OWNER_EMAIL: Final = "The address of the person who is to own it. Someone witho
 _LINK: Final = "What the owner opens to accept the invitation; shown now and never again. Null for someone who has an account here."
 
 
+_NAME: Final = "What people will call it."
+
+
+@strawberry.input
+class CreateWorkspaceInput:
+    name: str = strawberry.field(description=f"{_NAME} The slug is made from it.")
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "For 24 hours the same key with the same input answers with the same workspace; `NotFound` if it was deleted\n"
+            "meanwhile."
+        ),
+    )
+
+
+@object_type(requires=ANYONE)
+class CreateWorkspacePayload:
+    workspace: Workspace
+
+
 @strawberry.input
 class ProvisionWorkspaceInput:
-    name: str = strawberry.field(description="What people will call it.")
+    name: str = strawberry.field(description=_NAME)
     owner_email: str = strawberry.field(description=_OWNER_EMAIL)
     slug: str | None = strawberry.field(
         default=strawberry.UNSET, description="Its name in addresses and inputs; left out: one that is free, made from the name."
@@ -140,6 +160,9 @@ class ResumeWorkspacePayload:
     workspace: Workspace
 
 
+CreateWorkspaceResult: TypeAlias = Annotated[
+    CreateWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("CreateWorkspaceResult")
+]
 ProvisionWorkspaceResult: TypeAlias = Annotated[
     ProvisionWorkspacePayload | ValidationFailed | NotFound | NotAllowed | Conflict, strawberry.union("ProvisionWorkspaceResult")
 ]
@@ -159,6 +182,16 @@ ResumeWorkspaceResult: TypeAlias = Annotated[
 
 @strawberry.type
 class WorkspaceDirectoryMutation:
+    @mutation(
+        "Makes another workspace, which you own, on the plan that all begin with. `Conflict` if you own as many as a user can own\n"
+        "here; `NotAllowed` if one of them is suspended, or if only the operator makes workspaces.",
+        requires=UserAction.CREATE_OWN_WORKSPACE,
+    )
+    async def create_workspace(self, info: Info, input: CreateWorkspaceInput) -> CreateWorkspaceResult | None:
+        actor, key = info.context.actor, unset_to_none(input.idempotency_key)
+        made = await self_service.create(actor, input.name, idempotency_key=key)
+        return CreateWorkspacePayload(workspace=Workspace.of(await tenancy.seen(actor, None, workspace_id=made.id)))
+
     @mutation(
         "Makes a workspace for a customer. Its owner gets a mail, with an invitation unless they have an account here.",
         requires=OperatorAction.CREATE_WORKSPACE,

@@ -1,1 +1,1 @@
-"""Workspaces as a whole: provided for a customer, transferred to another owner, deleted."""
+"""Workspaces as a whole: provided for a customer, created by a user, transferred to another owner, deleted."""

@@ -31,6 +31,7 @@ from app.keys import labels
 from app.live import Live
 from app.pace import Pace
 from app.paths import STATIC, TEMPLATES
+from app.provisioning import self_service
 from app.settings import Settings
 from app.tenancy import service as tenancy
 from app.web import (
@@ -111,6 +112,7 @@ class Dashboard:
         self._templates.globals.update(
             loses_session_cookie=gate.loses_session_cookie,
             contact=settings.contact,
+            workspaces_are_self_service=self_service.is_open,
             snippets_for=partial(snippets_for, origin=settings.origin),
         )
         # Requested by browsers, crawlers and password managers without a link.

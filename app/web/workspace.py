@@ -1,4 +1,4 @@
-"""The settings of a workspace: its name, time zone, business hours, whether requests are logged; and its deletion."""
+"""A further workspace of one's own; the settings of a workspace: name, time zone, business hours, log of requests; its deletion."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, Final
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
+from app import catalogue
 from app.access.policy import Action
-from app.errors import Problem, ValidationFailed
+from app.errors import Conflict, NotAllowed, Problem, ValidationFailed
 from app.plans import service as plans
-from app.provisioning import deletion
+from app.provisioning import deletion, self_service
 from app.tenancy.workspace import DAYS, BusinessHours
 from app.versions import Stale
 from app.web.framework.form import Form
@@ -21,9 +22,25 @@ from app.web.user_forms import render_invalid
 from app.workspaces import service as workspaces
 from app.workspaces import validation
 
+NEW: Final = "/workspaces/new"
 SETTINGS: Final = "/w/{slug:str}/settings/workspace"
 # The field `requests` of the form.
 LOG_CHOICES: Final = {"logged": True, "not-logged": False}
+
+
+@get(NEW)
+async def blank(page: NamedDependency[Page]) -> Response[str]:
+    return await _new(page)
+
+
+@post(NEW, status_code=200)
+async def create(page: NamedDependency[Page]) -> Response[str]:
+    """The same form sent twice makes one workspace, and both answers lead to it."""
+    try:
+        made = await self_service.create(page.actor, page.form.text("name"), idempotency_key=page.form.sending)
+    except (ValidationFailed, Conflict, NotAllowed) as problem:
+        return await _new(page, problem)
+    return page.go(with_query(f"/w/{made.slug}", done="created"))
 
 
 @get(SETTINGS)
@@ -87,6 +104,19 @@ def _hours(form: Form) -> BusinessHours | workspaces.Unset | None:
             return workspaces.UNSET
 
 
+async def _new(page: Page, problem: Problem | None = None) -> Response[str]:
+    """With the navigation of the last visited workspace, like the account. Says what can be done if no other one is allowed."""
+    page.url_access = await workspaces.last_of(page.actor, page.memberships)
+    context: dict[str, Any] = {
+        "plan": catalogue.current().plan(catalogue.FALLBACK_PLAN),
+        "owned": self_service.owned(page.memberships),
+        "refusal": self_service.refusal(page.memberships),
+    }
+    if problem:
+        return render_invalid(page, "workspace/new.html", problem, **context)
+    return page.show("workspace/new.html", **context)
+
+
 def _settings(page: Page, problem: Problem | None = None, *, stale: bool = False) -> Response[str]:
     """`stale`: someone else has changed the settings meanwhile; the form shows the user's input next to the current values."""
     workspace = page.access.workspace
@@ -103,4 +133,4 @@ async def _deletion(page: Page, problem: Problem | None = None) -> Response[str]
     return page.show("workspace/deletion.html", **context)
 
 
-HANDLERS = (settings, change, deletion_form, delete)
+HANDLERS = (blank, create, settings, change, deletion_form, delete)

@@ -19,7 +19,7 @@ from graphql import (
 
 from app import database, ids
 from app.access.actor import Actor, OperatorScope, Role, Scope
-from app.access.policy import OPERATOR_KEYS, RULES, Action, AnyAction
+from app.access.policy import OPERATOR_KEYS, RULES, Action, AnyAction, UserAction
 from app.api.execution.documents import Documents
 from app.api.execution.rate import Rates
 from app.api.schema import ACTIONS, core
@@ -102,8 +102,8 @@ def scope_for(action: AnyAction) -> Scope | None:
 
 
 def includes(role: Role, action: AnyAction) -> bool:
-    """Whether a member with this role may do it; what is for the operator only, none may."""
-    return isinstance(action, Action) and role.includes(RULES[action].role)
+    """Whether a member with this role may do it; what is for users, all may; what is for the operator only, none may."""
+    return isinstance(action, UserAction) or (isinstance(action, Action) and role.includes(RULES[action].role))
 
 
 def may_read(role: Role, coordinates: frozenset[str]) -> bool:

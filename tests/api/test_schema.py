@@ -103,6 +103,7 @@ def requirement_in(description: str | None) -> str:
         r"Requires the scope `[a-z.]+`\.",
         r"Not for management keys(?:; an operator key needs `[a-z.]+`)?\.",
         r"Only for operator keys, with the scope `[a-z.]+`\.",
+        r"Only for users, with a session\.",
     )
     found = re.search(rf"(?:^|\s)({'|'.join(sentences)})$", description or "")
     return found[1] if found else ""

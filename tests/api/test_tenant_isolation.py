@@ -202,7 +202,8 @@ def test_every_operation_that_refers_to_an_object_is_covered() -> None:
     named = {
         name for name in operations() if any(f"${word}:" in operation(name) for word in ("id", "input", "workspace", "target"))
     }
-    assert set(naming(Things.nowhere())) == named
+    # Its input is a name for something new.
+    assert set(naming(Things.nowhere())) == named - {"workspaces/create"}
 
 
 @pytest.mark.parametrize("name", sorted(naming(Things.nowhere())))

@@ -1,11 +1,13 @@
-"""All workspaces, over GraphQL with an operator key: listed and managed, without what belongs to them."""
+"""All workspaces, over GraphQL with an operator key: listed and managed, without what belongs to them. And a user's own."""
 
 from __future__ import annotations
 
-from app.access.actor import Actor, ActorKind, OperatorScope
+from app import runtime
+from app.access.actor import Actor, ActorKind, OperatorScope, Scope
 from app.audit import service as audit
 from app.operator_keys import service as operator_keys
-from tests.api.conftest import operator_program
+from app.provisioning.self_service import Allowance
+from tests.api.conftest import operator_program, program
 from tests.conftest import Team, make_key
 from tests.support.access import seen
 from tests.support.graphql import Client
@@ -112,3 +114,33 @@ async def test_an_owner_deletes_their_own_workspace_and_reads_nothing_of_it_afte
     assert (await owner.change("workspaces/delete", id=team.workspace.id, slug=team.slug))["deletedId"] == team.workspace.id
     assert await owner.ask("{ viewer { workspaces { id } } }") == {"viewer": {"workspaces": []}}
     assert await Client(other_team.owner).ask("{ workspace { slug } }") == {"workspace": {"slug": other_team.slug}}
+
+
+async def test_a_user_creates_a_workspace_of_their_own_once_and_no_key_does(team: Team) -> None:
+    viewer = Client(team.viewer)
+    asked = {"name": "My own", "idempotencyKey": "one"}
+    made = await viewer.change("workspaces/create", **asked)
+    assert made["workspace"] == {"id": made["workspace"]["id"], "slug": "my-own", "name": "My own", "plan": {"name": "free"}}
+    assert await viewer.change("workspaces/create", **asked) == made
+    assert (await viewer.change("workspaces/create", **asked | {"name": "Other"}))["code"] == "CONFLICT"
+    faults = await viewer.change("workspaces/create", name="")
+    assert [fault["field"] for fault in faults["fields"]] == ["name"]
+    listed = await viewer.ask("{ viewer { workspaces { slug } } }")
+    assert [each["slug"] for each in listed["viewer"]["workspaces"]] == [team.slug, "my-own"]
+    for key, message in (
+        (await program(team.owner, team.slug, *Scope), "A management key cannot do this; sign in as a user."),
+        (
+            await operator_program(*OperatorScope),
+            "An operator key cannot do this: it manages workspaces, not what belongs to them.",
+        ),
+    ):
+        assert await key.change("workspaces/create", name="Mine") == {"code": "NOT_ALLOWED", "message": message}
+
+
+async def test_at_the_limit_no_further_workspace_is_created(team: Team) -> None:
+    owner = Client(team.owner)
+    with runtime.replaced(Allowance(1)):
+        assert (await owner.change("workspaces/create", name="Mine"))["code"] == "CONFLICT"
+    with runtime.replaced(Allowance(0)):
+        assert (await owner.change("workspaces/create", name="Mine"))["code"] == "NOT_ALLOWED"
+    assert await owner.ask("{ viewer { workspaces { slug } } }") == {"viewer": {"workspaces": [{"slug": team.slug}]}}

@@ -12,7 +12,7 @@ PARTS: Final = {"catalogue.current", "peppers.current", "runtime.current"}
 TRANSPORTS: Final = {"api", "cli", "verification", "web"}
 HOLDERS: Final = {
     "app/audit/checkpoints.py", "app/catalogue.py", "app/database/__init__.py", "app/journal/file.py", "app/mail.py",
-    "app/usage/log.py", "app/webhooks/sender.py",
+    "app/provisioning/self_service.py", "app/usage/log.py", "app/webhooks/sender.py",
 }  # fmt: skip
 
 

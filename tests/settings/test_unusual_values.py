@@ -48,6 +48,7 @@ TAKEN: Final[dict[str, dict[str, Any]]] = {
     },
     "smtp_url": {"smtp://ann:p%40ss@mail.example.com.": "smtp://ann:p%40ss@mail.example.com."},
     "drain_seconds": {"0": 0.0, "0.5": 0.5, "300": 300.0},
+    "workspaces_per_user": {"0": 0, "1": 1, "9999": 9999},
     "workers": {"1": 1, "16": 16, "128": 128, "auto": cores.available()},
     "database_url": {
         "postgresql://db.example.com./k": "postgresql://db.example.com./k",
@@ -86,6 +87,7 @@ REFUSED: Final[dict[str, tuple[str, ...]]] = {
         *(f"postgresql:///k?host={name}&password=canary" for name in (f"{LONG}.example", "a..b")),
         *("postgresql://one,a..b/k", "sqlite:///", "sqlite://x", "postgresql://h:0/k", "postgresql://h:٨/k"),
     ),
+    "workspaces_per_user": ("-1", "+1", "1.0", "1e1", "10000", "unlimited", "²", "٢"),
     "workers": ("0", "129", "-1", "+2", "2.0", "1e1", "²", "٢", "Auto", "all"),
     "role": ("ALL", "all,verify", "verifу"),
     "log_level": ("", "trace", "10"),

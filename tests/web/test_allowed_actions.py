@@ -80,7 +80,7 @@ def refused(page: str, reader: Actor, role: Role, *, suspended: bool) -> Iterato
             yield form.action
 
 
-def _action(mutation: str) -> policy.Action:
+def _action(mutation: str) -> policy.AnyAction:
     found = ACTIONS[f"Mutation.{mutation}"]
     assert found is not None
     return found

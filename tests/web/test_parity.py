@@ -45,6 +45,7 @@ SAME: Final = {
     "/w/{slug}/settings/alert-mail": ["updateAlertMail"],
     f"{_KEY}/expected-use": ["setExpectedUse"],
     "/w/{slug}/settings/plan/{name}": ["changePlan"],
+    "/workspaces/new": ["createWorkspace"],
     "/w/{slug}/settings/workspace": ["updateWorkspace"],
     "/w/{slug}/settings/workspace/deletion": ["deleteWorkspace"],
     f"{_WEBHOOKS}/new": ["createWebhook"],

@@ -25,7 +25,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from app.access import policy
 from app.access.actor import Actor, ActorKind
-from app.access.policy import OPERATOR_KEYS, RULES, AnyAction, OperatorAction
+from app.access.policy import OPERATOR_KEYS, RULES, AnyAction, OperatorAction, UserAction
 from app.errors import NotAllowed
 
 
@@ -98,6 +98,8 @@ def sentence(action: AnyAction | None) -> str:
         return ""
     if isinstance(action, OperatorAction):
         return f"Only for operator keys, with the scope `{OPERATOR_KEYS[action]}`."
+    if isinstance(action, UserAction):
+        return "Only for users, with a session."
     if scope := RULES[action].scope:
         return f"Requires the scope `{scope}`."
     of_operator = OPERATOR_KEYS.get(action)

@@ -72,6 +72,7 @@ ACTIONS: Final = (
     ),
     Place("Create webhook", "/w/{slug}/settings/webhooks/new", requires=Action.CREATE_WEBHOOK, also="new add slack teams"),
     Place("Invite a member", "/w/{slug}/settings/members#invite", requires=Action.INVITE_MEMBER, also="new add user team"),
+    Place("Create workspace", "/workspaces/new", also="new add second another"),
     Place("Change your password", "/account#password", also="account"),
 )
 MORE_PAGES: Final = (

@@ -48,6 +48,9 @@ async def test_only_the_operator_can_assign_a_larger_plan(owner: Browser, team: 
     await plans.change_plan(Actor.operator(), team.slug, "free")
     await owner.open(PLAN)
     assert "on request" in owner.page and f'href="{PLAN}/growth"' not in owner.page
+    assert f'href="/docs/cli#keydesk-set-plan"><code>keydesk set-plan {team.slug}<' in owner.page
+    assert 'id="keydesk-set-plan"' in (await owner.open("/docs/cli")).text
+    await owner.open(PLAN)
     csrf = {"csrf": dict(owner.form("/sign-out").values)["csrf"]}
     assert (await owner.open(f"{PLAN}/growth")).status_code == 404
     assert (await owner.open(f"{PLAN}/nonsense")).status_code == 404
@@ -79,7 +82,7 @@ async def test_the_operators_address_is_linked_where_only_the_operator_can_help(
     for path in (PLAN, NEW):
         await make_key(team) if path == NEW else None
         await asking.open(path)
-        assert 'href="mailto:ops@example.com"' in asking.page
+        assert 'href="mailto:ops@example.com"' in asking.page and "keydesk set-plan" not in asking.page
     await workspaces.suspend(Actor.operator(), team.slug)
     await asking.open(PLAN)
     assert re.search(r'This workspace is suspended.*href="mailto:ops@example.com"[^>]*>contact support', asking.page)

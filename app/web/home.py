@@ -12,6 +12,7 @@ from app.checklist import service as checklists
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.usage import service as usage
+from app.web.first_steps import first_steps
 from app.web.framework.page import Page, with_query
 from app.web.needs_attention import keys_needing_attention
 from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
@@ -47,6 +48,7 @@ async def overview(page: NamedDependency[Page]) -> Response[str]:
         "home/overview.html",
         shown.status,
         **shown.context,
+        steps=await first_steps(page),
         attention=await keys_needing_attention(page, open_rotations),
         expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
         checklist=await checklists.of_workspace(page.access, [progress.rotation for progress in open_rotations]),

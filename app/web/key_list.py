@@ -27,6 +27,7 @@ from app.usage import service as usage
 from app.usage.usage import Point
 from app.web import key_form
 from app.web.bulk_changes import CHANGES, Change
+from app.web.first_steps import first_steps
 from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
 from app.web.presentation.key_status import KeyStatus, status_in
@@ -82,6 +83,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         query_owner=_owner_name(found.items) if key_filter.owner else None,
         query_label=page.query["label"] if key_filter.labels else None,
         total=await keys.count(page.access, key_filter),
+        steps=None if found.items or asked != KeyFilter() else await first_steps(page),
         is_filtered=asked != KeyFilter(),
         chosen_status=page.query.get("status", ""),
         meter=await plans.meter(page.access),

@@ -70,6 +70,7 @@ from app.web.presentation import audit_text, filters, guides, navigation
 from app.web.presentation.key_status import moved_words
 from app.web.presentation.snippets import snippets_for
 from app.web.presentation.usage_chart import usage_chart
+from app.web.presentation.way_back import way_back
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/email-change/[^/]+|/set-up/[^/]+")
@@ -244,7 +245,9 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.globals.update(static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about)
+    found.globals.update(
+        static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about, way_back=way_back
+    )
     for name in (
         "number",
         "compact",

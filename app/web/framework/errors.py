@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
 
 from litestar import Response
 from litestar.exceptions import HTTPException
@@ -27,42 +27,48 @@ from app.errors import (
 from app.web.framework import resumption
 from app.web.framework.form import CONFIRMATION, TooLarge, TooSlow, Unreadable
 from app.web.framework.page import Page, with_query
-from app.web.framework.session_auth import SessionRenewed
+from app.web.framework.session_auth import CrossSiteRequest, SessionRenewed
 
 _log = logging.getLogger("keydesk.web")
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
-    """The text of an error page: what happened, and what the reader can do."""
+    """The text of an error page: what happened, and what the reader can do. `again`: opening the same address again may help."""
 
     status: int
     title: str
     message: str
+    advice: str = ""
+    again: bool = False
 
 
-_TITLES: Final[dict[type[KeydeskError], tuple[int, str]]] = {
-    NotFound: (404, "Not found"),
-    NotAllowed: (403, "You can't do this"),
-    LinkExpired: (410, "This link has expired"),
-    PlanLimitReached: (409, "Your plan's limit is reached"),
-    Conflict: (409, "This has changed since"),
-    ValidationFailed: (422, "Check what you entered"),
-    SignInFailed: (422, "E-mail or password is wrong"),
-    TooManyAttempts: (429, "Too many attempts"),
-    Unreadable: (400, "We couldn't read that request"),
-    TooLarge: (413, "That is too long"),
-    TooSlow: (408, "The request did not arrive in time"),
-    Unavailable: (503, "Keydesk is unavailable"),
+_NOTHING_CHANGED: Final = "Nothing was changed."
+# Status, title, and what the error's own message does not say.
+_TITLES: Final[dict[type[KeydeskError], tuple[int, str, str]]] = {
+    NotFound: (404, "Not found", "It may have been deleted, or belong to another workspace."),
+    CrossSiteRequest: (403, "We couldn't accept that request", ""),
+    NotAllowed: (403, "You can't do this", "If you should be able to, ask an owner of the workspace."),
+    LinkExpired: (410, "This link has expired", ""),
+    PlanLimitReached: (409, "Your plan's limit is reached", _NOTHING_CHANGED),
+    Conflict: (409, "This has changed since", f"{_NOTHING_CHANGED} Go back to see how it is now."),
+    ValidationFailed: (422, "Check what you entered", f"{_NOTHING_CHANGED} Go back and correct it."),
+    SignInFailed: (422, "E-mail or password is wrong", ""),
+    TooManyAttempts: (429, "Too many attempts", ""),
+    Unreadable: (400, "We couldn't read that request", ""),
+    TooLarge: (413, "That is too long", f"{_NOTHING_CHANGED} Go back, shorten what you entered, and send it again."),
+    TooSlow: (408, "The request did not arrive in time", _NOTHING_CHANGED),
+    Unavailable: (503, "Keydesk is unavailable", ""),
 }
 _OF_STATUS: Final = {
     404: ErrorText(404, "Page not found", "There is no such page. It may have moved, or belong to someone else."),
     405: ErrorText(405, "This page can't be opened this way", "This address cannot be used that way."),
-    413: ErrorText(413, "That is too long", "That is more than a form can hold."),
+    413: ErrorText(413, "That is too long", "That is more than a form can hold.", _TITLES[TooLarge][2]),
 }
 _BAD_REQUEST: Final = ErrorText(
     400, "We couldn't read that request", "The request could not be read. Go back, reload the page, and try again."
 )
+_PERHAPS_CHANGED: Final = "Before you send it again, look whether your change was made."
 
 
 def answer(page: Page, error: Exception) -> Response[str]:
@@ -70,10 +76,7 @@ def answer(page: Page, error: Exception) -> Response[str]:
     if isinstance(error, NotAuthenticated) and page.method == "POST" and page.filled_by:
         return resumption.ask_to_sign_in(page)
     if isinstance(error, NotAuthenticated):
-        arguments = parse_qsl(page.search.decode("latin-1"), keep_blank_values=True)
-        query = urlencode([(name, text) for name, text in arguments if name != "poll"])
-        address = page.path + (f"?{query}" if query else "")
-        wanted = address if page.method == "GET" and address != "/" else None
+        wanted = page.address if page.method == "GET" and page.address != "/" else None
         return page.go(with_query("/sign-in", next=wanted))
     text = text_for(page, error)
     response = _page(page, text, error)
@@ -92,20 +95,33 @@ def _page(page: Page, text: ErrorText, error: Exception) -> Response[str]:
         return resumption.ask_to_sign_in(page, text.message)
     if _is_about_password(page, error):
         return _confirmation(page, text, error)
+    page.enter_workspace()
     return page.show("errors/page.html", text.status, text=text)
 
 
 def text_for(page: Page, error: Exception) -> ErrorText:
     """The text for an error. Logs unexpected errors."""
-    for kind, (status, title) in _TITLES.items():
+    reads = page.method == "GET"
+    for kind, (status, title, advice) in _TITLES.items():
         if isinstance(error, kind):
             if isinstance(error, Unavailable):
                 _log.warning("a page could not be answered: %s", error.internal)
-            return ErrorText(status, title, error.message)
+                advice = "" if reads else _PERHAPS_CHANGED
+            if isinstance(error, TooManyAttempts):
+                advice = f"You can try again in {_in_words(error.retry_after_seconds)}."
+            return ErrorText(status, title, error.message, advice, reads and isinstance(error, Unavailable | TooManyAttempts))
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _OF_STATUS.get(error.status_code, _BAD_REQUEST)
-    _log.error("%s %s failed", page.method, page.path, exc_info=error)
-    return ErrorText(500, "Something went wrong", "The error has been logged. Try again in a moment.")
+    number = secrets.token_hex(4)
+    _log.error("%s %s failed, shown as error %s", page.method, page.path, number, exc_info=error)
+    message = f"This is an error of ours. It has been logged as {number}. Try again in a moment; if it stays, tell the operator."
+    return ErrorText(500, "Something went wrong", message, "" if reads else _PERHAPS_CHANGED, reads)
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 120:
+        return "1 second" if seconds == 1 else f"{seconds} seconds"
+    return f"{-(-seconds // 60)} minutes"
 
 
 def _is_about_password(page: Page, error: Exception) -> bool:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jinja2 import Environment, Template
 from litestar import Response
@@ -90,6 +90,30 @@ class Page:
     @property
     def is_fragment(self) -> bool:
         return "hx-request" in self.headers
+
+    @property
+    def address(self) -> str:
+        """Path and query, without what only polling adds."""
+        arguments = parse_qsl(self.search.decode("latin-1"), keep_blank_values=True)
+        query = urlencode([(name, text) for name, text in arguments if name != "poll"])
+        return self.path + (f"?{query}" if query else "")
+
+    @property
+    def came_from(self) -> str | None:
+        """The path of our own page that led here, if the browser says so; never of another site."""
+        came = urlsplit(self.headers.get("referer", ""))
+        if not came.netloc or came.netloc != self.headers.get("host"):
+            return None
+        path = local_path(came.path + (f"?{came.query}" if came.query else ""))
+        return path if path != "/" and not (self.method == "GET" and came.path == self.path) else None
+
+    def enter_workspace(self) -> None:
+        """For a page without a workspace of its own, such as an error: the navigation of the one that the user came from, else of
+        any of theirs."""
+        if self.url_access is None and self.memberships:
+            came = f"{self.came_from}/"
+            here = [access for access in self.memberships if came.startswith(f"/w/{access.workspace.slug}/")]
+            self.url_access = (here or self.memberships)[0]
 
     def may(self, action: str) -> bool:
         """Whether the user may do this here, so that pages leave out controls that would be refused."""

@@ -118,6 +118,7 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
     change(desk, f"INSERT INTO usage_hour (key, hour, permission, outcome, requests) {refused}")
     expect_broken(demo, 7, "environments-separated", "1 key was refused in another environment")
     item(demo, "environments-separated").get_by_role("link", name="Monthly reports").click()
+    demo.page.get_by_label("More actions").click()
     demo.follow("Revoke")
     demo.page.get_by_text("No longer needed").click()
     demo.page.get_by_role("button", name=re.compile("^Revoke this key")).click()

@@ -27,6 +27,7 @@ def test_a_key_created_in_the_browser_works_is_counted_and_is_refused_after_its_
     expect(figures).to_contain_text(re.compile(r"Last used\s*(just now|\d+ seconds? ago)"))
     expect(ada.page.locator("body")).not_to_contain_text(secret)
 
+    ada.page.get_by_label("More actions").click()
     ada.follow("Revoke")
     ada.page.get_by_label("No longer needed").check()
     ada.fill(prefix=secret[:12])

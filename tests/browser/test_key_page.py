@@ -1,7 +1,13 @@
-"""The page of a key while the key is used: all parts update together and do not disturb the reader."""
+"""The page of a key: its actions and how to use it; while it is used, all parts update together and do not disturb the reader."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Application, Desk, Person
@@ -41,7 +47,7 @@ def test_what_is_open_focused_or_selected_stays_so_while_figures_change(ada: Per
     assert billing.calls() == "VALID"
     ada.follow("I have copied it")
     ada.page.get_by_text("Show as table").click()
-    ada.page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.facts code'))")
+    ada.page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.facts > :last-child code'))")
     before = ada.page.evaluate(HELD)
     assert before[:2] == [True, "SUMMARY"] and before[2].startswith("key_")
     assert billing.calls() == "VALID"
@@ -58,3 +64,45 @@ def test_a_hidden_page_does_not_poll_and_without_changes_nothing_is_sent(ada: Pe
     with ada.page.expect_request(lambda request: "?poll=" in request.url):
         ada.page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
     ada.page.wait_for_function("() => asked.some((url) => url.includes('?poll='))")
+
+
+def test_a_tab_and_a_menu_stay_open_while_figures_change(ada: Person, desk: Desk, gateway: str) -> None:
+    billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
+    ada.follow("I have copied it")
+    ada.page.locator("label[for=way-node]").click()
+    ada.page.get_by_label("More actions").click()
+    assert billing.calls() == "VALID"
+    expect(ada.page.locator("#live")).to_contain_text("1 successful")
+    expect(ada.page.locator("#node")).to_be_visible()
+    expect(ada.page.locator("#check")).to_be_hidden()
+    expect(ada.page.get_by_role("link", name="Suspend")).to_be_visible()
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_how_to_use_a_key_is_shown_in_tabs_without_the_secret_and_runs(ada: Person, desk: Desk, with_script: bool) -> None:
+    secret = ada.create_key("Production server")
+    ada.follow("I have copied it")
+    ada.page.wait_for_url("**/key_*")
+    browser = ada.context.browser
+    assert browser is not None
+    context = browser.new_context(storage_state=ada.context.storage_state(), java_script_enabled=with_script)
+    page = context.new_page()
+    page.goto(ada.page.url)
+    shown = {}
+    for tab, part in (
+        ("curl", "check"),
+        ("Header", "header"),
+        ("Python", "python"),
+        ("Node", "node"),
+        ("Middleware", "middleware"),
+    ):
+        page.locator(f"label[for=way-{part}]").click()
+        expect(page.get_by_label(tab, exact=True)).to_be_checked()
+        expect(page.locator(".tabs pre:visible")).to_have_count(1)
+        shown[part] = (page.locator(f"#{part}").text_content() or "").strip()
+        assert secret not in shown[part]
+    environment = os.environ | {"FL_API_KEY": secret}
+    for command in (["sh", "-c", shown["check"] + " -s"], [sys.executable, "-c", shown["python"]]):
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert json.loads(done.stdout)["name"] == "Production server"
+    context.close()

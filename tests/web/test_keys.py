@@ -7,6 +7,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from litestar import Litestar
 
 from app import clock, database
 from app.access.actor import Actor
@@ -15,10 +16,12 @@ from app.keys.key import ApiKey, Owner, Reason, Status
 from app.members import service as members
 from app.paging import Window
 from app.plans import service as plans
+from app.rotations import service as rotations
 from app.usage import store as usage_store
 from app.usage.counters import CounterBatch
 from app.web.keys import LOOK_EVERY
 from app.workspaces import service as workspaces
+from keydesk_client import KeydeskMiddleware
 from tests.conftest import Team, make_key, make_team
 from tests.support.access import seen
 from tests.support.statements import counted
@@ -343,6 +346,54 @@ async def test_the_owner_is_shown_changed_and_found_and_one_who_left_is_said_to_
     assert (await editor.send(path, owner="")).status_code == 303
     await editor.open(address)
     assert "Nobody is responsible" in editor.page
+
+
+def first_action(browser: Browser) -> str | None:
+    """The words of the primary button of a key's page."""
+    found = re.findall(r'<a class="button first"[^>]*>([^<]+)</a>', browser.page)
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+async def test_the_first_action_of_a_key_is_what_its_state_asks_for(editor: Browser, viewer: Browser, team: Team) -> None:
+    key, other = [(await make_key(team, name)).key for name in ("Shop", "Other")]
+    address = f"{LIST}/{key.id}"
+
+    async def action_of(browser: Browser, path: str = address) -> str | None:
+        await browser.open(path)
+        return first_action(browser)
+
+    assert await action_of(editor) == "Rotate"
+    assert await action_of(viewer) is None and "More actions" not in viewer.page
+    run = (await rotations.start(team.owner, key.id)).progress
+    assert await action_of(editor) == "View rotation" == await action_of(editor, f"{LIST}/{run.successor.id}")
+    await keys.suspend(team.owner, key.id)
+    assert await action_of(editor) == "Resume" and f'href="{address}/rotation">View rotation</a></li>' in editor.page
+    await keys.revoke(team.owner, other.id, Reason.OTHER)
+    assert await action_of(editor, f"{LIST}/{other.id}") is None
+    assert "More actions" not in editor.page and "Use it" not in editor.page
+
+
+async def test_the_rotation_history_is_shown_where_there_is_one(viewer: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    await viewer.open(f"{LIST}/{key.id}")
+    assert "Rotation history" not in viewer.page
+    successor = (await rotations.start(team.owner, key.id)).progress.successor
+    for each in (key, successor):
+        await viewer.open(f"{LIST}/{each.id}")
+        assert "Rotation history" in viewer.page and viewer.page.count("(this one)") == 1
+
+
+async def test_the_middleware_that_a_key_s_page_shows_protects_an_application(
+    viewer: Browser, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = (await make_key(team, permissions=("pdf.read",))).key
+    await viewer.open(f"{LIST}/{key.id}")
+    (shown,) = re.findall(r'<pre id="middleware">(.*?)</pre>', viewer.page, re.DOTALL)
+    monkeypatch.setenv("KEYDESK_GATEWAY_TOKEN", "a token of the service")
+    names: dict[str, object] = {"app": Litestar()}
+    exec(html.unescape(shown), names)
+    assert isinstance(names["app"], KeydeskMiddleware) and '"pdf.read"' in html.unescape(shown)
 
 
 async def test_a_form_without_the_owner_keeps_it(editor: Browser, team: Team) -> None:

@@ -16,7 +16,7 @@ from app.tenancy.service import Access
 from app.usage import caller_store, fold_store, store
 from app.usage.caller import CallerCount
 from app.usage.ranges import HOURS_KEPT_DAYS, MOST_STEPS, first_hour_kept, first_open_day
-from app.usage.usage import NONE, Counts, Granularity, Part, Point, Totals, Usage, summarise
+from app.usage.usage import NONE, Comparison, Counts, Granularity, Part, Point, Totals, Usage, compare, summarise
 
 DEFAULT_DAYS: Final = 30
 MOST_CALLERS: Final = 50
@@ -44,11 +44,29 @@ async def of_workspace(
     """All keys of a workspace together. Raises NotAllowed, ValidationFailed."""
     access.require(Action.READ_USAGE)
     start, end = period(since, until, granularity, access.now)
-    closed, open_day = start, first_open_day(access.now)
-    if granularity is Granularity.DAY and start < open_day:
-        closed = min(max(start, await fold_store.watermark(access.workspace.id)), end, open_day)
-    found = await store.workspace_parts(access.workspace.id, start, closed, end, granularity.length)
-    return summarise(found, start, end, granularity)
+    return summarise(await _of_all_keys(access, start, start, end, granularity), start, end, granularity)
+
+
+async def of_workspace_compared(
+    access: Access, since: int, until: int, granularity: Granularity = Granularity.DAY
+) -> tuple[Usage, Comparison | None]:
+    """All keys of a workspace together, and its steps that are over beside as many before them, by one read. None: one of the two
+    has no requests, or what came before is not known. Raises NotAllowed, ValidationFailed."""
+    access.require(Action.READ_USAGE)
+    start, end = period(since, until, granularity, access.now)
+    over = min(end, access.now - access.now % granularity.length)
+    first = max(start - max(over - start, 0), 0)
+    if granularity is Granularity.HOUR and first < first_hour_kept(access.now):
+        first = start
+    found = await _of_all_keys(access, first, start, end, granularity)
+    return summarise(found, start, end, granularity), compare(found, first, start, over, end, granularity)
+
+
+async def _of_all_keys(access: Access, first: int, start: int, end: int, granularity: Granularity) -> list[Part]:
+    closed, open_day = first, first_open_day(access.now)
+    if granularity is Granularity.DAY and first < open_day:
+        closed = min(max(first, await fold_store.watermark(access.workspace.id)), end, open_day)
+    return await store.workspace_parts(access.workspace.id, first, start, closed, end, granularity.length)
 
 
 async def last_used(access: Access) -> int | None:

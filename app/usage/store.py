@@ -34,17 +34,20 @@ async def parts(key_ids: list[str], since: int, until: int, step: int) -> list[P
     return await _parts(await database.tuples(_split(f"{counted} AND {at} >= {{}} AND {at} < {{}}"), *key_ids, since, until))
 
 
-async def workspace_parts(workspace_id: str, since: int, closed: int, until: int, step: int) -> list[Part]:
-    """Like `parts`, for all keys of a workspace together; `key_id` is empty. Days before `closed` are read already added up."""
+async def workspace_parts(workspace_id: str, first: int, since: int, closed: int, until: int, step: int) -> list[Part]:
+    """Like `parts`, for all keys of a workspace together, with steps from `first`, and permissions and outcomes from `since`;
+    `key_id` is empty. Days before `closed` are read already added up."""
     table, at = _counted_by(step)
     counted = (
         f"SELECT '' AS key, u.{at} AS at, u.permission, u.outcome, SUM(u.requests) AS requests FROM {table} u"
         f" JOIN api_key k ON k.id = u.key WHERE k.workspace = {{}} AND u.{at} >= {{}} AND u.{at} < {{}} GROUP BY 2, 3, 4"
     )
-    if closed <= since:
-        return await _parts(await database.tuples(_split(counted), workspace_id, since, until))
-    text = _split(counted + _CLOSED_DAYS)
-    return await _parts(await database.tuples(text, workspace_id, closed, until, workspace_id, since, closed))
+    if closed <= first:
+        text, arguments = _split(counted, " WHERE u.at >= {}"), [workspace_id, first, until]
+    else:
+        text = _split(counted + _CLOSED_DAYS, " WHERE u.at >= {}")
+        arguments = [workspace_id, closed, until, workspace_id, first, closed]
+    return await _parts(await database.tuples(text, *arguments, since, since))
 
 
 async def rows(key_ids: list[str], since: int, until: int, granularity: Granularity) -> list[Sequence[Any]]:
@@ -260,12 +263,14 @@ def _counted_by(step: int) -> tuple[str, str]:
     return ("usage_day", "day") if step % clock.DAY == 0 else ("usage_hour", "hour")
 
 
-def _split(counted: str) -> str:
-    """The statement for `Part`s: what `counted` selects (key, at, permission, outcome, requests), summed in three ways."""
-    counts = f"{_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM counted u GROUP BY u.key"
+def _split(counted: str, later: str = "") -> str:
+    """The statement for `Part`s: what `counted` selects (key, at, permission, outcome, requests), summed in three ways; permissions
+    and outcomes only `later`."""
+    sums = f"{_SUCCESSFUL} AS successful, SUM(u.requests) AS total FROM counted u"
+    counts = f"{sums}{later} GROUP BY u.key"
     return (
         f"WITH counted AS ({counted})"
-        f" SELECT u.key, '{PartOf.SERIES}' AS part, u.at, '' AS name, {counts}, u.at"
+        f" SELECT u.key, '{PartOf.SERIES}' AS part, u.at, '' AS name, {sums} GROUP BY u.key, u.at"
         f" UNION ALL SELECT u.key, '{PartOf.PERMISSIONS}', 0, u.permission, {counts}, u.permission"
         f" UNION ALL SELECT u.key, '{PartOf.OUTCOMES}', 0, u.outcome, {counts}, u.outcome"
     )

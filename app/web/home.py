@@ -16,6 +16,7 @@ from app.web.first_steps import first_steps
 from app.web.framework.page import Page, with_query
 from app.web.needs_attention import keys_needing_attention
 from app.web.presentation.expiry_chart import expiring_keys, expiry_chart
+from app.web.presentation.usage_chart import compared
 from app.web.usage import choice
 from app.workspaces import service as workspaces
 
@@ -44,6 +45,7 @@ async def overview(page: NamedDependency[Page]) -> Response[str]:
     here = page.access.workspace
     await workspaces.remember_last(page.signed_in.session.user.id, here.id)
     shown, open_rotations = choice(page), await rotations.open_rotations(page.access)
+    used, comparison = await usage.of_workspace_compared(page.access, *shown.range.span)
     return page.show(
         "home/overview.html",
         shown.status,
@@ -53,7 +55,8 @@ async def overview(page: NamedDependency[Page]) -> Response[str]:
         expiry_chart=expiry_chart(await expiring_keys(page), page.now, page.zone),
         checklist=await checklists.of_workspace(page.access, [progress.rotation for progress in open_rotations]),
         meter=await plans.meter(page.access),
-        usage=await usage.of_workspace(page.access, *shown.range.span),
+        usage=used,
+        compared=compared(comparison) if comparison else None,
         callers=await usage.callers_of_workspace(page.access, *shown.range.span),
         changes=await audit.page(page.access, limit=NEWEST_CHANGES) if page.may(Action.READ_AUDIT) else [],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -179,3 +180,39 @@ async def test_downloads_are_refused_to_strangers_and_for_impossible_ranges(
         assert (await viewer.open(f"{path}?range=custom&from=x&to=2026-11-28")).status_code == 422
         assert (await viewer.open(f"{path}?range=30d&by=hours")).status_code == 200
     assert (await viewer.open("/w/acme/settings/api-keys/key_unknown/usage.csv")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("ages", "query", "words"),
+    [
+        ([1, 2, 3, 8, 12], "?range=7d", "50% more than in the 6 days before, without today"),
+        ([0, 0, 0, 1, 7, 12], "?range=7d", "50% fewer than in the 6 days before, without today"),
+        ([1, 12], "?range=7d", "As many as in the 6 days before, without today"),
+        ([1, 2, 29, 30, 58], "", "50% more than in the 29 days before, without today"),
+        ([10, 13, 16], "?range=custom&from={11}&to={10}", "As many as in the 2 days before"),
+        ([1, 2], "?range=7d", None),
+        ([8, 12], "?range=7d", None),
+        ([0, 8, 12], "?range=7d", None),
+        ([1, 2, 7], "?range=7d", None),
+        ([1, 13], "?range=7d", None),
+    ],
+)
+async def test_the_overview_compares_with_the_period_before_where_both_are_known(
+    viewer: Browser, team: Team, ages: list[int], query: str, words: str | None
+) -> None:
+    key = (await make_key(team)).key
+    for age in ages:
+        await use(key.id, at=NOW - age * DAY)
+    days = {str(age): f"{clock.to_datetime(NOW - age * DAY):%Y-%m-%d}" for age in (10, 11)}
+    for text, day in days.items():
+        query = query.replace(f"{{{text}}}", day)
+    found = re.findall(r"[^>]*(?:more|fewer|many) (?:than|as) in the [^<]*", (await viewer.open(f"/w/{team.slug}{query}")).text)
+    assert [html.unescape(each) for each in found] == ([words] if words else [])
+
+
+async def test_the_comparison_of_hours_leaves_out_the_one_that_is_not_over(viewer: Browser, team: Team) -> None:
+    key = (await make_key(team)).key
+    for age in (0, 1, 2, 3, 26, 46):
+        await use(key.id, at=NOW - age * HOUR)
+    page = (await viewer.open(f"/w/{team.slug}?range=24h")).text
+    assert "50% more than in the 23 hours before, without this hour" in page

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app import clock
-from app.usage.usage import Counts, Granularity, Point
+from app.usage.usage import Comparison, Counts, Granularity, Point
 from app.web.presentation import ticks
 from app.web.presentation.chart import Bars, Chart, Step, chart, sparkline
 from app.web.presentation.filters import number, percent, plural
@@ -70,3 +70,11 @@ def _last(start: datetime, by_hours: bool, *, is_open: bool) -> str:
     if is_open:
         return "now" if by_hours else "today so far"
     return _end(start, by_hours)
+
+
+def compared(comparison: Comparison) -> str:
+    """`12% more than in the 7 days before`."""
+    change, unit = round(comparison.change * 100), "hour" if comparison.granularity is Granularity.HOUR else "day"
+    words = f"{abs(change):,}% {'more' if change > 0 else 'fewer'} than in" if change else "As many as in"
+    left_out = "" if comparison.is_whole else f", without {'this hour' if unit == 'hour' else 'today'}"
+    return f"{words} the {plural(comparison.steps, unit)} before{left_out}"

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from app.access.policy import Action
 from app.clock import DAY
 from app.keys import service as keys
+from app.keys.key import ApiKey
 from app.members import service as members
 from app.paging import Window
 from app.usage import service as usage
@@ -22,9 +23,9 @@ _NEW_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """Which steps are done. `newest_key` is the id of a key to send a request with, if there is one."""
+    """Which steps are done. `newest_key` is one to send a request with, if there is one."""
 
-    newest_key: str | None
+    newest_key: ApiKey | None
     is_used: bool
     is_shared: bool
 
@@ -68,7 +69,7 @@ async def _look(page: Page, used_at: int | None) -> FirstSteps:
     is_shared = page.access.workspace.webhooks > 0 or len(await members.members(page.access)) > 1
     if not is_shared and page.may(Action.READ_MEMBERS):
         is_shared = bool(await members.invitations(page.access))
-    return FirstSteps(newest[0].id if newest else None, used_at is not None, is_shared)
+    return FirstSteps(newest[0] if newest else None, used_at is not None, is_shared)
 
 
 HANDLERS = (poll,)

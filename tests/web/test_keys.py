@@ -496,7 +496,7 @@ async def test_another_workspaces_key_answers_like_one_that_does_not_exist(owner
 async def test_the_overview_lists_what_needs_attention_the_most_urgent_first(owner: Browser, team: Team) -> None:
     now = await database.now()
     await owner.open("/w/acme")
-    assert "No API key is in use" in owner.page
+    assert "Create an API key" in owner.page
     await make_key(team, "Expiring", expires_at=now + 3 * clock.DAY)
     old = (await make_key(team, "Old")).key
     calm = (await make_key(team, "Calm")).key

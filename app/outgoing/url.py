@@ -75,7 +75,7 @@ def require_open(found: Collection[str], target: Target, rules: Rules) -> None:
     for text in found:
         address = ipaddress.ip_address(text)
         if not is_allowed(address, rules.networks):
-            raise UrlRefused("The address of this host is not a public one.")
+            raise UrlRefused("The address of this host is not a public one. The operator can allow it: KEYDESK_WEBHOOK_NETWORKS.")
         if not (rules.plain or target.port in PORTS or not is_allowed(address)):
             raise UrlRefused(f"The port has to be {' or '.join(map(str, PORTS))}.")
 

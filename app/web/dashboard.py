@@ -68,7 +68,7 @@ from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRen
 from app.web.framework.sse import EventStreams
 from app.web.presentation import audit_text, filters, guides, navigation
 from app.web.presentation.key_status import moved_words
-from app.web.presentation.snippets import snippets_for, variable
+from app.web.presentation.snippets import management_command, snippets_for, variable
 from app.web.presentation.usage_chart import usage_chart
 from app.web.presentation.way_back import way_back
 
@@ -118,6 +118,7 @@ class Dashboard:
             workspaces_are_self_service=self_service.is_open,
             snippets_for=partial(snippets_for, origin=settings.origin),
             key_variable=variable,
+            management_command=partial(management_command, settings.origin),
         )
         # Requested by browsers, crawlers and password managers without a link.
         self._well_known: dict[str, Response[Any]] = {

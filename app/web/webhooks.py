@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from app import clock
 from app.access.policy import Action
 from app.errors import Conflict, FieldProblem, Problem, ValidationFailed
 from app.keys.idempotency import RepeatedRequest
@@ -22,6 +23,7 @@ from app.webhooks.webhook import MOST_WEBHOOKS, Kind
 LIST: Final = "/w/{slug:str}/settings/webhooks"
 ONE: Final = f"{LIST}/{{webhook_id:str}}"
 PAGE_SIZE: Final = 25
+_SOON: Final = 10 * clock.SECOND
 KINDS: Final = {
     Kind.STANDARD: ("Standard", "JSON with a signature, by the Standard Webhooks specification."),
     Kind.SLACK: ("Slack", "A text for a channel, also for programs that take Slack’s format."),
@@ -65,6 +67,8 @@ async def detail(page: NamedDependency[Page], webhook_id: FromPath[str]) -> Resp
         webhook=webhook,
         kind=KINDS[webhook.kind][0],
         deliveries=shown,
+        # Then the page shows by itself what comes of it; further attempts are minutes or hours apart.
+        is_sending=any(each.due_at is not None and each.due_at <= page.now + _SOON for each in shown),
         total=await webhooks.count_deliveries(page.access, webhook),
         newer=with_query(page.path, before=newer) if found.has_previous else None,
         older=with_query(page.path, after=older) if found.has_next else None,

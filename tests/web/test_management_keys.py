@@ -56,6 +56,7 @@ async def test_a_key_is_created_and_its_secret_is_shown_once(owner: Browser, tea
     await management_keys.authenticate(secret, Request("203.0.113.9"))
     with pytest.raises(NotAuthenticated):
         await management_keys.authenticate(secret, Request("198.51.100.7"))
+    assert "effectiveScopes" in answered.text
     for path in (LIST, f"{LIST}?done=repeated", f"{LIST}/{key.id}/revocation", "/w/acme/settings/audit-log"):
         assert (await owner.open(path)).status_code == 200 and secret not in owner.page and "Pipeline" in owner.page
     await owner.open(LIST)

@@ -25,6 +25,8 @@ from tests.webhooks.conftest import LOOPBACK
 LIST = "/w/acme/settings/webhooks"
 SLACK = "https://hooks.slack.example/services/T0/B0/the-secret-of-slack"
 
+POLLS = 'hx-trigger="every 2s"'
+
 
 @pytest.fixture
 async def receiver(settings: Settings, db: None) -> AsyncIterator[Receiver]:
@@ -76,7 +78,8 @@ async def test_a_refused_form_keeps_what_was_typed(owner: Browser, team: Team) -
     await owner.open(f"{LIST}/new")
     fields = {"name": "CI", "kind": "TEAMS", "url": "https://127.0.0.1/x", "events": ["member.joined"]}
     assert (await owner.send(f"{LIST}/new", **fields)).status_code == 422
-    assert "not a public one" in owner.page and await all_of(team) == []
+    assert "not a public one. The operator can allow it: KEYDESK_WEBHOOK_NETWORKS." in owner.page
+    assert await all_of(team) == []
     kept = dict(owner.form(f"{LIST}/new").values)
     assert (kept["name"], kept["kind"], kept["url"], kept["events"]) == ("CI", "TEAMS", "https://127.0.0.1/x", "member.joined")
     for _ in range(MOST_WEBHOOKS):
@@ -94,8 +97,12 @@ async def test_the_log_shows_what_came_of_each_message_and_sends_it_again(owner:
     await owner.open(address)
     assert "Nothing was sent yet" in owner.page
     assert (await owner.send(f"{address}/tests")).status_code == 303
-    await deliver()
     await owner.follow()
+    assert "Waiting" in owner.page and POLLS in owner.page
+    await deliver()
+    await owner.open(f"{address}?poll", **{"hx-request": "true", "hx-target": "div#deliveries"})
+    assert "Retrying" in owner.page and owner.page.lstrip().startswith('<div class="stack" id="deliveries"')
+    await owner.open(address)
     assert "Retrying" in owner.page and "500 in " in owner.page and "&lt;script&gt;out of order" in owner.page
     assert "Nothing has arrived since" in owner.page
     (delivery,) = (await webhooks.deliveries(await tenancy.seen(team.owner, team.slug), webhook, Window(9))).items
@@ -103,6 +110,7 @@ async def test_the_log_shows_what_came_of_each_message_and_sends_it_again(owner:
     await deliver()
     await owner.follow()
     assert "Delivered" in owner.page and "200 in " in owner.page and "Nothing has arrived" not in owner.page
+    assert POLLS not in owner.page
     assert [each.id for each in receiver.received] == [delivery.message_id] * 2
 
 

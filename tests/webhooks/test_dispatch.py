@@ -227,7 +227,7 @@ async def test_an_address_that_is_not_allowed_any_more_gets_nothing_and_the_log_
     await deliver()
     (delivery,) = await log(team, made.webhook)
     assert receiver.received == [] and delivery.status_code is None
-    assert delivery.failure == "The address of this host is not a public one."
+    assert delivery.failure is not None and delivery.failure.startswith("The address of this host is not a public one.")
 
 
 def webhook_rules() -> Any:

@@ -52,3 +52,11 @@ def snippets_for(key: ApiKey, origin: str) -> Sequence[Snippet]:
         Snippet("middleware", "Middleware", middleware, "In the API itself: lets no request pass without a key that may do this."),
         Snippet("try-it", "Your API", catalogue.current().try_it.replace("{key}", f"${name}"), "A request to the API itself."),
     )
+
+
+def management_command(origin: str) -> str:
+    """A request that answers with the effective scopes of the management key in the environment, whichever it has."""
+    return (
+        f'curl {origin}/graphql -H "Authorization: Bearer $KEYDESK_MANAGEMENT_KEY" -H "Content-Type: application/json"'
+        """ -d '{"query": "{ viewer { effectiveScopes } }"}'"""
+    )

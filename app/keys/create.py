@@ -28,17 +28,22 @@ class Created:
     at: int
 
 
-async def create(actor: Actor, slug: str | None, asked: KeySettings, *, idempotency_key: str | None = None) -> Created:
-    """Creates a key and its secret.
+async def create(
+    actor: Actor, slug: str | None, asked: KeySettings, *, lifetime_days: int | None = None, idempotency_key: str | None = None
+) -> Created:
+    """Creates a key and its secret. `lifetime_days` is counted from the creation and replaces the expiry in `asked`.
 
     Raises ValidationFailed, PlanLimitReached, or Conflict for an idempotency key that was used with another input. The
     same idempotency key with the same input within 24 hours returns the key it created, without the secret.
     """
     async with tenancy.changing(actor, slug, Action.CREATE_API_KEY) as change:
-        repeat = IdempotencyKey.of(change, "createApiKey", idempotency_key, asked.fingerprint())
+        # Days from now are another instant each time the same request is sent.
+        fingerprint = asked.fingerprint() + ([] if lifetime_days is None else [lifetime_days])
+        repeat = IdempotencyKey.of(change, "createApiKey", idempotency_key, fingerprint)
         if repeat and (made := await repeat.find_result(change)):
             return Created(found(await store.find(change.workspace.id, made)), None, change.now)
-        checked = validation.checked(await owners.of_new(asked, actor, change.workspace.id), catalogue.current(), change.now)
+        owned = await owners.of_new(asked.lasting(lifetime_days, change.now), actor, change.workspace.id)
+        checked = validation.checked(owned, catalogue.current(), change.now)
         await plans.require_slot(change)
         created = await add_in(change, checked)
         if repeat:
@@ -46,11 +51,12 @@ async def create(actor: Actor, slug: str | None, asked: KeySettings, *, idempote
         return created
 
 
-async def check(actor: Actor, slug: str | None, asked: KeySettings) -> KeySettings:
+async def check(actor: Actor, slug: str | None, asked: KeySettings, *, lifetime_days: int | None = None) -> KeySettings:
     """Validates and normalizes the input of `create` without creating a key. Raises ValidationFailed, NotAllowed."""
     access = await tenancy.reading(actor, slug, Action.CREATE_API_KEY)
-    owned = await owners.of_new(asked, actor, access.workspace.id)
-    return validation.checked(owned, catalogue.current(), await database.now())
+    now = await database.now()
+    owned = await owners.of_new(asked.lasting(lifetime_days, now), actor, access.workspace.id)
+    return validation.checked(owned, catalogue.current(), now)
 
 
 async def add_in(change: Change, asked: KeySettings, *, line_started_at: int | None = None) -> Created:

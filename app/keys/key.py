@@ -86,6 +86,10 @@ class KeySettings:
     labels: tuple[str, ...] = ()
     owner: Owner | None = None
 
+    def lasting(self, days: int | None, now: int) -> KeySettings:
+        """The same settings, expiring so many days from now; unchanged for None."""
+        return self if days is None else replace(self, expires_at=now + days * DAY)
+
     def values(self) -> dict[str, Any]:
         """The settings by name."""
         return {name: getattr(self, name) for name in SETTINGS}

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 
 from app import catalogue, clock
 from app.access.policy import Action
+from app.catalogue import Environment
 from app.errors import Conflict, FieldProblem, ValidationFailed
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
@@ -34,7 +35,7 @@ async def edit_form(page: NamedDependency[Page], key_id: FromPath[str]) -> Respo
 async def edit(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[str]:
     key = await _key(page, key_id)
     try:
-        settings = key_form.settings_from(page.form, page.zone)
+        settings = key_form.settings_from(page.form, page.zone).lasting(key_form.lifetime_days(page.form), page.now)
         owner = settings.owner if page.form.has("owner") else key.owner
         change = replace(settings, expires_at=_kept(key, settings.expires_at), owner=owner).values()
         await keys.update(page.actor, key_id, change, slug=page.slug, expected=page.form.text("seen") or None)
@@ -110,9 +111,20 @@ async def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) ->
         key=key,
         offered=offered,
         environment=environment,
+        lifetimes={each: key_form.LIFETIMES[each] for each in _endings(environment)},
+        lifetime=key_form.lifetime(page.form) if page.form.values else _ending(key),
         stale=stale,
         members=await members.members(page.access),
     )
+
+
+def _endings(environment: Environment) -> tuple[str, ...]:
+    """Only what means the same however often the form is sent: no days from now."""
+    return (key_form.ON_DATE,) if environment.must_expire else (key_form.NEVER, key_form.ON_DATE)
+
+
+def _ending(key: ApiKey) -> str:
+    return key_form.NEVER if key.expires_at is None else key_form.ON_DATE
 
 
 async def _suspension(page: Page, key: ApiKey, status: int, *, stale: bool = False) -> Response[str]:

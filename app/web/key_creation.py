@@ -1,6 +1,7 @@
 """Creating an API key: the form, its review, and the secret, which is shown once.
 
-The URLs of the form and the review contain the input, so that Back, Forward and Reload keep it.
+With script a summary beside the form replaces the review. The URLs of the form and the review contain the input, so that Back,
+Forward and Reload keep it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app import catalogue
-from app.errors import PlanLimitReached, ValidationFailed
+from app.access.policy import Action
+from app.errors import FieldProblem, PlanLimitReached, ValidationFailed
 from app.keys import service as keys
 from app.keys.filters import KeyFilter, Order
 from app.keys.key import ApiKey, KeySettings, Status
 from app.paging import Window
 from app.plans import service as plans
 from app.rotations import service as rotations
-from app.web import key_form
+from app.web import key_form, key_link
 from app.web.framework.form import Form
 from app.web.framework.page import Page
 
@@ -32,8 +34,11 @@ MOST_OFFERED: Final = 3
 
 @get(NEW)
 async def blank(page: NamedDependency[Page]) -> Response[str]:
+    """The form; what it has been filled in with, for its review and for the summary beside it; or what a link fills in."""
     page.form = page.form if page.form.values else _typed(page)
-    return await (_look_over(page) if page.form.has("review") else _form(page, 200))
+    if page.form.has("review"):
+        return await _look_over(page)
+    return await _form(page, 200 if page.form.values else await _fill_in(page))
 
 
 @post(NEW, status_code=200)
@@ -42,11 +47,11 @@ async def create(page: NamedDependency[Page]) -> Response[str]:
     if not page.form.has("confirmed"):
         return await _look_over(page)
     try:
-        settings = key_form.settings_from(page.form, page.zone)
-        made = await keys.create(page.actor, page.slug, settings, idempotency_key=page.form.sending)
-    except ValidationFailed as problem:
-        page.form = page.form.refused(problem)
-        return await _form(page, 422)
+        settings, days = key_form.settings_from(page.form, page.zone), key_form.lifetime_days(page.form)
+        once = key_form.sending(page.form)
+        made = await keys.create(page.actor, page.slug, settings, lifetime_days=days, idempotency_key=once)
+    except ValidationFailed:
+        return await _refused(page)
     except PlanLimitReached as problem:
         return await _form(page, 409, problem)
     return _made(page, made)
@@ -68,17 +73,48 @@ async def first_use(page: NamedDependency[Page], key_id: FromPath[str]) -> Respo
 
 
 def _typed(page: Page) -> Form:
-    """The input from the URL; none of it if another user typed it."""
+    """The input that the form or its review has stored in the URL; none of it if another user typed it, or for a link."""
     typed = Form.parse(page.search)
     return typed if typed.text("by") == page.actor.id else Form()
 
 
+async def _fill_in(page: Page) -> int:
+    """Fills in the form as the link says; returns the status. What the link leaves out is no fault."""
+    if page.query.get("by"):
+        return 200
+    page.form = key_link.form_of(page.search, catalogue.current())
+    if page.may(Action.CREATE_API_KEY) and page.form.values:
+        faults = [fault for fault in await _faults(page) if key_link.concerns(page.form, fault)]
+        page.form = Form(page.form.values, {**page.form.faults, **page.form.refused(ValidationFailed(*faults)).faults})
+    return 422 if page.form.faults else 200
+
+
 async def _look_over(page: Page) -> Response[str]:
     try:
-        return await _review(page, await keys.check(page.actor, page.slug, key_form.settings_from(page.form, page.zone)))
+        settings, days = key_form.settings_from(page.form, page.zone), key_form.lifetime_days(page.form)
+        return await _review(page, await keys.check(page.actor, page.slug, settings, lifetime_days=days))
+    except ValidationFailed:
+        return await _refused(page)
+
+
+async def _refused(page: Page) -> Response[str]:
+    page.form = page.form.refused(ValidationFailed(*await _faults(page)))
+    return await _form(page, 422)
+
+
+async def _faults(page: Page) -> list[FieldProblem]:
+    """Every fault of the form, also beside an expiry that cannot be understood."""
+    found: list[FieldProblem] = []
+    try:
+        key_form.settings_from(page.form, page.zone)
     except ValidationFailed as problem:
-        page.form = page.form.refused(problem)
-        return await _form(page, 422)
+        found += problem.fields
+    draft, days = key_form.draft(page.form, page.zone), key_form.lifetime_days(page.form)
+    try:
+        await keys.check(page.actor, page.slug, draft, lifetime_days=days)
+    except ValidationFailed as problem:
+        found += [fault for fault in problem.fields if not found or fault.field != "expiresAt"]
+    return found
 
 
 def _made(page: Page, made: keys.Created) -> Response[str]:
@@ -92,27 +128,41 @@ def _made(page: Page, made: keys.Created) -> Response[str]:
 
 
 async def _form(page: Page, status: int, limit: PlanLimitReached | None = None) -> Response[str]:
+    query = key_link.query_of(page.form)
     return page.show(
         "keys/new.html",
         status,
-        catalogue=catalogue.current(),
         limit=limit,
+        lifetimes=key_form.LIFETIMES,
+        lifetime=key_form.lifetime(page.form),
+        link=f"{page.path}?{query}" if query else None,
+        **_summary(key_form.draft(page.form, page.zone).lasting(key_form.lifetime_days(page.form), page.now)),
         **await _room(page),
     )
 
 
 async def _review(page: Page, settings: KeySettings) -> Response[str]:
-    known, once, typed = catalogue.current(), page.once, key_form.typed_fields(page.form)
+    once, typed = page.once, key_form.typed_fields(page.form)
     return page.show(
         "keys/review.html",
-        settings=settings,
-        environment=known.environments[settings.environment],
-        permissions=[known.permission(name) for name in settings.permissions],
         typed=typed,
         once=once,
+        lifetime=key_form.lifetime(page.form),
         back=f"{page.path}?{urlencode([('by', page.actor.id), ('once', once), *typed])}",
+        **_summary(settings),
         **await _room(page),
     )
+
+
+def _summary(settings: KeySettings) -> dict[str, Any]:
+    """What the new key will be, as far as it has been chosen."""
+    known = catalogue.current()
+    return {
+        "catalogue": known,
+        "settings": settings,
+        "environment": known.environments.get(settings.environment),
+        "permissions": [known.permission(name) for name in settings.permissions],
+    }
 
 
 async def _room(page: Page) -> dict[str, Any]:

@@ -16,7 +16,12 @@ from app.keys.secret import mask_secrets
 from app.users.user import USER_ID
 from app.web.framework.form import Form
 
-FIELDS: Final = ("preset", "name", "description", "environment", "permissions", "expiresAt", "allowedIps", "labels", "owner")
+FIELDS: Final = (
+    "preset", "name", "description", "environment", "permissions", "lifetime", "expiresAt", "allowedIps", "labels", "owner",
+)  # fmt: skip
+# Values of the field `lifetime`, beside numbers of days.
+NEVER, ON_DATE = "never", "date"
+LIFETIMES: Final = {"7": "7 days", "30": "30 days", "90": "90 days", NEVER: "No expiration", ON_DATE: "A date"}
 # Values of the filter `status` beside the statuses themselves: keys in force that may be superfluous.
 NEVER_USED, IDLE = "NEVER-USED", "IDLE"
 IDLE_DAYS: Final = 90
@@ -25,17 +30,43 @@ FILTERS: Final = ("q", "environment", "status", "permission", "rotation", "label
 
 
 def settings_from(form: Form, zone: str) -> KeySettings:
-    """The new key that the form describes. Raises ValidationFailed for a time that cannot be parsed."""
+    """The new key that the form describes, without the lifetime in days. Raises ValidationFailed for an expiry that cannot be
+    understood."""
     return KeySettings(
         name=form.text("name"),
         environment=form.text("environment"),
         permissions=form.texts("permissions"),
-        expires_at=parse_local_time(form.text("expiresAt"), zone),
+        expires_at=_expires_at(form, zone),
         allowed_ips=parse_networks(form.text("allowedIps")),
         description=form.text("description"),
         labels=parse_labels(form.text("labels")),
         owner=Owner(form.text("owner")) if form.text("owner") else None,
     )
+
+
+def draft(form: Form, zone: str) -> KeySettings:
+    """The same from a form that is still being filled in, without an expiry that cannot be understood."""
+    try:
+        return settings_from(form, zone)
+    except ValidationFailed:
+        return settings_from(form.without("lifetime", "expiresAt"), zone)
+
+
+def lifetime(form: Form) -> str:
+    """The chosen lifetime. A form without this field means its date, if it has one, and otherwise no expiration."""
+    return form.text("lifetime") or (ON_DATE if form.text("expiresAt").strip() else NEVER)
+
+
+def lifetime_days(form: Form) -> int | None:
+    """The chosen lifetime, if it is a number of days."""
+    chosen = lifetime(form)
+    return int(chosen) if chosen in LIFETIMES and chosen not in (NEVER, ON_DATE) else None
+
+
+def sending(form: Form) -> str | None:
+    """An idempotency key that is equal for the same input, whether it was sent by the form or by its review."""
+    given = {name: texts for name in (*FIELDS, "once") if name != "preset" and any(texts := [*form.texts(name)])}
+    return Form(given).sending
 
 
 def typed_fields(form: Form) -> list[tuple[str, str]]:
@@ -53,6 +84,20 @@ def parse_local_time(text: str, zone: str) -> int | None:
     except (ValueError, OverflowError):
         message = "This is not a date and time in the years 1970 to 9000, like 2027-01-31 18:00."
         raise ValidationFailed(FieldProblem("expiresAt", "INVALID", message)) from None
+
+
+def _expires_at(form: Form, zone: str) -> int | None:
+    """The date, if one was chosen."""
+    chosen = lifetime(form)
+    if chosen not in LIFETIMES:
+        message = "Choose 7, 30 or 90 days, no expiration, or a date."
+        raise ValidationFailed(FieldProblem("lifetime", "UNKNOWN", message))
+    if chosen != ON_DATE:
+        return None
+    found = parse_local_time(form.text("expiresAt"), zone)
+    if found is None:
+        raise ValidationFailed(FieldProblem("expiresAt", "REQUIRED", "Enter the date and time at which the key expires."))
+    return found
 
 
 def parse_networks(text: str) -> tuple[str, ...]:

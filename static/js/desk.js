@@ -45,6 +45,16 @@ function applyPreset(radio) {
   for (const box of form.querySelectorAll("input[name=permissions]")) box.checked = wanted.includes(box.value);
 }
 
+// Where keys must expire, "No expiration" cannot be chosen.
+function offerLifetimes() {
+  const never = document.querySelector("[data-typed] [name=lifetime][value=never]");
+  if (!never) return;
+  const must = never.form.querySelector("[data-must-expire]:checked") !== null;
+  if (must) never.checked = false;
+  else if (never.disabled && !never.form.querySelector("[name=lifetime]:checked")) never.checked = true;
+  never.disabled = must;
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   if (button) copy(button);
@@ -65,7 +75,9 @@ addEventListener("pageshow", countPicked);
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("input[name=preset][data-permissions]")) applyPreset(event.target);
+  offerLifetimes();
 });
+offerLifetimes();
 
 // A menu closes when the user goes elsewhere, or by Escape, which returns to its button.
 function closeMenus(except) {
@@ -80,9 +92,9 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-// If someone pastes a complete key into the search, only its prefix is sent.
+// If someone pastes a complete key into the search, or into a form whose input is kept in the URL, only its prefix is sent.
 document.addEventListener("input", (event) => {
-  if (event.target.matches("input[data-cut]")) {
+  if (event.target.closest("[data-cut]") && "value" in event.target) {
     const cut = event.target.value.replace(KEY, "$1");
     if (cut !== event.target.value) event.target.value = cut;
   }
@@ -104,13 +116,15 @@ function moveFocus(main) {
 }
 
 // No answer arrived: the form keeps its input and shows a message. The server may still have received the request.
-function showConnectionLost(form) {
+const LOST = "No answer from the server. What you typed is still here. Check your connection, then send it again.";
+const LOST_SUMMARY = "No answer from the server: this summary is not up to date.";
+function showConnectionLost(place, words) {
   const note = document.createElement("p");
   note.className = "note bad";
   note.setAttribute("role", "alert");
   note.dataset.lost = "";
-  note.textContent = "No answer from the server. What you typed is still here. Check your connection, then send it again.";
-  form.prepend(note);
+  note.textContent = words;
+  place.prepend(note);
 }
 
 // A secret is shown only once: while one is on the page, no late response or redirect may replace it. Parts that poll hold none.
@@ -145,12 +159,15 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 
 document.addEventListener("htmx:error", (event) => {
-  const form = event.target.closest?.("form");
-  if (form && !form.querySelector("[data-lost]")) showConnectionLost(form);
+  const place = event.target.closest?.("#summary, form");
+  if (!place) return;
+  place.querySelector(":scope > [data-lost]")?.remove();
+  showConnectionLost(place, place.id === "summary" ? LOST_SUMMARY : LOST);
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
   refreshTimes();
+  offerLifetimes();
   const target = event.detail?.ctx?.target;
   if (target?.id === "main") moveFocus(target);
 });

@@ -27,14 +27,26 @@ async def test_a_form_with_such_a_time_is_refused_at_its_field(owner: Browser, t
     await workspaces.update(team.owner, team.slug, timezone=zone)
     await owner.open(f"{LIST}/new")
     answer = await owner.send(
-        f"{LIST}/new", name="Server", environment="production", permissions=["pdf.read"], expiresAt=text, review="yes"
+        f"{LIST}/new",
+        name="Server",
+        environment="production",
+        permissions=["pdf.read"],
+        lifetime="date",
+        expiresAt=text,
+        review="yes",
     )
     assert answer.status_code == 422 and "in the years 1970 to 9000" in answer.text
 
 
 async def test_a_form_with_a_time_after_a_hundred_years_is_refused_at_its_field(owner: Browser, team: Team) -> None:
     await owner.open(f"{LIST}/new")
-    fields = {"name": "Server", "environment": "production", "permissions": ["pdf.read"], "expiresAt": "3000-01-01T00:00"}
+    fields = {
+        "name": "Server",
+        "environment": "production",
+        "permissions": ["pdf.read"],
+        "lifetime": "date",
+        "expiresAt": "3000-01-01T00:00",
+    }
     answer = await owner.send(f"{LIST}/new", **fields, review="yes")
     assert answer.status_code == 422 and "within 100 years" in answer.text
 

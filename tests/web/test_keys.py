@@ -128,6 +128,7 @@ async def test_every_fault_is_reported_at_its_field_and_no_input_is_lost(editor:
         environment="temporary",
         permissions=["pdf.read"],
         allowedIps="203.0.113.9\nnowhere",
+        lifetime="date",
         expiresAt="soon",
     )
     assert status == 422
@@ -275,7 +276,7 @@ async def test_an_edit_changes_its_fields_and_keeps_the_seconds_of_an_expiry(edi
     assert (changed.name, changed.permissions, changed.allowed_ips) == ("Renamed", ("pdf.read",), ("203.0.113.0/24",))
     assert changed.expires_at == expires
     await editor.open(f"{LIST}/{key.id}/edit")
-    refused = await editor.send(f"{LIST}/{key.id}/edit", name=" ", expiresAt="2020-01-01T00:00")
+    refused = await editor.send(f"{LIST}/{key.id}/edit", name=" ", lifetime="date", expiresAt="2020-01-01T00:00")
     assert refused.status_code == 422 and 'id="name-fault"' in refused.text and 'id="expiresAt-fault"' in refused.text
     assert await keys.get(team.owner, key.id) == changed
 

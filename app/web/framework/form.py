@@ -95,6 +95,10 @@ class Form:
     def has(self, name: str) -> bool:
         return bool(self.values.get(name))
 
+    def without(self, *names: str) -> Form:
+        """The same form without these fields."""
+        return Form({name: texts for name, texts in self.values.items() if name not in names}, self.faults)
+
     def refused(self, problem: ValidationFailed) -> Form:
         """The same form with the faults of `problem`."""
         faults: dict[str, str] = {}

@@ -23,19 +23,6 @@ function refreshTimes() {
   }
 }
 
-async function copy(button) {
-  const source = document.getElementById(button.dataset.copy);
-  try {
-    await navigator.clipboard.writeText(source.textContent.trim());
-    button.textContent = "Copied";
-  } catch {
-    getSelection().selectAllChildren(source);
-    button.textContent = "Selected";
-  }
-  // Of a secret one wants to know for certain that it was copied.
-  if (!source.matches("[data-secret]")) setTimeout(() => { button.textContent = "Copy"; }, 2500);
-}
-
 // Choosing a preset fills the form in; later changes by the user are kept.
 function applyPreset(radio) {
   const form = radio.form;
@@ -44,6 +31,16 @@ function applyPreset(radio) {
   const wanted = radio.dataset.permissions.split(" ");
   for (const box of form.querySelectorAll("input[name=permissions]")) box.checked = wanted.includes(box.value);
 }
+
+// A long list of choices can be filtered; what is hidden stays as chosen.
+document.addEventListener("input", (event) => {
+  const list = document.getElementById(event.target.dataset.filters ?? "");
+  const words = event.target.value?.trim().toLowerCase();
+  for (const choice of list?.children ?? []) choice.hidden = !choice.textContent.toLowerCase().includes(words);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("[data-filters]")) event.preventDefault();
+});
 
 // Where keys must expire, "No expiration" cannot be chosen.
 function offerLifetimes() {
@@ -54,11 +51,6 @@ function offerLifetimes() {
   else if (never.disabled && !never.form.querySelector("[name=lifetime]:checked")) never.checked = true;
   never.disabled = must;
 }
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-copy]");
-  if (button) copy(button);
-});
 
 // The checkbox in the head of a list selects all of its page; the bar below says how many are selected.
 function countPicked() {
@@ -100,14 +92,6 @@ document.addEventListener("input", (event) => {
   }
 });
 
-// The browser's back-forward cache could keep a page with its secret, so the secret is removed when the page is left.
-addEventListener("pagehide", () => {
-  for (const shown of document.querySelectorAll("[data-secret]")) {
-    shown.textContent = "Shown once. This page no longer holds it.";
-  }
-});
-addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-
 // After each step of a form, moves the focus to the first faulty field, or else to the heading.
 function moveFocus(main) {
   const target = main.querySelector("[aria-invalid=true]") ?? main.querySelector("h1");
@@ -125,14 +109,6 @@ function showConnectionLost(place, words) {
   note.dataset.lost = "";
   note.textContent = words;
   place.prepend(note);
-}
-
-// A secret is shown only once: while one is on the page, no late response or redirect may replace it. Parts that poll hold none.
-for (const late of ["htmx:after:request", "htmx:before:swap"]) {
-  document.addEventListener(late, (event) => {
-    const polls = event.target.matches?.("[hx-trigger^=every]") && !event.target.querySelector("[data-secret]");
-    if (!polls && document.querySelector("[data-secret]")) event.preventDefault();
-  });
 }
 
 // Stores the input of a GET form in this page's URL before it is sent, so that Back restores it.

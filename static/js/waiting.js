@@ -39,4 +39,7 @@ document.addEventListener("htmx:before:request", (event) => {
 document.addEventListener("htmx:finally:request", (event) => end(event.detail.ctx));
 
 // Another page is loading, through a link, a plain form or a redirect.
-addEventListener("beforeunload", () => begin("page", document.getElementById("main"), pressed));
+addEventListener("beforeunload", (event) => {
+  // The user is asked first, and may stay.
+  if (!event.defaultPrevented) begin("page", document.getElementById("main"), pressed);
+});

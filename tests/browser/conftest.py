@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from tests.support import commands
 from tests.support.chromium import launched
@@ -74,12 +74,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @dataclass
 class Person:
-    """A user in a browser. `complaints` are the errors that the browser reported about our pages."""
+    """A user in a browser. `complaints` are the errors that the browser reported about our pages; `questions` are what its
+    dialogs asked before a page was left, `leaves` the user's answer to them."""
 
     context: BrowserContext
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    leaves: bool = True
 
     @classmethod
     def open_browser(cls, browser: Browser, url: str, **options: Any) -> Person:
@@ -88,6 +91,7 @@ class Person:
         found = cls(context, context.new_page(), url)
         found.page.on("console", lambda message: found._on_console(message.text))
         found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        found.page.on("dialog", found._answer)
         found.page.on("request", lambda request: found._watch(request.url))
         return found
 
@@ -124,6 +128,13 @@ class Person:
     def _on_console(self, text: str) -> None:
         if any(words in text for words in VIOLATIONS):
             self.complaints.append(text)
+
+    def _answer(self, dialog: Dialog) -> None:
+        self.questions.append(f"{dialog.type}: {dialog.message}".rstrip(": "))
+        if self.leaves:
+            dialog.accept()
+        else:
+            dialog.dismiss()
 
     def _watch(self, url: str) -> None:
         if not url.startswith((self.url, "data:", "blob:", "about:")):

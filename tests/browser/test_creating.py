@@ -6,11 +6,16 @@ Nothing typed is lost, and one form never creates two keys.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, PATIENCE_SECONDS, Desk, Person
+from tests.support.processes import ROOT
+from tests.support.server import Server
 
 LIST = "/w/acme-pdf/settings/api-keys"
 NEW = f"{LIST}/new"
@@ -275,6 +280,42 @@ def test_a_link_fills_in_the_form_and_creates_nothing(person: Person) -> None:
     expect(person.page.locator("[name=permissions]:checked")).to_have_count(1)
     person.open(LIST)
     expect(person.page.locator("tr[id^=key_]")).to_have_count(0)
+
+
+@pytest.fixture
+def many(chromium: Browser, tmp_path: Path) -> Iterator[Person]:
+    """An owner where the catalogue has sixty permissions."""
+    catalogue = tmp_path / "catalogue.toml"
+    more = "".join(f'"area{number // 6}.thing{number}" = "Does what {number} says."\n' for number in range(55))
+    catalogue.write_text((ROOT / "app" / "catalogue.toml").read_text().replace("[permissions]\n", f"[permissions]\n{more}"))
+    own = {"KEYDESK_DATABASE_URL": f"sqlite:///{tmp_path}/keydesk.db", "KEYDESK_CATALOGUE": str(catalogue)}
+    with Server(own, tmp_path, patient=True).running() as server:
+        found = Person.open_browser(chromium, server.url)
+        found.set_up(server.set_up_link())
+        yield found
+        found.context.close()
+
+
+def test_sixty_permissions_can_be_filtered_and_keep_the_page_short(many: Person) -> None:
+    many.open(NEW)
+    choices, wanted = many.page.locator("#permits label"), many.page.get_by_label("Filter permissions")
+    expect(choices).to_have_count(60)
+    assert many.page.locator("#permits").bounding_box()["height"] < 500  # type: ignore[index]  # it is shown
+    wanted.fill("THING7")
+    expect(choices.filter(visible=True)).to_have_count(1)
+    many.page.locator("[name=permissions][value='area1.thing7']").check()
+    wanted.press("Enter")
+    wanted.fill("")
+    expect(choices.filter(visible=True)).to_have_count(60)
+    expect(summary(many)).to_contain_text("1: area1.thing7")
+    for box in many.page.locator("[name=permissions]").all()[:12]:
+        box.check()
+    many.page.locator("#summary summary", has_text="12 permissions").click()
+    many.fill(name="Frames")
+    expect(summary(many)).to_contain_text("Frames")
+    expect(many.page.locator("#summary li")).to_have_count(12)
+    expect(many.page.locator("#summary li").first).to_be_visible()
+    assert Axe().run(many.page).response["violations"] == []
 
 
 def test_a_pasted_key_is_cut_before_it_is_stored_in_the_url(ada: Person) -> None:

@@ -133,17 +133,134 @@ def test_after_a_double_click_the_secret_of_the_only_object_is_shown(
         assert "ACTIVE" in desk.run("find", "--json", stdin=shown)
 
 
-def test_no_late_answer_replaces_a_secret(ada: Person) -> None:
-    shown = ada.create_key("Kept")
-    for headers in ({}, {"hx-redirect": "/account"}):
-        ada.page.route("**/late", _answering({"content-type": "text/html"} | headers))
-        ada.page.evaluate("htmx.ajax('GET', '/late', '#main')")
-        ada.page.unroute("**/late")
-        assert (ada.page.locator("#secret").text_content() or "").strip() == shown
+@pytest.mark.parametrize("headers", [{}, {"hx-redirect": "/account"}], ids=["content", "redirect"])
+def test_no_late_answer_replaces_a_secret(ada: Person, headers: dict[str, str]) -> None:
+    late: list[Route] = []
+    ada.open("/w/acme-pdf/settings/api-keys/new")
+    ada.page.route("**/late", lambda route: late.append(route))
+    with ada.page.expect_request("**/late"):
+        ada.page.evaluate("void htmx.ajax('GET', '/late', '#main')")
+    ada.page.get_by_role("radio", name="Production").first.check()
+    ada.fill(name="Kept")
+    ada.press("Create API key")
+    expect(ada.page.locator("#secret")).to_be_visible()
+    with ada.page.expect_event("requestfinished", lambda request: request.url.endswith("/late")):
+        _answer_with(late[0], headers)
+    # A task after the answer's own.
+    ada.page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+    expect(ada.page.locator("#secret")).to_be_visible()
+    assert ada.questions == []
 
 
-def _answering(headers: dict[str, str]) -> Callable[[Route], None]:
-    return lambda route: route.fulfill(status=200, headers=headers, body='<main id="main">Something else</main>')
+def _answer_with(route: Route, headers: dict[str, str]) -> None:
+    body = '<main id="main"><h1>Something else</h1></main>'
+    route.fulfill(status=200, headers={"content-type": "text/html"} | headers, body=body)
+
+
+# Ways to leave a page: with a link, with the address bar, with Reload, and with Back.
+WAYS_OUT: dict[str, Callable[[Person], object]] = {
+    "a link": lambda ada: ada.page.get_by_role("link", name="Checklist").click(no_wait_after=True),
+    "an address": lambda ada: ada.page.evaluate("location.assign('/account')"),
+    "Reload": lambda ada: ada.page.evaluate("location.reload()"),
+    "Back": lambda ada: ada.page.evaluate("history.back()"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_leaving_a_secret_that_was_not_copied_is_asked_once_and_answered(ada: Person, way: str) -> None:
+    secret = ada.create_key("Server")
+    ada.leaves = False
+    with ada.page.expect_event("dialog"):
+        WAYS_OUT[way](ada)
+    expect(ada.page.locator("#secret")).to_have_text(secret)
+    expect(ada.page.locator("html.waiting")).to_have_count(0)
+    ada.leaves = True
+    with ada.page.expect_navigation():
+        WAYS_OUT[way](ada)
+    expect(ada.page.locator("#secret")).to_have_count(0)
+    assert ada.questions == ["beforeunload", "beforeunload"]
+
+
+def test_htmx_asks_too_before_it_replaces_a_secret_that_was_not_copied(ada: Person) -> None:
+    secret = ada.create_key("Server")
+    go = "void htmx.ajax('GET', '/w/acme-pdf/checklist', '#main')"
+    ada.leaves = False
+    ada.page.evaluate(go)
+    expect(ada.page.locator("#secret")).to_have_text(secret)
+    ada.leaves = True
+    ada.page.evaluate(go)
+    expect(ada.page.locator("#secret")).to_have_count(0)
+    assert [question.partition(" on")[0] for question in ada.questions] == ["confirm: The secret"] * 2
+    ada.open("/w/acme-pdf/settings/api-keys")
+    assert len(ada.questions) == 2
+
+
+def _by_button(ada: Person) -> None:
+    ada.page.locator("[data-copy=secret]").click()
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
+
+
+def _by_button_of_the_variable(ada: Person) -> None:
+    ada.page.locator("[data-copy=variable]").click()
+    expect(ada.page.locator("[data-copy=variable]")).to_have_text("Copied")
+
+
+def _by_keyboard(ada: Person) -> None:
+    ada.page.locator("#secret").dblclick()
+    ada.page.keyboard.press("Control+c")
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
+
+
+def _by_saying_so(ada: Person) -> None:
+    ada.follow("I have copied it")
+    ada.page.wait_for_url("**/key_*")
+
+
+@pytest.mark.parametrize(
+    "keep", [_by_button, _by_button_of_the_variable, _by_keyboard, _by_saying_so], ids=lambda way: way.__name__
+)
+def test_a_secret_that_was_copied_is_left_without_a_question(ada: Person, desk: Desk, keep: Callable[[Person], None]) -> None:
+    ada.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=desk.url)
+    ada.create_key("Server")
+    keep(ada)
+    ada.page.evaluate("void htmx.ajax('GET', '/w/acme-pdf/checklist', '#main')")
+    expect(ada.page.locator("#secret")).to_have_count(0)
+    ada.open("/w/acme-pdf/settings/api-keys")
+    assert ada.questions == []
+
+
+@pytest.mark.parametrize("copied", ["a part", "something else"])
+def test_copying_anything_else_is_no_copy_of_the_secret(ada: Person, desk: Desk, copied: str) -> None:
+    ada.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=desk.url)
+    ada.create_key("Server")
+    if copied == "a part":
+        ada.page.evaluate("() => getSelection().setBaseAndExtent(secret.firstChild, 0, secret.firstChild, 12)")
+        ada.page.keyboard.press("Control+c")
+    else:
+        ada.page.locator("[data-copy=check]").click()
+        expect(ada.page.locator("[data-copy=check]")).to_have_text("Copied")
+    ada.open("/account")
+    assert ada.questions == ["beforeunload"]
+
+
+def test_each_other_page_with_a_secret_asks_too(ada: Person, desk: Desk) -> None:
+    desk.run("set-plan", "acme-pdf", "growth")
+    ada.press(_to_rotate(ada))
+    ada.page.locator("#secret").wait_for()
+    ada.open("/w/acme-pdf/settings/management-keys/new")
+    assert ada.questions == ["beforeunload"]
+    ada.fill(name="CI")
+    ada.page.locator("[name=scopes]").first.check()
+    ada.press("Create management key")
+    ada.page.locator("#secret").wait_for()
+    ada.open("/w/acme-pdf/settings/webhooks/new")
+    assert ada.questions == ["beforeunload"] * 2
+    ada.fill(name="Receiver", url="https://hooks.example.com/in")
+    ada.press("Create webhook")
+    ada.page.locator("#secret").wait_for()
+    ada.page.locator("main a.button.first").click()
+    ada.page.wait_for_url("**/whk_*")
+    assert ada.questions == ["beforeunload"] * 2
 
 
 def test_a_network_failure_is_shown_and_the_input_is_kept(ada: Person) -> None:

@@ -25,7 +25,7 @@ LIST: Final = "/w/{slug:str}/settings/management-keys"
 ONE: Final = f"{LIST}/{{management_key_id:str}}"
 PAGE_SIZE: Final = 50
 ON_DATE: Final = "date"
-LIFETIMES: Final = {"30": "30 days", "90": "90 days", str(LONGEST_LIFE_DAYS): "One year", ON_DATE: "Until a date"}
+LIFETIMES: Final = {"7": "7 days", "30": "30 days", "90": "90 days", str(LONGEST_LIFE_DAYS): "One year", ON_DATE: "Until a date"}
 SCOPES: Final = {
     Scope.KEYS_READ: "Read API keys, rotations, alerts and the security checklist.",
     Scope.KEYS_WRITE: "The same, and create, edit, suspend, rotate and revoke API keys, and resolve alerts.",

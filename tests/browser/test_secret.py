@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 from playwright.sync_api import Route, expect
 
+from app.web.bulk_changes import CHANGES
 from tests.browser.conftest import Desk, Person
+from tests.support.routes import routes_that_show_once
 
+KEYS = "/w/acme-pdf/settings/api-keys"
+WEBHOOKS = "/w/acme-pdf/settings/webhooks"
 STORED = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, document.documentElement.outerHTML])"
 
 
@@ -114,11 +119,66 @@ def _to_the_calendar(ada: Person) -> str:
     return "Create a link"
 
 
-@pytest.mark.parametrize(
-    "come",
-    [_to_create, _to_replace, _to_rotate, _to_replace_the_successor, _to_invite, _to_the_calendar],
-    ids=lambda way: way.__name__,
-)
+def _to_rotate_a_leaked_key(ada: Person) -> str:
+    ada.create_key("Leaked")
+    ada.open(f"{KEYS}/{_newest(ada, KEYS)}/leak")
+    return ada.page.locator("form[action$='/rotation'] button").inner_text()
+
+
+def _to_rotate_several(ada: Person) -> str:
+    ada.create_key("Old")
+    ada.open(f"{KEYS}/bulk/rotation?key={_newest(ada, KEYS)}")
+    return ada.page.locator("form[action$='/bulk/rotation'] button").inner_text()
+
+
+def _to_manage(ada: Person) -> str:
+    ada.open("/w/acme-pdf/settings/management-keys/new")
+    ada.fill(name="Clicked twice")
+    ada.page.locator("[name=scopes][value='keys.read']").check()
+    return "Create management key"
+
+
+def _to_send_webhooks(ada: Person) -> str:
+    ada.open(f"{WEBHOOKS}/new")
+    ada.fill(name="Clicked twice", url="https://hooks.example.com")
+    return "Create webhook"
+
+
+def _to_rotate_the_secret_of_a_webhook(ada: Person) -> str:
+    ada.press(_to_send_webhooks(ada))
+    ada.page.locator("#secret").wait_for()
+    ada.open(f"{WEBHOOKS}/{_newest(ada, WEBHOOKS)}")
+    return ada.page.locator("form[action$='/secret'] button").inner_text()
+
+
+def _newest(ada: Person, path: str) -> str:
+    """The id of the first object of this list."""
+    ada.open(path)
+    return str(ada.page.locator("tbody tr[id]").first.get_attribute("id"))
+
+
+# Every button whose answer shows something once, by the route of its form.
+BUTTONS: Final[dict[str, list[Callable[[Person], str]]]] = {
+    "/w/{slug}/settings/api-keys/new": [_to_create],
+    "/w/{slug}/settings/api-keys/{key_id}/replacement": [_to_replace],
+    "/w/{slug}/settings/api-keys/{key_id}/rotation": [_to_rotate, _to_rotate_a_leaked_key],
+    "/w/{slug}/settings/api-keys/{key_id}/rotation/replacement": [_to_replace_the_successor],
+    "/w/{slug}/settings/api-keys/bulk/rotation": [_to_rotate_several],
+    "/w/{slug}/settings/members": [_to_invite],
+    "/w/{slug}/settings/calendar": [_to_the_calendar],
+    "/w/{slug}/settings/management-keys/new": [_to_manage],
+    "/w/{slug}/settings/webhooks/new": [_to_send_webhooks],
+    "/w/{slug}/settings/webhooks/{webhook_id}/secret": [_to_rotate_the_secret_of_a_webhook],
+}
+
+
+def test_every_form_that_shows_something_once_has_its_buttons_here() -> None:
+    # The page with the results of a rotation is that of the other changes of several keys, which have no secrets.
+    without = {f"/w/{{slug}}/settings/api-keys/bulk/{change}" for change in CHANGES if change != "rotation"}
+    assert set(BUTTONS) == routes_that_show_once() - without
+
+
+@pytest.mark.parametrize("come", [way for ways in BUTTONS.values() for way in ways], ids=lambda way: way.__name__)
 def test_after_a_double_click_the_secret_of_the_only_object_is_shown(
     ada: Person, desk: Desk, come: Callable[[Person], str]
 ) -> None:

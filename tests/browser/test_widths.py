@@ -85,7 +85,7 @@ def furnish(ada: Person, desk: Desk, gateway: str) -> list[dict[str, str]]:
     ada.open("/w/acme-pdf/settings/webhooks")
     webhook = str(ada.page.locator("tr[id^=whk_]").first.get_attribute("id"))
     ada.open(f"/w/acme-pdf/settings/webhooks/{webhook}")
-    ada.press("Send a test")
+    ada.press("Send test message")
     ada.page.locator("tr[id^=whd_]").wait_for()
     ada.open("/w/acme-pdf/settings/management-keys/new")
     ada.fill(name=UNBROKEN, allowedIps="\n".join(f"2001:db8:ffff:ffff:ffff:ffff:{group:x}:0/112" for group in range(1, 6)))

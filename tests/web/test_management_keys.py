@@ -145,7 +145,7 @@ async def test_revoking_is_confirmed_and_final(owner: Browser, team: Team) -> No
     await owner.open(LIST)
     assert f'href="{path}"' in owner.page
     await owner.open(path)
-    assert "Revoke “CI”" in owner.page and key.prefix in owner.page and (await all_of(team))[1].revoked_at is None
+    assert "Revoke management key “CI”" in owner.page and key.prefix in owner.page and (await all_of(team))[1].revoked_at is None
     assert (await owner.send(path)).status_code == 303
     await owner.follow()
     assert "The management key is revoked" in owner.page and f'href="{path}"' not in owner.page

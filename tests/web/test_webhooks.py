@@ -71,7 +71,7 @@ async def test_a_form_sent_twice_makes_one_webhook(owner: Browser, team: Team) -
     second = await owner.post(f"{LIST}/new", form, **owner.same_origin_headers)
     assert (first.status_code, second.status_code) == (201, 303) and len(await all_of(team)) == 1
     await owner.follow()
-    assert "was made once" in owner.page and "whsec_" not in owner.page
+    assert "was created once" in owner.page and "whsec_" not in owner.page
 
 
 async def test_a_refused_form_keeps_what_was_typed(owner: Browser, team: Team) -> None:
@@ -95,7 +95,7 @@ async def test_the_log_shows_what_came_of_each_message_and_sends_it_again(owner:
     address = f"{LIST}/{webhook.id}"
     receiver.answers = [answer(500, b"<script>out of order</script>")]
     await owner.open(address)
-    assert "Nothing was sent yet" in owner.page
+    assert "No messages yet" in owner.page
     assert (await owner.send(f"{address}/tests")).status_code == 303
     await owner.follow()
     assert "Waiting" in owner.page and POLLS in owner.page
@@ -104,12 +104,12 @@ async def test_the_log_shows_what_came_of_each_message_and_sends_it_again(owner:
     assert "Retrying" in owner.page and owner.page.lstrip().startswith('<div class="stack" id="deliveries"')
     await owner.open(address)
     assert "Retrying" in owner.page and "500 in " in owner.page and "&lt;script&gt;out of order" in owner.page
-    assert "Nothing has arrived since" in owner.page
+    assert "No message has arrived since" in owner.page
     (delivery,) = (await webhooks.deliveries(await tenancy.seen(team.owner, team.slug), webhook, Window(9))).items
     await owner.send(f"{address}/deliveries/{delivery.id}/repetition")
     await deliver()
     await owner.follow()
-    assert "Delivered" in owner.page and "200 in " in owner.page and "Nothing has arrived" not in owner.page
+    assert "Delivered" in owner.page and "200 in " in owner.page and "No message has arrived" not in owner.page
     assert POLLS not in owner.page
     assert [each.id for each in receiver.received] == [delivery.message_id] * 2
 
@@ -136,16 +136,20 @@ async def test_editing_disabling_enabling_rotating_and_deleting(owner: Browser, 
     await owner.open(f"{address}/edit")
     await owner.send(f"{address}/edit", name="Other", url="https://hooks.example.com/y", events=["plan.changed"])
     await owner.follow()
-    assert "Saved." in owner.page and "https://hooks.example.com/y" in owner.page and "plan.changed" in owner.page
+    assert "The webhook is changed." in owner.page and "https://hooks.example.com/y" in owner.page and "plan.changed" in owner.page
     await owner.send(f"{address}/activation")
     await owner.follow()
-    assert "Disabled. Nothing is sent" in owner.page and ">Enable<" in owner.page and f"{address}/tests" not in owner.page
+    assert (
+        "The webhook is disabled. Nothing is sent" in owner.page
+        and ">Enable webhook<" in owner.page
+        and f"{address}/tests" not in owner.page
+    )
     await owner.send(f"{address}/activation")
     await owner.follow()
-    assert "Enabled. What happens" in owner.page
+    assert "The webhook is enabled. Events from now on" in owner.page
     form = owner.form(f"{address}/secret").values
     assert (await owner.post(f"{address}/secret", form, **owner.same_origin_headers)).status_code == 201
-    assert "whsec_" in owner.page and "two signatures" in owner.page
+    assert "whsec_" in owner.page and "also signed with the previous secret" in owner.page
     assert (await owner.post(f"{address}/secret", form, **owner.same_origin_headers)).status_code == 303
     await owner.follow()
     assert "rotated once" in owner.page and "whsec_" not in owner.page
@@ -167,7 +171,7 @@ async def test_of_a_chats_url_only_the_host_is_shown_and_an_empty_field_keeps_it
     (found,) = await all_of(team)
     assert (found.name, found.url) == ("Channel", "https://hooks.slack.example/…")
     await owner.open(address)
-    assert "Rotate the secret" not in owner.page
+    assert "Rotate secret" not in owner.page
 
 
 async def test_creating_needs_a_recent_password(owner: Browser, team: Team) -> None:

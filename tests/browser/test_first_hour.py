@@ -95,6 +95,7 @@ def a_key_is_revoked(person: Person, secret: str) -> None:
     page = person.page
     person.follow("API keys")
     page.get_by_role("link", name="Print server").first.click()
+    page.get_by_label("More actions").click()
     person.follow("Revoke")
     expect(page.get_by_role("row").filter(has_text="billing")).to_contain_text("none")  # it asked for no permission
     page.get_by_role("radio", name="No longer needed").check()

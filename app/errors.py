@@ -97,7 +97,7 @@ class ConfirmationNeeded(NotAllowed):
     """Allowed, but the caller last gave their password too long ago for this."""
 
     def __init__(self) -> None:
-        super().__init__("This needs your password again: please confirm it in the dashboard, then repeat this within 10 minutes.")
+        super().__init__("Confirm your password in the dashboard first, then try again within 10 minutes.")
 
 
 class Conflict(Problem):

@@ -20,14 +20,14 @@ Link: TypeAlias = Callable[[str], str]
 MOST_WRITTEN: Final = 200
 _TEXT_BEFORE: Final = {
     Kind.ROTATE_BY: "Rotate it by {at} ({left}). Both keys work while your callers move over.",
-    Kind.EXPIRY: "It expires on {at} ({left}). From then on all its requests are refused. Extend or replace it before.",
+    Kind.EXPIRY: "It expires on {at} ({left}). From then on all its requests are refused. Extend or replace it before then.",
 }
 _TEXT_WHEN_DUE: Final = {
-    Kind.ROTATE_BY: "It should have been rotated by {at}. It works on; rotate it when you can.",
+    Kind.ROTATE_BY: "It should have been rotated by {at}. It still works; rotate it when you can.",
     Kind.EXPIRY: "It expired on {at}. Its requests are refused, and an expired key cannot come back: create a new one.",
-    Kind.LEAKED: "Its secret was reported as leaked, so it was revoked on {at}. Give its users a new key, and look"
-    " at what it was used for.",
-    Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys work on and count on your plan: finish or cancel it.",
+    Kind.LEAKED: "Its secret was reported as leaked, so it was revoked on {at}. Give its users a new key, and check"
+    " what it was used for.",
+    Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys still work and count toward your plan: finish or cancel the rotation.",
 }
 
 
@@ -35,7 +35,7 @@ def new_alerts(workspace: Workspace, alerts: list[Alert], known: Catalogue, link
     """The email about new alerts of one workspace. Times are in its time zone."""
     count = "One API key" if len(alerts) == 1 else f"{len(alerts)} notices about API keys"
     parts = [_paragraph(workspace, alert, known, link, now) for alert in alerts]
-    verb = " wants attention" if len(alerts) == 1 else ""
+    verb = " needs attention" if len(alerts) == 1 else ""
     return EmailContent(f"{workspace.name}: {count}{verb}", "\n".join([*parts, _end(workspace, link)]))
 
 
@@ -60,16 +60,16 @@ def limit_reached(workspace: Workspace, key: ApiKey, kind: Kind, most_a_day: int
         f"Within 24 hours {count} suspended automatically, as many as {workspace.name} allows. So this key was not suspended,"
         f" although the rule {RULES[kind].title} would have:\n\n{key.name} ({key.prefix}…)\n"
         f"{link(f'/w/{workspace.slug}/settings/api-keys/{key.id}')}\n\n"
-        "Further alerts suspend nothing until 24 hours have passed since the earlier suspensions. Look at the open alerts, and"
-        f" suspend by hand what must not be used:\n{link(f'/w/{workspace.slug}/alerts')}\n\n"
+        "Further alerts suspend nothing until 24 hours have passed since the earlier suspensions. Check the open alerts, and"
+        f" suspend by hand the keys that must not be used:\n{link(f'/w/{workspace.slug}/alerts')}\n\n"
         f"The limit is set here: {link(f'/w/{workspace.slug}/alerts/suspension')}\n",
     )
 
 
 def _end(workspace: Workspace, link: Link) -> str:
     return (
-        f"All that is open: {link(f'/w/{workspace.slug}/alerts')}\n"
-        f"Which alerts you get by mail, and when: {link(f'/w/{workspace.slug}/settings/alert-mail')}\n"
+        f"All open alerts: {link(f'/w/{workspace.slug}/alerts')}\n"
+        f"Which alerts you get by e-mail, and when: {link(f'/w/{workspace.slug}/settings/alert-mail')}\n"
     )
 
 

@@ -35,7 +35,7 @@ def usual(alert: Alert) -> str:
             names = known.get("permissions", [])
             return f"Usual: {_listed(names, len(names))}." if names else "Usual: no permission."
         case Kind.DORMANT_KEY:
-            return f"Its longest pause before: {known.get('longestPauseDays', 0)} days."
+            return f"Its longest earlier pause: {known.get('longestPauseDays', 0)} days."
         case Kind.USE_AFTER_REVOCATION | Kind.USE_AFTER_EXPIRY if known.get("networks"):
             return f"Used before from {_listed(known['networks'], len(known['networks']))}."
     return ""
@@ -66,7 +66,7 @@ def _detail(alert: Alert) -> str:
             return f" {_listed(times, len(times))} ({found.get('zone', 'UTC')})."
         case Kind.UNUSED_PERMISSION:
             names, strange = found.get("permissions", []), found.get("notHeld", [])
-            held = ", which it does not hold" if names and set(names) == set(strange) else ""
+            held = ", which it does not have" if names and set(names) == set(strange) else ""
             return f" {_listed(names, len(names))}{held}{_programs(found)}."
         case Kind.DORMANT_KEY:
             return f" {found.get('daysWithoutUse', 30)} days{_programs(found)}."
@@ -80,7 +80,7 @@ def _listed(names: list[str], count: int) -> str:
     shown = ", ".join(names[:_MOST_NAMED])
     more = max(count, len(names)) - min(len(names), _MOST_NAMED)
     if not shown:
-        return f"{more} that are not known" if more else "an unknown network"
+        return f"{more} unknown networks" if more else "an unknown network"
     return f"{shown} and {more} more" if more > 0 else shown
 
 

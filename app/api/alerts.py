@@ -140,7 +140,7 @@ class SetExpectedUseInput:
     kind: noun.Kind = strawberry.field(description="One about use.")
     expected: bool = strawberry.field(
         description=(
-            "True: this rule is turned off for the key, for example OUTSIDE_BUSINESS_HOURS of one that works round the clock.\n"
+            "True: this rule is turned off for the key, for example OUTSIDE_BUSINESS_HOURS of one that works around the clock.\n"
             "False: it is turned on again, and forgets what it was taught about the key."
         )
     )

@@ -155,7 +155,7 @@ def _compromise_process(facts: Facts, known: Catalogue, now: int) -> Result:
 def _attested(name: ItemName, facts: Facts, now: int) -> Result:
     days, found = ATTESTED_DAYS[name], (facts.attestations or {}).get(name)
     if found is None:
-        reason = f"Nobody has confirmed it yet. Keydesk cannot see it; a confirmation is valid for {days} days."
+        reason = f"Not confirmed yet. Keydesk cannot check this item; a confirmation is valid for {days} days."
         return Result(name, False, reason, remedy=Remedy.ATTEST)
     until = found.at + days * DAY
     if now >= until:

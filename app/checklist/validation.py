@@ -17,7 +17,7 @@ RUNBOOK: Final = "runbookUrl"
 def check_item(item: ItemName) -> None:
     """Raises ValidationFailed for an item whose state the data shows."""
     if item not in ATTESTED_DAYS:
-        message = "Keydesk sees this in its data: it is met when what breaks it is mended."
+        message = "Keydesk computes this item from its data: it is met once its causes are fixed."
         raise ValidationFailed(FieldProblem("item", "INVALID", message))
 
 
@@ -29,7 +29,7 @@ def runbook_url(item: ItemName, text: str | None) -> str | None:
             raise ValidationFailed(FieldProblem(RUNBOOK, "INVALID", "Only the process for compromised keys has a link."))
         return None
     if not given:
-        message = "Give the link to the page that says what to do: revoke, replace, find out what was done with the key."
+        message = "Enter the link to the page that says what to do: revoke, replace, find out what was done with the key."
         raise ValidationFailed(FieldProblem(RUNBOOK, "REQUIRED", message))
     if len(given) > LONGEST_URL:
         raise ValidationFailed(FieldProblem(RUNBOOK, "TOO_LONG", f"A link has at most {LONGEST_URL} characters."))

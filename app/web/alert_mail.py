@@ -22,7 +22,7 @@ CHOICE: Final = "/w/{slug:str}/settings/alert-mail"
 DELIVERIES: Final = {
     Delivery.AT_ONCE: "At once",
     Delivery.DAILY: "In the daily digest",
-    Delivery.NEVER: "Not by mail",
+    Delivery.NEVER: "Not by e-mail",
 }
 
 

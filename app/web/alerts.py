@@ -107,7 +107,7 @@ async def resolve(page: NamedDependency[Page], alert_id: FromPath[str]) -> Respo
     """The same form sent twice resolves once."""
     given = page.form.text("resolution")
     if given not in (Resolution.EXPECTED, Resolution.HANDLED):
-        raise ValidationFailed(FieldProblem("resolution", "INVALID", "Choose one of the offered answers."))
+        raise ValidationFailed(FieldProblem("resolution", "INVALID", "Choose whether the alert was expected or handled."))
     await alerts.resolve(page.actor, alert_id, Resolution(given), always=page.form.has("always"), slug=page.slug)
     return page.go(page.to("alerts", done=given.lower()))
 
@@ -128,14 +128,14 @@ def alert_status(alert: Alert, now: int, zone: str) -> KeyStatus:
         return KeyStatus(RULES[alert.kind].title, "bad", "")
     at = day(alert.about, zone)
     if alert.kind is Kind.DEADLINE:
-        return KeyStatus("Deadline passed", "bad", f"on {at}; both keys work on and count on the plan")
+        return KeyStatus("Deadline passed", "bad", f"on {at}; both keys still work and count toward the plan")
     if alert.kind is Kind.LEAKED:
         return KeyStatus("Leaked", "bad", f"reported as leaked and revoked on {at}")
     if alert.kind is Kind.EXPIRY:
         urgent = alert.about - now <= DAY
-        return KeyStatus(f"Expires {relative(alert.about, now)}", "bad" if urgent else "warn", f"{at}, then always refused")
+        return KeyStatus(f"Expires {relative(alert.about, now)}", "bad" if urgent else "warn", f"{at}; after that it stops working")
     if alert.has_come(now):
-        return KeyStatus("Rotation overdue", "bad", f"since {at}; it works on")
+        return KeyStatus("Rotation overdue", "bad", f"since {at}; the key still works")
     return KeyStatus(f"Rotate {relative(alert.about, now)}", "warn", f"by {at}")
 
 

@@ -46,8 +46,8 @@ WAYS: Final[Mapping[Remedy, Way]] = {
     Remedy.ROTATE: Way("Rotate", "rotation", "rotate_api_key"),
     Remedy.REMOVE_EXPIRY: Way("Remove expiry", "edit", "update_api_key"),
     Remedy.SET_EXPIRY: Way("Set expiry", "edit", "update_api_key"),
-    Remedy.FINISH_ROTATION: Way("Finish the rotation", "rotation", "complete_rotation"),
-    Remedy.REVIEW_USAGE: Way("Look at the alerts", "alerts", "read_keys", of_key=False),
+    Remedy.FINISH_ROTATION: Way("Finish rotation", "rotation", "complete_rotation"),
+    Remedy.REVIEW_USAGE: Way("View alerts", "alerts", "read_keys", of_key=False),
 }
 # What a person confirms, in the words of the form.
 STATEMENTS: Final[Mapping[ItemName, str]] = {

@@ -33,7 +33,7 @@ function show(markup, words) {
   hits.innerHTML = markup;
   const options = hits.querySelectorAll("[role=option]");
   field.setAttribute("aria-expanded", String(options.length > 0));
-  said.textContent = words ?? (options.length ? "" : "Nothing found.");
+  said.textContent = words ?? (options.length ? "" : "No results.");
   select(options[0]);
 }
 

@@ -39,7 +39,7 @@ async def test_one_notice_alone_says_so_in_the_subject(team: Team, settings: Set
     await key_due(team, 0)
     await round_at(NOW)
     letters = await mailbox(settings)
-    assert {letter["Subject"] for letter in letters} == {"Acme: One API key wants attention"}
+    assert {letter["Subject"] for letter in letters} == {"Acme: One API key needs attention"}
     assert "It should have been rotated by" in letters[0].get_content()
 
 

@@ -15,7 +15,7 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
     key_page = ada.page.url
     ada.open("/w/acme-pdf/alerts")
     live = ada.page.locator("#live")
-    expect(live).to_contain_text("All well.")
+    expect(live).to_contain_text("No open alerts.")
     loaded = ada.page.evaluate("() => performance.timeOrigin")
     for number in range(15):
         attacker = Application(desk, gateway, "curl", f"{20 + number}.9.9.9", secret, permission="template.write")
@@ -31,7 +31,7 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
     expect(ada.page.locator("main")).to_contain_text("1 open alert")
     ada.page.get_by_role("button", name="Resolve: Failure spike of Billing worker").click()
     expect(ada.page.locator("main")).to_contain_text("The alert is resolved.")
-    expect(live).to_contain_text("All well.")
+    expect(live).to_contain_text("No open alerts.")
     expect(ada.page.locator("#open-alerts")).to_be_hidden()
     expect(ada.page.get_by_role("table")).to_contain_text("Failure spike")
 
@@ -39,10 +39,10 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
 def test_a_rule_is_turned_off_for_a_key_and_on_again(ada: Person, desk: Desk) -> None:
     ada.create_key("Billing worker")
     ada.follow("I have copied it")
-    ada.page.get_by_role("button", name="Works round the clock: Outside business hours").click()
-    expect(ada.page.get_by_role("button", name="Watch again: Outside business hours")).to_be_visible()
-    ada.page.get_by_role("button", name="Watch again: Outside business hours").click()
-    expect(ada.page.get_by_role("button", name="Works round the clock: Outside business hours")).to_be_visible()
+    ada.page.get_by_role("button", name="Key works around the clock: Outside business hours").click()
+    expect(ada.page.get_by_role("button", name="Turn on: Outside business hours")).to_be_visible()
+    ada.page.get_by_role("button", name="Turn on: Outside business hours").click()
+    expect(ada.page.get_by_role("button", name="Key works around the clock: Outside business hours")).to_be_visible()
 
 
 def test_a_rule_that_an_owner_has_switched_on_suspends_an_attacked_key_until_it_is_resumed(
@@ -68,4 +68,4 @@ def test_a_rule_that_an_owner_has_switched_on_suspends_an_attacked_key_until_it_
     expect(ada.page.locator("main")).not_to_contain_text("Suspended automatically by this alert")
     assert owner.calls() == "VALID"
     ada.open("/w/acme-pdf/alerts")
-    expect(live).to_contain_text("This alert suspended it automatically; it was resumed.")
+    expect(live).to_contain_text("This alert suspended the key automatically; the key was resumed.")

@@ -66,7 +66,7 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
     for name, left in (("Invoices (old server)", "1 key has permissions"), ("Template editor, Ada's machine", "")):
         demo.page.get_by_role("link", name=f"Trim: {name}").click()
         demo.page.get_by_role("heading", name="Remove unused permissions").wait_for()
-        demo.press("Remove the chosen permissions")
+        demo.press("Remove the selected permissions")
         demo.page.get_by_text("The unused permissions are removed.").wait_for()
         expect(item(demo, "least-permissions")).to_contain_text(left or "Each permission of a key was used")
     expect_met(demo, 4, "least-permissions")
@@ -78,12 +78,12 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
     expect_met(demo, 5, "production-rotated", "rotated-revoked")
 
     expect_broken(demo, 5, "usage-reviewed", "No member has opened the alerts")
-    demo.follow("Look at the alerts")
+    demo.follow("View alerts")
     demo.page.get_by_role("heading", name="Alerts").wait_for()
     expect_met(demo, 6, "usage-reviewed")
 
     item(demo, "keys-out-of-code").get_by_role("button").click()
-    demo.page.get_by_text("Confirmed, with your name and the time.").wait_for()
+    demo.page.get_by_text("Confirmed. Your name and the time are in the audit log.").wait_for()
     expect_met(demo, 7, "keys-out-of-code")
     demo.page.get_by_label("Link to the process").fill("https://user:word@wiki.example.com/leaks")
     item(demo, "compromise-process").get_by_role("button").click()
@@ -107,7 +107,7 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
 
     change(desk, f"UPDATE rotation SET deadline = {now - DAY} WHERE started_at < {now - DAY}")
     expect_broken(demo, 7, "rotated-revoked", "1 old key still works after the deadline")
-    demo.page.get_by_role("link", name="Finish the rotation: Shop checkout").click()
+    demo.page.get_by_role("link", name="Finish rotation: Shop checkout").click()
     demo.press("Revoke the old key now")
     demo.press("Revoke the old key anyway")
     demo.page.get_by_text("The old key is revoked; the new key has replaced it.").wait_for()
@@ -132,7 +132,7 @@ def test_the_pages_are_accessible_in_both_themes_at_every_width(demo: Person, de
     wrong = faults(demo, CHECKLIST, f"{CHECKLIST}?item=least-permissions", trim)
     demo.open(CHECKLIST)
     item(demo, "keys-out-of-code").get_by_role("button").click()
-    demo.page.get_by_text("Confirmed, with your name and the time.").wait_for()
+    demo.page.get_by_text("Confirmed. Your name and the time are in the audit log.").wait_for()
     assert wrong + faults(demo, CHECKLIST) == []
 
 

@@ -77,7 +77,7 @@ def test_both_dialogs_are_accessible_and_fit(ada: Person, scheme: str, width: in
     expect(search(ada, "").first).to_be_visible()
     wrong = faults(ada)
     ada.page.keyboard.type("nothing has this name")
-    expect(palette(ada).get_by_role("status")).to_have_text("Nothing found.")
+    expect(palette(ada).get_by_role("status")).to_have_text("No results.")
     wrong += faults(ada)
     ada.page.keyboard.press("Escape")
     ada.page.keyboard.press("?")

@@ -97,7 +97,7 @@ async def test_an_empty_list_says_so(viewer: Browser, team: Team) -> None:
     await make_key(team)
     await alerts.run(NOW)
     await viewer.open(ALERTS)
-    assert "All well." in viewer.page and badge(viewer) is None
+    assert "No open alerts." in viewer.page and badge(viewer) is None
 
 
 async def test_another_workspaces_alerts_are_not_here(owner: Browser, team: Team) -> None:
@@ -124,11 +124,11 @@ async def test_days_on_which_many_keys_expire_are_drawn_and_listed(owner: Browse
         await make_key(team, f"Visitor {number}", environment="development", expires_at=NOW + 20 * DAY + number * HOUR)
     await make_key(team, "Alone", environment="development", expires_at=NOW + 40 * DAY)
     await owner.open(ALERTS)
-    assert "3 keys end on 15 Nov 2026" in html.unescape(owner.page)
+    assert "3 keys expire on 15 Nov 2026" in html.unescape(owner.page)
     figure = re.findall(r"<figure.*?</figure>", owner.page, re.S)[0]
     assert figure.count('class="bad-part"') == 1 and figure.count('class="good-part"') == 1
     assert re.findall(r'<td class="num">(\d)</td>', figure) == ["3", "1"]
-    assert "3 keys end on 15 Nov 2026" in (await owner.open("/w/acme")).text
+    assert "3 keys expire on 15 Nov 2026" in (await owner.open("/w/acme")).text
 
 
 async def test_two_keys_on_one_day_and_revoked_keys_are_not_listed(owner: Browser, team: Team) -> None:
@@ -143,7 +143,7 @@ async def test_a_day_is_that_of_the_workspaces_time_zone(owner: Browser, team: T
     for number in range(3):
         await make_key(team, f"V{number}", environment="development", expires_at=NOW + 20 * DAY + 6 * HOUR)
     await owner.open(ALERTS)
-    assert "3 keys end on 16 Nov 2026" in owner.page
+    assert "3 keys expire on 16 Nov 2026" in owner.page
 
 
 async def test_the_list_is_filtered_by_the_schedule_and_sorted_by_it(viewer: Browser, team: Team) -> None:

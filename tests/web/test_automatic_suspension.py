@@ -125,7 +125,7 @@ async def test_alert_and_key_say_who_suspended_and_offer_to_resume(
     await editor.send(f"{address}/suspension")
     assert (await keys.get(team.viewer, key.id)).suspended_at is None
     await editor.open(ALERTS)
-    assert "This alert suspended it automatically; it was resumed." in editor.page and ">Suspend<" in editor.page
+    assert "This alert suspended the key automatically; the key was resumed." in editor.page and ">Suspend<" in editor.page
     await editor.open(address)
     assert "Suspended automatically by this alert" not in editor.page
 

@@ -73,7 +73,7 @@ async def test_an_item_that_is_not_met_names_its_keys_with_one_action_each(edito
 async def test_viewers_see_the_checklist_without_actions(viewer: Browser, team: Team) -> None:
     key = await aged(team, "Late", 100)
     await viewer.open(CHECKLIST)
-    assert "Late" in text(viewer) and "Editors and owners confirm this." in text(viewer)
+    assert "Late" in text(viewer) and "Only editors and owners can confirm this." in text(viewer)
     assert f"{key.id}/" not in viewer.page and "/attestation" not in viewer.page
     path = f"{CHECKLIST}/keys-out-of-code/attestation"
     await viewer.open("/account")
@@ -91,7 +91,7 @@ async def test_confirming_shows_the_name_the_end_and_the_link(editor: Browser, t
     await editor.send(path, runbookUrl=URL)
     await editor.follow()
     shown = text(editor)
-    assert "Confirmed, with your name and the time." in shown and "Confirmed by Editor of acme, just now" in shown
+    assert "Confirmed. Your name and the time are in the audit log." in shown and "Confirmed by Editor of acme, just now" in shown
     assert f'<a href="{URL}" rel="noopener noreferrer">' in editor.page
     await editor.send(f"{CHECKLIST}/keys-out-of-code/attestation")
     await editor.follow()

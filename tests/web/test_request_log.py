@@ -89,7 +89,7 @@ async def test_an_owner_switches_the_log_off(owner: Browser, team: Team) -> None
     await owner.send("/w/acme/settings/workspace", name="Acme", timezone="UTC", requests="not-logged")
     assert not (await workspaces.update(team.owner, team.slug)).logs_requests
     await owner.open(f"{LIST}/{key.id}/requests")
-    assert "keeps no log of requests" in owner.page
+    assert "The request log is off" in owner.page
     assert (await owner.open(f"/w/acme/requests/{made}")).status_code == 404
     await owner.open("/w/acme/settings/workspace")
     assert '<option value="not-logged" selected>' in owner.page

@@ -72,7 +72,7 @@ async def test_nothing_of_another_workspace_is_found(browse: Callable[..., Brows
     stranger = await signed_in(browse(), other_team.owner)
     for text in ("invoicing", key.prefix, key.id, "198.51.100.7", request_id, "rotate invoicing"):
         assert (await stranger.open(f"/w/{other_team.slug}/search?{urlencode({'q': text})}")).status_code == 200
-        assert "Invoicing worker" not in stranger.page and "Nothing found" in stranger.page, text
+        assert "Invoicing worker" not in stranger.page and "No results" in stranger.page, text
     assert (await stranger.open(f"{SEARCH}?q=invoicing")).status_code == 404
 
 

@@ -8,5 +8,5 @@ from app.alerts.alert import Kind
 from app.alerts.rules.rule import FINISH, Rule
 
 RULE: Final = Rule(
-    Kind.DEADLINE, "Rotation past its deadline", "Its rotation is past the deadline; both keys work on and count.", (FINISH,)
+    Kind.DEADLINE, "Rotation past its deadline", "Its rotation is past the deadline; both keys still work and count toward the plan.", (FINISH,)
 )

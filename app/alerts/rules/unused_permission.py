@@ -75,7 +75,7 @@ def _parts(refused: list[Refusal], first_used: list[Hour]) -> Counter[str]:
 RULE: Final = Rule(
     Kind.UNUSED_PERMISSION,
     "Unused permission",
-    "It asked for a permission that it never used before, or does not hold.",
+    "It requested a permission that it never used before, or does not have.",
     ON_USE,
     evaluate,
     "This permission is then expected of this key.",

@@ -76,7 +76,7 @@ ACTIONS: Final = (
     Place("Change your password", "/account#password", also="account"),
 )
 MORE_PAGES: Final = (
-    Place("Alert mail", "/w/{slug}/settings/alert-mail", also="e-mail notifications"),
+    Place("Alert e-mails", "/w/{slug}/settings/alert-mail", also="e-mail notifications"),
     Place("Automatic suspension", "/w/{slug}/alerts/suspension", requires=Action.SET_AUTOMATIC_SUSPENSION, also="block"),
     Place("Calendar", "/w/{slug}/settings/calendar", also="feed ics rotation expiry dates"),
     Place("Your account", "/account", also="name profile e-mail sessions devices sign out"),

@@ -134,7 +134,7 @@ def _split(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
     except ValueError:
-        raise ValueError("its host cannot be read; an IPv6 address stands in brackets") from None
+        raise ValueError("its host cannot be read; an IPv6 address is written in brackets") from None
     # Of several hosts each has its own port: `_database` looks at those.
     if "," not in url.netloc:
         try:

@@ -47,7 +47,7 @@ def from_datetime(moment: datetime) -> int:
         raise ValueError("a time needs an offset, for example 2027-01-31T12:00:00Z")
     instant = microseconds(moment)
     if not is_in_range(instant):
-        raise OutOfRange("a time lies in the years 1970 to 9000")
+        raise OutOfRange("a time must be in the years 1970 to 9000")
     return instant
 
 

@@ -141,7 +141,7 @@ class SignInFailed(Problem):
 
     code = "SIGN_IN_FAILED"
 
-    def __init__(self, message: str = "The e-mail address or the password is not right.") -> None:
+    def __init__(self, message: str = "The e-mail address or the password is wrong.") -> None:
         super().__init__(message)
 
 
@@ -151,7 +151,7 @@ class TooManyAttempts(Problem):
     code = "TOO_MANY_ATTEMPTS"
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__("Too many attempts. Please wait a little and try again.")
+        super().__init__("Too many attempts. Please wait a moment and try again.")
         self.retry_after_seconds = retry_after_seconds
 
 

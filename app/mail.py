@@ -1,4 +1,4 @@
-"""Hands mails to the mail server, one attempt at a time; what waits for its attempt is in the outbox (`outbox/mails.py`).
+"""Hands e-mails to the mail server, one attempt at a time; what waits for its attempt is in the outbox (`outbox/mails.py`).
 
 Without KEYDESK_SMTP_URL every mail becomes a file in a directory that only this process's user may read; links are then
 passed on by hand. Neither texts nor links are ever logged.
@@ -21,7 +21,7 @@ from app import clock, ids, runtime
 from app.settings import Settings
 
 TIMEOUT_SECONDS: Final = 20.0
-# How many mails the directory keeps, the newest ones.
+# How many e-mails the directory keeps, the newest ones.
 MOST_KEPT: Final = 1_000
 _OURS: Final = re.compile(rf"\d{{8}}T\d{{12}}Z-[{ids.ALPHABET}]{{20}}\.eml")
 
@@ -58,7 +58,7 @@ class Mail:
     async def deliver(self, mail_id: str, at: int, to: str, content: EmailContent) -> None:
         """One attempt; returns when the server, or the directory, has it. Raises Refused, SMTPException or OSError.
 
-        `mail_id` and `at`, the instant when it was written, are the same for every attempt: a mail that arrives twice has one
+        `mail_id` and `at`, the instant when it was written, are the same for every attempt: an e-mail that arrives twice has one
         Message-ID, and one file.
         """
         try:

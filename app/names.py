@@ -18,7 +18,7 @@ _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 
 
 def is_one_line(text: str) -> bool:
-    """Whether `text` has no character that breaks a line or a mail header, or changes the direction of surrounding text."""
+    """Whether `text` has no character that breaks a line or an e-mail header, or changes the direction of surrounding text."""
     return all(unicodedata.category(character) not in _NOT_IN_A_LINE and character not in _TURNING for character in text)
 
 
@@ -46,6 +46,6 @@ def name_fault(text: str, field: str, missing: str) -> FieldProblem | None:
     if len(plain_name(text)) > LONGEST_NAME:
         return FieldProblem(field, "TOO_LONG", f"At most {LONGEST_NAME} characters, please.")
     if not is_one_line(text):
-        message = "A name has no line breaks, control characters, or marks that turn the direction of text."
+        message = "A name cannot contain line breaks, control characters, or marks that change the direction of text."
         return FieldProblem(field, "INVALID", message)
     return None

@@ -222,7 +222,7 @@ class Settings:
 
     @property
     def mail_path(self) -> Path:
-        """The directory for mails while no mail server is configured."""
+        """The directory for e-mails while no mail server is configured."""
         if self.mail_folder:
             return self.mail_folder
         return self.sqlite_path.with_name("mail") if self.sqlite_path else Path("var/mail")

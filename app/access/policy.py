@@ -98,7 +98,7 @@ RULES: Final[dict[Action, Rule]] = {
     Action.DISMISS_CALLER: Rule(Role.EDITOR, Scope.KEYS_WRITE),
     Action.RESOLVE_ALERT: Rule(Role.EDITOR, Scope.KEYS_WRITE, while_suspended=True),
     Action.SET_AUTOMATIC_SUSPENSION: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),
-    # What a person gets by mail is not a program's to choose.
+    # What a person gets by e-mail is not a program's to choose.
     Action.CHOOSE_ALERT_MAIL: Rule(Role.VIEWER, None, while_suspended=True),
     Action.SHARE_CALENDAR: Rule(Role.EDITOR, None),
     Action.UPDATE_WORKSPACE: Rule(Role.OWNER, Scope.WORKSPACE_WRITE),

@@ -1,4 +1,4 @@
-"""Which alerts a member gets by mail, and when, as frozen data and pure rules."""
+"""Which alerts a member gets by e-mail, and when, as frozen data and pure rules."""
 
 from __future__ import annotations
 

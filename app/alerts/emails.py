@@ -16,7 +16,7 @@ from app.tenancy.workspace import Workspace
 
 # The URL of a path.
 Link: TypeAlias = Callable[[str], str]
-# Paragraphs of a digest, so that no flood of alerts makes a mail that servers refuse.
+# Paragraphs of a digest, so that no flood of alerts makes an e-mail that servers refuse.
 MOST_WRITTEN: Final = 200
 _TEXT_BEFORE: Final = {
     Kind.ROTATE_BY: "Rotate it by {at} ({left}). Both keys work while your callers move over.",
@@ -27,7 +27,7 @@ _TEXT_WHEN_DUE: Final = {
     Kind.EXPIRY: "It expired on {at}. Its requests are refused, and an expired key cannot come back: create a new one.",
     Kind.LEAKED: "Its secret was reported as leaked, so it was revoked on {at}. Give its users a new key, and check"
     " what it was used for.",
-    Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys still work and count toward your plan: finish or cancel the rotation.",
+    Kind.DEADLINE: "The deadline of its rotation passed on {at}. Both keys work and count toward your plan: finish or cancel it.",
 }
 
 

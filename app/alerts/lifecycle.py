@@ -1,4 +1,4 @@
-"""The one place where alerts are raised and where they are resolved: events and mails are sent from here."""
+"""The one place where alerts are raised and where they are resolved: events and e-mails are sent from here."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def raise_dated(change: Change, alert: DueAlert) -> bool:
 
 
 async def announce(change: Change, alerts: Sequence[Alert], now: int) -> None:
-    """To webhooks and by mail, in the transaction that raises the alerts."""
+    """To webhooks and by e-mail, in the transaction that raises the alerts."""
     for alert in alerts:
         suspension = "SUSPENDED" if alert.suspended_at is not None else alert.withheld and str(alert.withheld)
         await publish(change, events.RAISED, alert.key.id, **_shape(alert), suspension=suspension)

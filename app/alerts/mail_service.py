@@ -1,4 +1,4 @@
-"""Use cases of alert mail: a member reads and chooses which alerts they get by mail, and when."""
+"""Use cases of alert mail: a member reads and chooses which alerts they get by e-mail, and when."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.versions import require_same
 
 
 async def find(access: Access) -> AlertMail:
-    """What the actor gets by mail from this workspace. Raises NotFound for an actor who is not a member."""
+    """What the actor gets by e-mail from this workspace. Raises NotFound for an actor who is not a member."""
     access.require(Action.CHOOSE_ALERT_MAIL)
     return (await _own(access))[1]
 

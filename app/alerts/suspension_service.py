@@ -142,7 +142,7 @@ async def _is_other_suspended(change: Change, key: ApiKey) -> bool:
 
 
 async def _notify_owners(change: Change, key: ApiKey, kind: Kind, setting: AutomaticSuspension) -> None:
-    """Once in 24 hours, whatever mails the owners have chosen: from now on the rules that they rely on suspend nothing."""
+    """Once in 24 hours, whatever e-mails the owners have chosen: from now on the rules that they rely on suspend nothing."""
     content = emails.limit_reached(change.workspace, key, kind, setting.most_a_day, mail.current().link)
     for member in await workspace_store.members(change.workspace.id):
         if member.role is Role.OWNER:

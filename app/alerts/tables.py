@@ -49,7 +49,7 @@ class AutomaticSuspensionRow(Table, tablename="automatic_suspension"):
 
 
 class AlertMailRow(Table, tablename="alert_mail"):
-    """How a member gets which kinds of alerts by mail, as JSON, and at which hour their digest; both end with the membership."""
+    """How a member gets which kinds of alerts by e-mail, as JSON, and at which hour their digest; both end with the membership."""
 
     member = ForeignKey(MemberRow, primary_key=True, null=False, on_delete=OnDelete.cascade)
     choices = Text()

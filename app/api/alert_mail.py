@@ -1,4 +1,4 @@
-"""Alert mail: which alerts of a workspace the caller gets by mail, and when."""
+"""Alert mail: which alerts of a workspace the caller gets by e-mail, and when."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from app.errors import ValidationFailed as Refused
 AlertMailDelivery = strawberry.enum(noun.Delivery, name="AlertMailDelivery", description="How alerts of a kind are mailed.")
 
 
-@object_type("How the caller gets alerts of a kind by mail.", requires=Action.CHOOSE_ALERT_MAIL)
+@object_type("How the caller gets alerts of a kind by e-mail.", requires=Action.CHOOSE_ALERT_MAIL)
 class AlertMailChoice:
     kind: Kind
     delivery: noun.Delivery
 
 
-@object_type("Which alerts of a workspace the caller gets by mail, and when.", requires=Action.CHOOSE_ALERT_MAIL)
+@object_type("Which alerts of a workspace the caller gets by e-mail, and when.", requires=Action.CHOOSE_ALERT_MAIL)
 class AlertMail:
     choices: list[AlertMailChoice] = strawberry.field(description="All kinds, also those that were left as they are by default.")
     daily_hour: int = strawberry.field(description="When the digest is sent, in the workspace's time zone: 0 to 23.")
@@ -44,7 +44,7 @@ class AlertMail:
 @extend(
     Workspace,
     name="alertMail",
-    description="Which of its alerts the caller gets by mail. By default owners and editors get all at once, viewers none.",
+    description="Which of its alerts the caller gets by e-mail. By default owners and editors get all at once, viewers none.",
     requires=Action.CHOOSE_ALERT_MAIL,
 )
 async def _alert_mail(self: Workspace, info: Info) -> AlertMail | None:
@@ -90,7 +90,7 @@ UpdateAlertMailResult: TypeAlias = Annotated[
 
 @strawberry.type
 class AlertMailMutation:
-    @mutation("Chooses which alerts the caller gets by mail, and when.", requires=Action.CHOOSE_ALERT_MAIL)
+    @mutation("Chooses which alerts the caller gets by e-mail, and when.", requires=Action.CHOOSE_ALERT_MAIL)
     async def update_alert_mail(self, info: Info, input: UpdateAlertMailInput) -> UpdateAlertMailResult | None:
         require_values(choices=input.choices, dailyHour=input.daily_hour)
         _, changed = await service.update(

@@ -37,7 +37,7 @@ AlertResolution = strawberry.enum(
     noun.Resolution,
     name="AlertResolution",
     description=(
-        "EXPECTED: what was found joins what is usual. HANDLED: a member handled it; if it goes on, there is another alert.\n"
+        "EXPECTED: what was found joins what is usual. HANDLED: a member handled it; if it continues, there is another alert.\n"
         "OVER: nothing is left to do."
     ),
 )

@@ -23,7 +23,7 @@ from app.checklist import item as noun
 from app.checklist import service
 
 ChecklistItemName = strawberry.enum(noun.ItemName, name="ChecklistItemName", description="In the order of the checklist.")
-ChecklistRemedy = strawberry.enum(noun.Remedy, name="ChecklistRemedy", description="What mends an item, or what one key breaks.")
+ChecklistRemedy = strawberry.enum(noun.Remedy, name="ChecklistRemedy", description="What fixes an item, or what one key breaks.")
 
 
 @object_type("A person's confirmation of what no data shows.", requires=Action.READ_CHECKLIST)
@@ -44,7 +44,7 @@ class UsageVisit:
 @object_type("A key that breaks an item.", requires=Action.READ_CHECKLIST)
 class ChecklistBreach:
     cause: str = strawberry.field(description="For people.")
-    remedy: noun.Remedy | None = strawberry.field(description="Null: only the item as a whole can be mended.")
+    remedy: noun.Remedy | None = strawberry.field(description="Null: only the item as a whole can be fixed.")
     breach: strawberry.Private[noun.Breach]
 
     @field("The key.", requires=Action.READ_KEYS)
@@ -69,7 +69,7 @@ class ChecklistItem:
     passed: bool = strawberry.field(description="Whether the workspace follows it now.")
     reason: str = strawberry.field(description="Why it is met or not. For people.")
     remedy: noun.Remedy | None = strawberry.field(
-        description="What mends the item as a whole. Null if it is met, or is mended key by key."
+        description="What fixes the item as a whole. Null if it is met, or is fixed key by key."
     )
     attestation: ChecklistAttestation | None = strawberry.field(
         description="The latest confirmation; null for an item that Keydesk computes."

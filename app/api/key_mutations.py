@@ -200,7 +200,7 @@ class ApiKeyMutation:
         key = await service.update(actor, input.id, input.to_domain(), expected=expected)
         return UpdateApiKeyPayload(api_key=await _shown(info, key))
 
-    @mutation("Refuses the key's requests until it is resumed. It still counts on the plan.", requires=Action.SUSPEND_API_KEY)
+    @mutation("Refuses the key's requests until it is resumed. It still counts toward the plan.", requires=Action.SUSPEND_API_KEY)
     async def suspend_api_key(self, info: Info, input: SuspendApiKeyInput) -> SuspendApiKeyResult | None:
         return SuspendApiKeyPayload(api_key=await _shown(info, await service.suspend(info.context.actor, input.id)))
 

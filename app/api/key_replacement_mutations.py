@@ -143,7 +143,7 @@ ReplaceUnusedApiKeyResult: TypeAlias = Annotated[
 @strawberry.type
 class KeyReplacementMutation:
     @mutation(
-        "Begins a rotation: a new key like the old one takes its place, and both work. Needs no free slot of the plan. A\n"
+        "Begins a rotation: a new key like the old one takes its place, and both work. Needs no room in the plan. A\n"
         "Conflict unless the key is ACTIVE and has no open rotation. The new secret is in this answer and nowhere else, ever.",
         requires=Action.ROTATE_API_KEY,
     )
@@ -186,7 +186,7 @@ class KeyReplacementMutation:
 
     @mutation(
         "For a key whose secret was lost with the answer that made it: revokes the key, which was never used, and makes\n"
-        "another with the same settings. Needs no free slot of the plan. A Conflict if the key was used or imported, is not\n"
+        "another with the same settings. Needs no room in the plan. A Conflict if the key was used or imported, is not\n"
         "ACTIVE, or is itself being rotated; the successor of an open rotation is replaced within it. Repeated, it answers\n"
         "the same without the secret.",
         requires=Action.CREATE_API_KEY,

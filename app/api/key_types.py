@@ -61,7 +61,7 @@ RotationState = strawberry.enum(
 @object_type("One secret with a name, an environment and permissions. The secret itself cannot be read.", requires=Action.READ_KEYS)
 class ApiKey(Node):
     name: str
-    prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_live_a1b2`.")
+    prefix: str = strawberry.field(description="The beginning of the secret, for recognizing it: `fl_live_a1b2`.")
     environment: Environment
     status: noun.Status
     permissions: list[Permission]

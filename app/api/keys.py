@@ -60,7 +60,7 @@ class ApiKeyFilter:
     )
     permission: str | None = strawberry.field(default=strawberry.UNSET, description="The name of a permission the key holds.")
     rotation: list[noun.RotationDue] | None = strawberry.field(
-        default=strawberry.UNSET, description="Any of these: where the key stands in its environment's schedule."
+        default=strawberry.UNSET, description="Any of these: the key's state in the schedule of its environment."
     )
     created_by: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="The `actorId` of who made it: a user or a management key."

@@ -30,7 +30,7 @@ strawberry.enum(noun.Status, name="ManagementKeyStatus")
 @object_type("A credential for this API. It can never do more than the member who made it may do now.", requires=ANYONE)
 class ManagementKey(Node):
     name: str
-    prefix: str = strawberry.field(description="The beginning of the secret, for recognising it: `fl_mgmt_a1b2`.")
+    prefix: str = strawberry.field(description="The beginning of the secret, for recognizing it: `fl_mgmt_a1b2`.")
     status: noun.Status
     scopes: list[ScopeName]
     allowed_ips: list[Network] = strawberry.field(description="Addresses and networks that may use the key; empty: any.")

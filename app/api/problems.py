@@ -64,7 +64,7 @@ class Conflict(Problem):
         return cls(code=error.code, message=error.message)
 
 
-@object_type("The plan has no free slot. `code` is `PLAN_LIMIT_REACHED`.", requires=ANYONE)
+@object_type("The limit of the plan is reached. `code` is `PLAN_LIMIT_REACHED`.", requires=ANYONE)
 class PlanLimitReached(Problem):
     plan: Plan
     limit: int

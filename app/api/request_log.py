@@ -1,4 +1,4 @@
-"""The log of a key's requests: why a request was refused, and what mends it."""
+"""The log of a key's requests: why a request was refused, and what fixes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.request_log import service
 from app.request_log.explanation import Remedy, explain
 from app.request_log.request import REQUEST_ID
 
-strawberry.enum(Remedy, name="RequestRemedy", description="What mends the cause of a refusal.")
+strawberry.enum(Remedy, name="RequestRemedy", description="What fixes the cause of a refusal.")
 
 
 @object_type("Why a request was answered as it was.", requires=Action.READ_KEYS)
@@ -66,7 +66,7 @@ class Request(Node):
         )
 
     # It names permissions and addresses of the key.
-    @field("Why it was answered so, and what mends it. Times in it are UTC.", requires=Action.READ_KEYS)
+    @field("Why it was answered so, and what fixes it. Times in it are UTC.", requires=Action.READ_KEYS)
     async def explanation(self, info: Info) -> RequestExplanation:
         found = explain(self.found, self.of_key, await info.context.now(), "UTC")
         return RequestExplanation(cause=found.cause, fix=found.fix, remedy=found.remedy)

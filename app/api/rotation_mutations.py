@@ -102,7 +102,7 @@ class RotationMutation:
         return CompleteRotationPayload(rotation=await _shown(info, progress))
 
     @mutation(
-        "Revokes the new key; the old one goes on as before. A Conflict, unless forced, when the new one has been used.",
+        "Revokes the new key; the old one keeps working. A Conflict, unless forced, when the new one has been used.",
         requires=Action.CANCEL_ROTATION,
     )
     async def cancel_rotation(self, info: Info, input: CancelRotationInput) -> CancelRotationResult | None:

@@ -80,7 +80,7 @@ class Query(RootQuery, WorkspaceQuery, CatalogueQuery, WebhookQuery):
 @strawberry.type(
     description=(
         "Changes. Each takes one `input` and answers its payload or one of the problems it can meet. The answer is null only when\n"
-        "the server failed, which `errors` then says; what other mutations of the same document did stands."
+        "the server failed, which `errors` then says; what other mutations of the same document did remains."
     )
 )
 class Mutation(

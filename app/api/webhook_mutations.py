@@ -169,7 +169,7 @@ class WebhookMutation:
         webhook = await service.update(actor, input.id, name=name, url=url, chosen=chosen, enabled=enabled)
         return UpdateWebhookPayload(webhook=Webhook.of(webhook))
 
-    @mutation("Deletes a webhook with its deliveries; nothing is sent to it any more.", requires=Action.DELETE_WEBHOOK)
+    @mutation("Deletes a webhook with its deliveries; nothing is sent to it anymore.", requires=Action.DELETE_WEBHOOK)
     async def delete_webhook(self, info: Info, input: DeleteWebhookInput) -> DeleteWebhookResult | None:
         return DeleteWebhookPayload(deleted_id=strawberry.ID((await service.delete(info.context.actor, input.id)).id))
 

@@ -193,7 +193,7 @@ class WorkspaceDirectoryMutation:
         return CreateWorkspacePayload(workspace=Workspace.of(await tenancy.seen(actor, None, workspace_id=made.id)))
 
     @mutation(
-        "Makes a workspace for a customer. Its owner gets a mail, with an invitation unless they have an account here.",
+        "Makes a workspace for a customer. Its owner gets an e-mail, with an invitation unless they have an account here.",
         requires=OperatorAction.CREATE_WORKSPACE,
     )
     async def provision_workspace(self, info: Info, input: ProvisionWorkspaceInput) -> ProvisionWorkspaceResult | None:

@@ -112,7 +112,7 @@ class WorkspaceMutation:
         return UpdateWorkspacePayload(workspace=await _shown(info, made))
 
     @mutation(
-        "To a smaller plan, or to one that is self-service. Keys above the new limit live on; new ones wait for a free slot.",
+        "To a smaller plan, or to one that is self-service. Keys above the new limit keep working, but no new one can be created.",
         requires=Action.CHANGE_PLAN,
     )
     async def change_plan(self, info: Info, input: ChangePlanInput) -> ChangePlanResult | None:

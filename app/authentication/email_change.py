@@ -40,7 +40,7 @@ async def request_email_change(actor: Actor, email: str) -> str:
     policy.require_recent_password(actor, await database.now())
     address = checked_email(email)
     if not mail.current().configured:
-        raise Conflict("This installation sends no mail, so an address cannot be confirmed.")
+        raise Conflict("This installation does not send e-mail, so an address cannot be confirmed.")
     await throttling.take(throttling.password_reset_buckets(email_key(address), actor.request.address))
     async with tenancy.changing_installation(actor) as change:
         await link_store.delete_all(Purpose.EMAIL_CHANGE, actor.id)

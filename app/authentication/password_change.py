@@ -17,7 +17,7 @@ from app.users import password_hashing, password_rules
 from app.users import store as user_store
 from app.users.user import User
 
-_WRONG = FieldProblem("currentPassword", "WRONG", "This is not your password.")
+_WRONG = FieldProblem("currentPassword", "WRONG", "This is not your current password.")
 
 
 async def change_password(token: str, current: str, new: str) -> SignedIn:
@@ -31,7 +31,7 @@ async def change_password(token: str, current: str, new: str) -> SignedIn:
     if not await check_password(user.id, found.password_hash, current):
         raise ValidationFailed(_WRONG)
     if text == password_rules.normalised(current):
-        raise ValidationFailed(FieldProblem("newPassword", "SAME", "This is the password you have."))
+        raise ValidationFailed(FieldProblem("newPassword", "SAME", "This is your current password."))
     password_hash = await password_hashing.hash_password(text)
     async with tenancy.changing_installation(found.session.actor(found.begun_by)) as change:
         if await user_store.find_password_hash(user.id) != found.password_hash:
@@ -48,7 +48,7 @@ def checked_new(password: str, user: User) -> str:
 
 async def replace_password(change: Change, user: User, password_hash: str, *, but: str = "") -> None:
     """Inside the change: stores the hash, ends all sessions except `but`, and voids the user's links to reset the password or to
-    confirm another address, which someone who knew the old password may have requested. The user gets a mail."""
+    confirm another address, which someone who knew the old password may have requested. The user gets an e-mail."""
     await user_store.set_password_hash(user.id, password_hash)
     await sessions.end_all(user.id, but=but)
     for purpose in (Purpose.PASSWORD_RESET, Purpose.EMAIL_CHANGE):

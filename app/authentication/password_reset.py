@@ -1,4 +1,4 @@
-"""A forgotten password: a link by mail where mail is set up, else from the operator. It works once, for one hour."""
+"""A forgotten password: a link by e-mail where mail is set up, else from the operator. It works once, for one hour."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def is_wanted(now: int) -> bool:
 
 
 async def mail_links(now: int) -> None:
-    """The job: makes the requested links of users that exist. A request becomes a mail in one transaction, so it becomes one."""
+    """The job: makes the requested links of users that exist. A request becomes an e-mail in one transaction, so it becomes one."""
     while items := await outbox_store.due(Kind.PASSWORD_RESET, now, _PIECE):
         async with database.transaction():
             for item in items:

@@ -37,6 +37,6 @@ async def add_user(change: Change, user: User, password_hash: str) -> None:
     """Inside a change of the installation: stores a new user. Raises ValidationFailed for an address that another user has."""
     key = email_key(user.email)
     if await user_store.find_by_email(key):
-        raise ValidationFailed(FieldProblem("email", "TAKEN", "There is an account with this e-mail address already."))
+        raise ValidationFailed(FieldProblem("email", "TAKEN", "There is already an account with this e-mail address."))
     await user_store.add(user, key, password_hash)
     await audit.record(change, events.CREATED, user.id, email=user.email)

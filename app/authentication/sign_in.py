@@ -48,7 +48,7 @@ async def confirm(token: str, password: str) -> SignedIn:
     found = await sessions.get_record(token)
     user = found.session.user
     if not await check_password(user.id, found.password_hash, password):
-        raise SignInFailed("The password is not right.")
+        raise SignInFailed("The password is wrong.")
     async with tenancy.changing_installation(found.session.actor(found.begun_by)) as change:
         await _require_unchanged(Credentials(user, found.password_hash))
         renewed = await sessions.renew(change, token, found.session)

@@ -35,7 +35,7 @@ class ItemName(StrEnum):
 
 
 class Remedy(StrEnum):
-    """The action that mends an item or what one key breaks of it."""
+    """The action that fixes an item or what one key breaks of it."""
 
     CREATE_KEY = "CREATE_KEY"
     TRIM_PERMISSIONS = "TRIM_PERMISSIONS"
@@ -100,7 +100,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A key that breaks an item, why, and what mends it. `permissions`: the unused ones."""
+    """A key that breaks an item, why, and what fixes it. `permissions`: the unused ones."""
 
     key_id: str
     name: str
@@ -113,7 +113,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An item as it is now. `breaches` by age, the oldest key first; `remedy`: what mends the item as a whole.
+    """An item as it is now. `breaches` by age, the oldest key first; `remedy`: what fixes the item as a whole.
 
     `valid_until`: when the attestation has to be renewed.
     """

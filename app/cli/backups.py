@@ -33,7 +33,7 @@ async def backup(file: Path) -> Result:
 @with_json
 @click.command("restore")
 @click.argument("file", type=_FILE)
-@click.option("--replace", is_flag=True, help="In the place of what the database holds, even if a server uses it.")
+@click.option("--replace", is_flag=True, help="Replace what the database contains, even if a server uses it.")
 @click.option("--without-journal", is_flag=True, help="Keep alive what the revocation journal names as taken away since.")
 def restore(file: Path, as_json: bool, replace: bool, without_journal: bool) -> None:
     """Put a backup into the database.
@@ -93,6 +93,6 @@ async def _restore(chosen: Settings, file: Path, *, replace: bool, with_journal:
         raise Conflict("A server uses this database. Stop it first, or say --replace.")
     async with start.opened(chosen, make=True):
         done = await backups.restore(chosen, file, replace=replace, with_journal=with_journal)
-    again = replay.describe(done.again) or ("nothing to take away again" if with_journal else "the journal was left aside")
+    again = replay.describe(done.again) or ("nothing to take away again" if with_journal else "the journal was not applied")
     lines = (f"{sum(done.rows.values())} rows restored, {done.rows['api_key']} of them API keys.", f"From the journal: {again}.")
     return Result({"rows": done.rows, "fromJournal": dict(done.again)}, lines)

@@ -16,7 +16,7 @@ from app.doctor.service import examine
 
 @command("doctor")
 @click.option(
-    "--catalogue", "file", type=click.Path(path_type=Path), help="Say instead what this file would mean to the keys that there are."
+    "--catalogue", "file", type=click.Path(path_type=Path), help="Show instead what this file would change for the existing keys."
 )
 async def doctor(file: Path | None) -> Result:
     """Look for what is wrong; print what matters.

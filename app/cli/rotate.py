@@ -59,7 +59,7 @@ def rotate(
 ) -> None:
     """Replace an API key, finished on evidence.
 
-    Revokes the key KEY, an id or a name, when nobody needs it any more. Needs KEYDESK_SERVER and KEYDESK_MANAGEMENT_KEY, and no
+    Revokes the key KEY, an id or a name, when nobody needs it anymore. Needs KEYDESK_SERVER and KEYDESK_MANAGEMENT_KEY, and no
     database. The new secret goes to the command's stdin, nowhere else. Killed and run again, it goes on. Exit code 0: completed;
     3: not ready in time, both keys work; 4: cancelled, the old key works.
     """
@@ -123,8 +123,8 @@ def _line(result: RotationResult) -> str:
         case Outcome.CANCELLED:
             return f"{run['id']} is cancelled: {old} works as before, {new} is revoked. {result.reason}"
         case Outcome.LEFT_OPEN:
-            left = ", ".join(named(caller) for caller in callers_left(run)) or "nobody that is known"
+            left = ", ".join(named(caller) for caller in callers_left(run)) or "no known caller"
             return (
                 f"{run['id']} is left open, its deadline is {run['deadline']}: {old} and {new} work. {result.reason}"
-                f" Still on the old key: {left}. Run this again to go on, or end the rotation in the dashboard."
+                f" Still on the old key: {left}. Run this again to continue, or end the rotation in the dashboard."
             )

@@ -25,7 +25,7 @@ class ProgressPrinter:
         if run["readyAt"] is not None and run["state"] != "READY":
             self._once("Everyone has moved. What is left is the old key's quiet period.")
         if run["state"] == "READY":
-            self._once("Ready: nobody needs the old key any more.")
+            self._once("Ready: nobody needs the old key anymore.")
 
     def _caller(self, caller: dict[str, Any]) -> None:
         status = "Dismissed" if caller["dismissed"] else "Moved" if caller["moved"] else "Still on the old key"

@@ -86,7 +86,7 @@ class RotationRunner:
             if reason is not None:
                 run = await self._cancel_or_leave_open(run, reason)
         except (Unanswered, Declined) as error:
-            error.message += f" The rotation {run['id']} was begun; run this again to go on with it."
+            error.message += f" The rotation {run['id']} was begun; run this again to continue it."
             raise
         return _result_of(run, reason, resumed)
 
@@ -234,7 +234,7 @@ class RotationRunner:
         return time.monotonic() >= self._until
 
     def _why_stopped(self) -> str:
-        return "A signal came." if self._stop.is_set() else "The time is up."
+        return "A signal was received." if self._stop.is_set() else "The time is up."
 
 
 def _result_of(run: Run, reason: str | None, resumed: bool) -> RotationResult:

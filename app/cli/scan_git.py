@@ -45,7 +45,7 @@ def count_objects(repository: str) -> int:
 
 
 def in_history(repository: str, tally: Tally, advance: Advance) -> list[Finding]:
-    """The secrets in all objects, also those that no branch reaches any more. Raises GitFailed."""
+    """The secrets in all objects, also those that no branch reaches anymore. Raises GitFailed."""
     arguments = ("cat-file", "--batch", "--batch-all-objects", "--unordered", "--buffer")
     with _running(repository, *arguments) as stream:
         objects = list(_with_secrets(stream, tally, advance))

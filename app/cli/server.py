@@ -162,7 +162,7 @@ def _listening(chosen: Settings, link: str | None, other: str | None) -> Result:
     if chosen.dev:
         lines.append(_DEV)
     if link:
-        lines.append(f"Nobody owns a workspace yet. Make the first account here, within 15 minutes: {link}")
+        lines.append(f"Nobody owns a workspace yet. Create the first account here, within 15 minutes: {link}")
     data = {"listening": address, "url": chosen.origin, "dev": chosen.dev, "setUpLink": link}
     return Result(data, tuple(lines), (_NOT_ALONE.format(chosen.sqlite_path, other),) if other else ())
 

@@ -42,7 +42,7 @@ async def list_all(search: str | None, plan: str | None, suspended: bool | None,
 async def provision(name: str, owner_email: str, slug: str | None, plan: str) -> Result:
     """Make a workspace for a customer.
 
-    It is called NAME; its slug is printed. Its owner gets a mail. For someone without an account the link of their
+    It is called NAME; its slug is printed. Its owner gets an e-mail. For someone without an account the link of their
     invitation is printed, too, once.
     """
     return _owned(await ownership.provision(OPERATOR, Wanted(name, owner_email, slug, plan)), owner_email)
@@ -79,7 +79,7 @@ async def resume(slug: str) -> Result:
     They work from the next request on, and its members can change things again.
     """
     workspace = await workspaces.resume(OPERATOR, slug)
-    return _result(workspace, f"{workspace.slug} is at work again.")
+    return _result(workspace, f"{workspace.slug} is resumed: its keys are accepted again.")
 
 
 @command("transfer-workspace")

@@ -1,7 +1,7 @@
 """Saves all rows of a database to one file and loads them; one format for SQLite and PostgreSQL, made while the server runs.
 
 The file is an SQLite database with one table for each of ours and one that says how many rows each has. It is there whole or
-not at all. What lasts minutes is left out: sessions, links that were mailed, throttles and leases; so no restore signs anybody
+not at all. What lasts minutes is left out: sessions, links that were mailed, throttles and leases; so no restore signs anyone
 in again who had been signed out.
 """
 

@@ -225,4 +225,4 @@ def _apart(apart: int) -> Finding:
     text = f"this machine's and the database's are {apart / clock.SECOND:.3f} s apart"
     if apart <= _TOLERATED:
         return ok("clock", text)
-    return (fail if apart > _TOO_FAR else warn)("clock", f"{text}: expiry goes by the database's. Synchronise both.")
+    return (fail if apart > _TOO_FAR else warn)("clock", f"{text}: expiry goes by the database's. Synchronize both.")

@@ -85,7 +85,7 @@ def _mail(settings: Settings) -> Finding:
 def _mail_folder(folder: Path) -> Finding:
     """The folder contains invitations, and anyone who can read one may join."""
     mode = folder.stat().st_mode & 0o777 if folder.exists() else 0o700
-    text = f"KEYDESK_SMTP_URL is not set: links are passed on by hand, mails lie in {folder}"
+    text = f"KEYDESK_SMTP_URL is not set: links are passed on by hand, e-mails are stored in {folder}"
     return judged(not mode & 0o077, "mail", text, f"which others on this machine may use. chmod 700 {folder}")
 
 

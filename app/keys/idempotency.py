@@ -20,7 +20,7 @@ class RepeatedRequest(Conflict):
     """The same request was handled before; its result is shown only once, in that response. `result`: the id of what it made."""
 
     def __init__(self, result: str) -> None:
-        super().__init__("This was done when it was asked for the first time, and its answer is not shown again.")
+        super().__init__("This was already done by the first request, and its answer is not shown again.")
         self.result = result
 
 

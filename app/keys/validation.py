@@ -56,7 +56,7 @@ def note(text: str | None) -> str | None:
 
 def name_fault(text: str) -> FieldProblem | None:
     """What is wrong with the name of a credential, if anything."""
-    return names.name_fault(text, "name", "Give it a name that says where it is used.")
+    return names.name_fault(text, "name", "Enter a name that says where the key is used.")
 
 
 def _name(text: str, faults: list[FieldProblem]) -> str:
@@ -71,10 +71,14 @@ def _description(text: str, faults: list[FieldProblem]) -> str | None:
     if len(plain) > LONGEST_DESCRIPTION:
         faults.append(FieldProblem("description", "TOO_LONG", f"At most {LONGEST_DESCRIPTION} characters, please."))
     elif not all(names.is_one_line(line) for line in plain.split("\n")):
-        message = "A description has no control characters, or marks that turn the direction of text."
+        message = "A description cannot contain control characters, or marks that change the direction of text."
         faults.append(FieldProblem("description", "INVALID", message))
     elif mask_secrets(plain) != plain:
-        faults.append(FieldProblem("description", "INVALID", "It contains a key, which everyone here could read. Remove it."))
+        faults.append(
+            FieldProblem(
+                "description", "INVALID", "The text contains a key, which everyone in the workspace could read. Remove the key."
+            )
+        )
     return plain or None
 
 
@@ -102,7 +106,7 @@ def _expiry(
                 FieldProblem("expiresAt", "REQUIRED", f"{environment.title} keys must expire, after {longest} days at most.")
             )
     elif expires_at <= now:
-        faults.append(FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come."))
+        faults.append(FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time in the future."))
     elif longest is not None and expires_at > born + longest * DAY:
         faults.append(FieldProblem("expiresAt", "TOO_LATE", f"{environment.title} keys live {longest} days at most."))
     elif expires_at > now + LONGEST_YEARS * YEAR:

@@ -15,7 +15,7 @@ from app.leaks.signature import PublicKey, public_key
 
 FETCH_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 24 * 3_600.0
-# Unknown identifiers, which anybody can send, cause no more than one request in this time.
+# Unknown identifiers, which anyone can send, cause no more than one request in this time.
 RETRY_SECONDS: Final = 60.0
 _LARGEST: Final = 256 * 1024
 # A file with one key in PEM form: it is the key of every identifier.

@@ -132,7 +132,7 @@ class ManagementKeyInput:
 
     def _expiry_fault(self, now: int, what: str) -> FieldProblem | None:
         if self.expires_at <= now:
-            return FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time that is still to come.")
+            return FieldProblem("expiresAt", "IN_THE_PAST", "Choose a time in the future.")
         if self.expires_at > now + LONGEST_LIFE_DAYS * DAY:
             return FieldProblem("expiresAt", "TOO_LATE", f"{what} lives {LONGEST_LIFE_DAYS} days at most.")
         return None

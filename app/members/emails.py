@@ -1,4 +1,4 @@
-"""The mails about a membership."""
+"""The e-mails about a membership."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invitations: a single-use link for one address, valid for seven days. Sent by mail if configured, else passed on by hand."""
+"""Invitations: a single-use link for one address, valid for seven days. Sent by e-mail if configured, else passed on by hand."""
 
 from __future__ import annotations
 

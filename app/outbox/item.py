@@ -18,7 +18,7 @@ UNREADABLE: Final = 5 * MINUTE
 
 
 class Kind(StrEnum):
-    """What it is: a mail; the request for a reset link, of which only the job finds out whether there is such a user; or an event
+    """An e-mail; the request for a reset link, of which only the job finds out whether there is such a user; or an event
     for the webhooks of its workspace."""
 
     MAIL = "mail"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`id` is the same for every attempt. `content` may hold secrets, such as the link of a mail."""
+    """`id` is the same for every attempt. `content` may hold secrets, such as the link of an e-mail."""
 
     id: str
     kind: Kind

@@ -29,12 +29,12 @@ async def send(to: str, content: EmailContent, now: int) -> None:
 
 
 async def is_wanted(now: int) -> bool:
-    """Whether this node sends mails, and one is due."""
+    """Whether this node sends e-mails, and one is due."""
     return mail.current().is_active and await store.is_any_due(Kind.MAIL, now)
 
 
 async def run(now: int) -> None:
-    """The job: sends what is due. A mail that was sent but not noted as sent is sent again, with the same Message-ID."""
+    """The job: sends what is due. An e-mail that was sent but not noted as sent is sent again, with the same Message-ID."""
     while items := await store.due(Kind.MAIL, now, AT_ONCE):
         await asyncio.gather(*map(_attempt, items))
         now = await database.now()

@@ -77,7 +77,7 @@ async def provision(actor: Actor, wanted: Wanted, *, idempotency_key: str | None
 async def transfer(actor: Actor, slug: str, owner_email: str) -> Owned:
     """Makes the user with this address the only owner, at once or by an invitation; those who owned it become editors.
 
-    Each of these gets a mail, and management keys that they made can do from now on what an editor may. Open invitations of
+    Each of these gets an e-mail, and management keys that they made can do from now on what an editor may. Open invitations of
     owners are withdrawn. Raises NotFound or ValidationFailed.
     """
     policy.require_operator(actor, OperatorAction.TRANSFER_WORKSPACE)

@@ -1,4 +1,4 @@
-"""Why a request was refused, and what mends it: the rule as it was then, and the key as it is now."""
+"""Why a request was refused, and what fixes it: the rule as it was then, and the key as it is now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.request_log.request import LoggedRequest, Rule
 
 
 class Remedy(StrEnum):
-    """What mends the cause of a refusal, if the caller is meant to have access."""
+    """What fixes the cause of a refusal, if the caller is meant to have access."""
 
     NONE = "NONE"
     EDIT_KEY = "EDIT_KEY"

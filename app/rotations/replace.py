@@ -29,7 +29,7 @@ _NOTE: Final = "Its secret may have been lost; another took its place."
 
 
 async def replace_unused(actor: Actor, key_id: str, *, slug: str | None = None) -> Created:
-    """Revokes this key and creates one like it, which takes its role in an open rotation. Needs no free slot of the plan.
+    """Revokes this key and creates one like it, which takes its role in an open rotation. Needs no room in the plan.
 
     Repeated by the same actor, it returns the replacement without its secret. Raises NotFound, or Conflict
     for a key that has been used, was imported, is not active, is itself being replaced, or is no longer offered.

@@ -92,7 +92,7 @@ class SuccessorInUse(Conflict):
     """The new key has callers that cancelling would cut off; nothing was changed."""
 
     def __init__(self) -> None:
-        super().__init__("The new key has been used already: who uses it would be cut off. Cancel with `force` to do it.")
+        super().__init__("The new key is already in use: its callers would be cut off. Cancel with `force` to do so anyway.")
 
 
 async def complete(actor: Actor, rotation_id: str, *, force: bool = False, expected: str | None = None) -> Progress:
@@ -187,16 +187,16 @@ def _refuse_ended(progress: Progress, now: int) -> None:
 
 def _refuse_due(progress: Progress, now: int) -> None:
     if progress.rotation.is_due(now):
-        raise Conflict("Its deadline has passed: the old key is being revoked at this moment.")
+        raise Conflict("Its deadline has passed: the old key is being revoked right now.")
 
 
 def _why_not_ready(progress: Progress) -> str:
     if progress.left:
         callers = f"{len(progress.left)} callers have" if len(progress.left) > 1 else "One caller has"
-        return f"{callers} not moved to the new key and would be cut off. Complete with `force` to do it all the same."
+        return f"{callers} not moved to the new key and would be cut off. Complete with `force` to complete it anyway."
     if progress.ready_at is None:
-        return "The new key has not been used, or is suspended. Complete with `force` to revoke the old one all the same."
-    return f"The old key was used recently: it counts as silent from {clock.rfc3339(progress.ready_at)} on. `force` does not wait."
+        return "The new key has not been used, or is suspended. Complete with `force` to revoke the old one anyway."
+    return f"The old key was used recently: it counts as unused from {clock.rfc3339(progress.ready_at)} on. `force` does not wait."
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ async def start(
     replace_unused: bool = False,
     operation: str = "rotateApiKey",
 ) -> Started:
-    """Starts a rotation with a new key that will replace this one; both work. Needs no free slot of the plan.
+    """Starts a rotation with a new key that will replace this one; both work. Needs no room in the plan.
 
     `deadline` in microseconds, by default 7 days from now, never later than 30. Raises ValidationFailed, or Conflict for a key
     that is not active or has an open rotation. The same idempotency key with the same input returns the same rotation, within 24
@@ -113,7 +113,7 @@ def refuse_inactive(key: ApiKey, now: int) -> None:
 def refuse_open(progress: Progress | None) -> None:
     """Raises Conflict if this, the rotation of a key, is open."""
     if progress is not None and progress.is_open:
-        raise Conflict("This key is being rotated already. Finish or cancel that rotation first.")
+        raise Conflict("This key is already being rotated. Finish or cancel that rotation first.")
 
 
 def _shape(rotation: Rotation) -> dict[str, object]:

@@ -48,7 +48,7 @@ def check_extension(rotation: Rotation, deadline: int, now: int) -> None:
 
 def _deadline_fault(deadline: int, started_at: int, now: int) -> FieldProblem | None:
     if deadline <= now:
-        return FieldProblem("deadline", "IN_THE_PAST", "Choose a time that is still to come.")
+        return FieldProblem("deadline", "IN_THE_PAST", "Choose a time in the future.")
     if deadline > started_at + LATEST_DEADLINE:
         message = f"A rotation takes {LATEST_DEADLINE // DAY} days at most, extensions included."
         return FieldProblem("deadline", "TOO_LATE", message)

@@ -51,7 +51,7 @@ def confirmation_buckets(user_id: str) -> list[Bucket]:
 
 
 def password_reset_buckets(email_key: str, address: str) -> list[Bucket]:
-    """For requesting a reset link. The limit of one user is low, because each request sends them a mail."""
+    """For requesting a reset link. The limit of one user is low, because each request sends them an e-mail."""
     from_here = Bucket(f"reset from {_pseudonym(network_of(address))}")
     return [_overall("reset"), from_here, Bucket(f"reset {_pseudonym(email_key)}", limit=3, window=HOUR, limit_when_crowded=1)]
 

@@ -151,7 +151,7 @@ class UsageLog:
                 self._begun += 1
                 # With an empty context, so that it is in nobody's transaction and has nobody's deadline.
                 self._fold = asyncio.create_task(self._count(hot, self._begun), context=contextvars.Context())
-                # Retrieved, so that asyncio does not warn about an exception that nobody waits for any more.
+                # Retrieved, so that asyncio does not warn about an exception that nobody waits for anymore.
                 self._fold.add_done_callback(lambda fold: fold.cancelled() or fold.exception())
             await asyncio.shield(self._fold)
 

@@ -154,12 +154,12 @@ def period(since: int | None, until: int | None, granularity: Granularity, now: 
     """The validated range, widened to whole steps; by default it ends with today. Raises ValidationFailed."""
     for name, instant in (("since", since), ("until", until)):
         if instant is not None and not clock.is_in_range(instant):
-            raise ValidationFailed(FieldProblem(name, "OUT_OF_RANGE", f"`{name}` lies in the years 1970 to 9000."))
+            raise ValidationFailed(FieldProblem(name, "OUT_OF_RANGE", f"`{name}` must be in the years 1970 to 9000."))
     end = _ceiling(until if until is not None else now + 1, granularity.length)
     start = since if since is not None else end - days * clock.DAY
     start -= start % granularity.length
     if start >= end:
-        raise ValidationFailed(FieldProblem("since", "TOO_LATE", "`since` lies after `until`."))
+        raise ValidationFailed(FieldProblem("since", "TOO_LATE", "`since` is after `until`."))
     if (end - start) // granularity.length > MOST_STEPS:
         message = f"That is more than {MOST_STEPS} steps; ask for days, or for a shorter time."
         raise ValidationFailed(FieldProblem("since", "TOO_LONG", message))

@@ -21,16 +21,16 @@ def email_key(email: str) -> str:
 
 
 def email_fault(email: str, field: str = "email") -> FieldProblem | None:
-    """What is wrong with an address, if anything. Whether it exists is known only once a mail to it has been read."""
+    """What is wrong with an address, if anything. Whether it exists is known only once an e-mail to it has been read."""
     if not email.strip():
-        return FieldProblem(field, "REQUIRED", "Give an e-mail address.")
+        return FieldProblem(field, "REQUIRED", "Enter an e-mail address.")
     if not (email_key(email) and _is_address(email.strip())):
         return FieldProblem(field, "INVALID", "This is not an e-mail address, like ann@example.org.")
     return None
 
 
 def name_fault(name: str) -> FieldProblem | None:
-    return names.name_fault(name, "name", "Give a name, so that others know who did what.")
+    return names.name_fault(name, "name", "Enter a name, so that others know who did what.")
 
 
 def checked_email(email: str) -> str:

@@ -1,4 +1,4 @@
-"""Which alerts of a workspace a member gets by mail, and when: a page of their own."""
+"""Which alerts of a workspace a member gets by e-mail, and when: a page of their own."""
 
 from __future__ import annotations
 

@@ -122,7 +122,9 @@ async def make(page: NamedDependency[Page]) -> Response[str]:
         page.form = page.form.refused(problem)
         return await _confirm(page, offered, 422)
     by_key = {result.key.id: result for result in made}
-    results = [by_key.get(key.id) or Result(key, "Left alone: it was used while you decided", is_done=False) for key in chosen]
+    results = [
+        by_key.get(key.id) or Result(key, "Not changed: it was used while this page was open", is_done=False) for key in chosen
+    ]
     return page.show("keys/bulk_results.html", change=change, results=results, catalogue=catalogue.current())
 
 

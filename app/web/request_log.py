@@ -1,4 +1,4 @@
-"""The log of a key's requests, and the page of one: why it was refused, and what mends it."""
+"""The log of a key's requests, and the page of one: why it was refused, and what fixes it."""
 
 from __future__ import annotations
 

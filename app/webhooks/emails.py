@@ -8,7 +8,7 @@ from app.webhooks.webhook import Disabled, Webhook
 
 _WHY = {
     Disabled.FAILING: "Nothing has arrived there for five days",
-    Disabled.GONE: "Its receiver answered 410 Gone, which means that it wants nothing any more",
+    Disabled.GONE: "Its receiver answered 410 Gone, which means that it accepts no more messages",
 }
 
 
@@ -17,6 +17,6 @@ def disabled(workspace: Workspace, webhook: Webhook, because: Disabled, link: st
     return EmailContent(
         f"{workspace.name}: the webhook {webhook.name} was disabled",
         f"{_WHY[because]}, so nothing is sent to the webhook {webhook.name} of {workspace.name} any more.\n\n"
-        f"Its page shows what failed, and enables it again:\n{link}\n\n"
+        f"Its page shows what failed, and lets you enable it again:\n{link}\n\n"
         "Messages that could not be delivered are listed there for 30 days and can be sent again.\n",
     )

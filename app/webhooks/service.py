@@ -111,7 +111,7 @@ async def check_update(
 
 
 async def delete(actor: Actor, webhook_id: str, *, slug: str | None = None) -> Webhook:
-    """Deletes a webhook with its delivery log; nothing is sent to it any more. Returns what it was."""
+    """Deletes a webhook with its delivery log; nothing is sent to it anymore. Returns what it was."""
     async with _changing(actor, webhook_id, Action.DELETE_WEBHOOK, slug) as (change, webhook):
         await store.remove(webhook.id)
         await audit.record(change, events.DELETED, webhook.id, name=webhook.name)

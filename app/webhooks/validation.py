@@ -50,7 +50,7 @@ class WebhookInput:
         return WebhookInput(plain_name(self.name), self.kind, self.url, chosen)
 
     def _name_fault(self) -> FieldProblem | None:
-        return name_fault(self.name, "name", "Give it a name that says who receives it.")
+        return name_fault(self.name, "name", "Enter a name that says who receives the messages.")
 
     def _url_fault(self, rules: Rules) -> FieldProblem | None:
         if self.url is None:

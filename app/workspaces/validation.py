@@ -20,7 +20,7 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def workspace_name_fault(text: str, field: str = "name") -> FieldProblem | None:
-    return name_fault(text, field, "Give the workspace a name.")
+    return name_fault(text, field, "Enter a name for the workspace.")
 
 
 def slug_fault(text: str) -> FieldProblem | None:

@@ -20,7 +20,7 @@ def permission(requirement: Requirement) -> Callable[[_Handler], _Handler]:
 
     def mark(handler: _Handler) -> _Handler:
         if not hasattr(handler, "__code__") and not isinstance(handler, type):
-            raise TypeError("@permission stands below the route's decorator, right above the handler")
+            raise TypeError("@permission belongs below the route's decorator, right above the handler")
         setattr(handler, _MARK, requirement)
         return handler
 

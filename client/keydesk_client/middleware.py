@@ -129,7 +129,7 @@ class KeydeskMiddleware:
         try:
             return await self._keydesk.verify(key, environment=self._environment, outcome_follows=True, **details)
         except KeydeskRefused as error:
-            logger.error("requests are refused until this is mended: %s", error)
+            logger.error("requests are refused until this is fixed: %s", error)
             raise Refusal.unavailable(error.retry_after_seconds) from None
         except KeydeskUnavailable as error:
             logger.warning("a request is refused: %s", error)

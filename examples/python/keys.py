@@ -103,7 +103,7 @@ def create(keydesk: Keydesk, given: argparse.Namespace) -> None:
 
 
 def rotate(keydesk: Keydesk, given: argparse.Namespace) -> None:
-    """Interrupted and run again, it continues the same rotation. The old key is revoked when nobody uses it any more."""
+    """Interrupted and run again, it continues the same rotation. The old key is revoked when nobody uses it anymore."""
     until = time.monotonic() + given.wait
     started = start(keydesk, given)
     run = started["rotation"]

@@ -27,7 +27,7 @@ async function fetchCsrfToken() {
   const answer = await fetch(`${endpoint}/session`, { credentials: "same-origin" });
   if (answer.status === 401) throw new Error("You are signed out. Sign in again in another tab, then run this once more.");
   const session = await answer.json();
-  if (session.user !== user) throw new Error("Someone else has signed in since. Reload this page to go on as they are.");
+  if (session.user !== user) throw new Error("Someone else has signed in since. Reload this page to continue as that user.");
   return session.csrfToken;
 }
 

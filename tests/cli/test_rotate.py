@@ -200,7 +200,7 @@ async def test_each_caller_that_moves_is_printed_and_the_result_is_one_line(job:
     assert begun.startswith(f"The rotation {run.rotation.id} is begun: {run.successor.id} (")
     assert f"The new key {run.successor.prefix}… has been used." in lines
     assert "Moved: printer from 203.0.113.0/24" in lines
-    assert lines[-1] == "Ready: nobody needs the old key any more."
+    assert lines[-1] == "Ready: nobody needs the old key anymore."
     assert len(lines) == len(set(lines))
 
 
@@ -360,7 +360,7 @@ async def test_a_signal_cancels_if_the_new_key_is_not_yet_in_use(job: Job, numbe
         until(lambda: reached.exists() and reached.read_text() != "")
         process.send_signal(number)
         out, err = process.communicate(timeout=WITHIN_SECONDS)
-    assert (process.returncode, json.loads(out)["reason"]) == (4, "A signal came."), err
+    assert (process.returncode, json.loads(out)["reason"]) == (4, "A signal was received."), err
     assert await job.statuses() == (Status.ACTIVE, Status.REVOKED)
 
 

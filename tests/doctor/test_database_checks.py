@@ -189,7 +189,7 @@ async def test_a_clock_that_differs_from_the_databases_fails(settings: Settings,
     database.freeze(await database.now() + DAY)
     level, what, text = await one(settings)
     assert (level, what) == (Level.FAIL, "clock")
-    assert text.endswith("expiry goes by the database's. Synchronise both.")
+    assert text.endswith("expiry goes by the database's. Synchronize both.")
 
 
 async def test_an_empty_installation_is_told_what_to_do_next(settings: Settings, db: None) -> None:

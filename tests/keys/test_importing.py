@@ -126,11 +126,11 @@ def test_the_hashes_that_other_products_write_are_read() -> None:
         ("unkey", "id,hash,start,enabled,deletedAtM\n1,{hash},u,1,1767225600000\n", "It was deleted there."),
         ("unkey", "id,hash,start,enabled,remaining_requests\n1,{hash},u,1,0\n", "It has no uses left there."),
         ("better-auth", "id,key,enabled,remaining\n1,{hash},1,0\n", "It has no uses left there."),
-        ("better-auth", "id,key,enabled,expires_at\n1,{hash},1,2020-01-31 12:00:00+00\n", "Choose a time that is still to come."),
+        ("better-auth", "id,key,enabled,expires_at\n1,{hash},1,2020-01-31 12:00:00+00\n", "Choose a time in the future."),
         (
             "djangorestframework-api-key",
             "prefix,hashedKey,name,revoked,expiryDate\nu,{drf},CI,f,2020-01-31\n",
-            "Choose a time that",
+            "Choose a time in",
         ),
         (
             "csv",
@@ -217,7 +217,7 @@ async def test_what_a_key_may_not_be_is_refused_at_its_line(team: Team) -> None:
     assert states(outcomes) == ["REFUSED"] * 5
     reasons = [str(outcome.reason) for outcome in outcomes]
     assert "Choose one of: production" in reasons[0] and "There is no permission 'pdf.fly'." in reasons[0]
-    assert reasons[1] == "Choose a time that is still to come."
+    assert reasons[1] == "Choose a time in the future."
     assert "must expire" in reasons[2]
     assert reasons[4] == "Choose at least one permission."
 

@@ -136,7 +136,7 @@ async def test_cancelling_revokes_the_successor_and_a_used_one_only_by_force(tea
 
     second = (await rotations.start(team.editor, old.id)).progress
     await use(second.successor.id)
-    with pytest.raises(Conflict, match="used already"):
+    with pytest.raises(Conflict, match="already in use"):
         await rotations.cancel(team.editor, second.rotation.id)
     assert (await keys.get(team.viewer, second.successor.id)).revocation is None
     assert (await rotations.cancel(team.editor, second.rotation.id, force=True)).state is State.CANCELLED

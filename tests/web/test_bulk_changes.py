@@ -124,7 +124,7 @@ async def test_a_key_that_came_into_use_meanwhile_is_left_alone(editor: Browser,
     await editor.open(path("revocation", quiet, busy))
     await use(quiet.id)
     await editor.send(f"{LIST}/bulk/revocation", reason="OTHER", key=[quiet.id, busy.id])
-    assert results(editor) == {quiet.id: "Left alone: it was used while you decided", busy.id: "Revoked"}
+    assert results(editor) == {quiet.id: "Not changed: it was used while this page was open", busy.id: "Revoked"}
     assert [await status(team, key) for key in (quiet, busy)] == [Status.ACTIVE, Status.REVOKED]
 
 

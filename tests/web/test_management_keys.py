@@ -83,12 +83,12 @@ async def test_a_form_sent_twice_or_reloaded_makes_one_key_whatever_time_has_pas
 @pytest.mark.parametrize(
     ("fields", "fault", "message"),
     [
-        ({"name": " "}, "name", "Give it a name"),
+        ({"name": " "}, "name", "Enter a name"),
         ({"scopes": []}, "scopes", "Choose at least one scope."),
         ({"lifetime": "4000"}, "lifetime", "Choose how long the key lives."),
         ({"lifetime": ON_DATE}, "expiresAt", "Enter the date and time"),
         ({"lifetime": ON_DATE, "expiresAt": "soon"}, "expiresAt", "This is not a date and time"),
-        ({"lifetime": ON_DATE, "expiresAt": "2020-01-01T00:00"}, "expiresAt", "Choose a time that is still to come."),
+        ({"lifetime": ON_DATE, "expiresAt": "2020-01-01T00:00"}, "expiresAt", "Choose a time in the future."),
         ({"lifetime": ON_DATE, "expiresAt": "2999-01-01T00:00"}, "expiresAt", "A management key lives 365 days at most."),
         ({"allowedIps": "203.0.113.0/33"}, "allowedIps", "is not an address or network"),
     ],

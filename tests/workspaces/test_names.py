@@ -86,4 +86,4 @@ async def test_an_allow_list_accepts_no_ipv6_zone_because_it_is_machine_specific
 async def test_several_faults_are_reported_as_sentences(team: Team) -> None:
     with pytest.raises(ValidationFailed) as refusal:
         await make_key(team, " ", permissions=())
-    assert refusal.value.message == "Give it a name that says where it is used. Choose at least one permission."
+    assert refusal.value.message == "Enter a name that says where the key is used. Choose at least one permission."

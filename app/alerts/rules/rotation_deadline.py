@@ -8,5 +8,8 @@ from app.alerts.alert import Kind
 from app.alerts.rules.rule import FINISH, Rule
 
 RULE: Final = Rule(
-    Kind.DEADLINE, "Rotation past its deadline", "Its rotation is past the deadline; both keys still work and count toward the plan.", (FINISH,)
+    Kind.DEADLINE,
+    "Rotation past its deadline",
+    "Its rotation is past the deadline; both keys still work and count toward the plan.",
+    (FINISH,),
 )

@@ -40,7 +40,7 @@ DESCRIPTIONS: Final = {
     "PreviewedAlert.outcome": "What would have become of its key.",
     "AutomaticSuspension.preview(kind)": "One of the rules about unusual use of a key that works.",
     "UpdateAutomaticSuspensionPayload.automaticSuspension": "The setting as it is now.",
-    "AlertMailDelivery.AT_ONCE": "A mail as soon as it is raised.",
+    "AlertMailDelivery.AT_ONCE": "An e-mail as soon as it is raised.",
     "AlertMailDelivery.DAILY": "In one mail a day with the others; at once if the alert has suspended its key.",
     "AlertMailDelivery.NEVER": "No mail.",
     "AlertMailChoice.kind": "The kind of alert.",

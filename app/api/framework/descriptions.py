@@ -144,7 +144,7 @@ DESCRIPTIONS: Final = {
     "RevocationReason.SHARED_INSECURELY": "The secret was sent where others can read it.",
     "RevocationReason.SUSPICIOUS_ACTIVITY": "Someone else seems to use it.",
     "RevocationReason.ROTATED": "Another key took its place in a rotation.",
-    "RevocationReason.NO_LONGER_NEEDED": "Nothing needs it any more.",
+    "RevocationReason.NO_LONGER_NEEDED": "Nothing needs it anymore.",
     "RevocationReason.OTHER": "Something else, which the note says.",
     "Rotation.state": "How far it is.",
     "Rotation.predecessor": "The key that is replaced.",

@@ -92,7 +92,7 @@ class Endpoint:
 
     async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Response | EventStream:
         if scope["method"] != "POST":
-            raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked with POST.", allow="POST, GET")
+            raise Refused(405, "METHOD_NOT_ALLOWED", "Send GraphQL requests with POST.", allow="POST, GET")
         headers = headers_of(scope)
         http.require_json(headers.get("content-type", []))
         http.require_plain(headers.get("content-encoding", []))

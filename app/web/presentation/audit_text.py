@@ -59,7 +59,7 @@ class _Detail(dict[str, object]):
 
 
 def sentence(entry: Entry) -> str:
-    """A sentence about an entry; for an action that no noun declares any more, its plain name."""
+    """A sentence about an entry; for an action that no noun declares anymore, its plain name."""
     event = EVENTS.get(entry.action)
     if event is None:
         return action_name(entry.action)

@@ -7,7 +7,7 @@
     │   ├── NotAllowed          you may see it, but you may not do this
     │   │   └── ConfirmationNeeded  you may, once you have given your password again
     │   ├── Conflict            it has changed, or another request was first
-    │   ├── PlanLimitReached    the plan has no free slot
+    │   ├── PlanLimitReached    the limit of the plan is reached
     │   ├── RotationNotReady    completing now would cut callers off
     │   ├── LinkExpired         a one-time link that is used, too old, or never was one
     │   ├── SignInFailed        the address or the password is wrong; the message does not say which
@@ -107,7 +107,7 @@ class Conflict(Problem):
 
 
 class PlanLimitReached(Problem):
-    """No free slot: `used` of `limit` keys on `plan`; `upgrade_to` names the plans that would allow one more."""
+    """The limit is reached: `used` of `limit` keys on `plan`; `upgrade_to` names the plans that would allow one more."""
 
     code = "PLAN_LIMIT_REACHED"
 

@@ -71,7 +71,9 @@ class CreateWebhookPayload:
 class UpdateWebhookInput:
     id: strawberry.ID
     name: str | None = strawberry.field(default=strawberry.UNSET, description="Left out: as it is.")
-    url: str | None = strawberry.field(default=strawberry.UNSET, description="What is waiting goes there, too. Left out: as it is.")
+    url: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Waiting messages go to this URL, too. Left out: as it is."
+    )
     events: list[str] | None = strawberry.field(default=strawberry.UNSET, description=f"{_EVENTS} Left out: as they are.")
     enabled: bool | None = strawberry.field(
         default=strawberry.UNSET, description="False: nothing is sent, and what is waiting is given up. Left out: as it is."

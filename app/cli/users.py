@@ -29,7 +29,7 @@ async def create_owner(email: str, name: str, workspace: str) -> Result:
 async def password_reset(email: str) -> Result:
     """Print a link to choose a new password.
 
-    It works once, for an hour. Pass it on to nobody but the person whose account it is.
+    It works once, for an hour. Give it only to the person whose account it is.
     """
     link = await authentication.password_reset_link(OPERATOR, email)
     return Result({"email": email, "link": link}, (link,), ("Works once, for an hour:",))

@@ -1,6 +1,6 @@
 """Finds secrets in any bytes: one regular expression finds the middle of a secret, and the checksum decides.
 
-The checksum covers the company's prefix, so a secret is found whatever stands directly before or after it, also several without
+The checksum covers the company's prefix, so a secret is found whatever is directly before or after it, also several without
 anything between them, and no list of prefixes is needed. Random text passes with a probability below 10⁻¹⁷ per byte.
 """
 

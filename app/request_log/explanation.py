@@ -107,7 +107,7 @@ def _missing_permission(request: LoggedRequest, key: ApiKey) -> Explanation:
 
 
 def _since(rule: Rule, zone: str) -> str:
-    return "" if rule.since is None else f" on {clock.in_zone(rule.since, zone):%-d %b %Y at %H:%M %Z}"
+    return "" if rule.since is None else f" on {clock.in_zone(rule.since, zone):%a %-d %b %Y, %H:%M %Z}"
 
 
 def _listed(rule: Rule) -> str:

@@ -142,7 +142,7 @@ function set(node, attribute, value) {
   else if (value !== null && node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
 }
 
-function mend() {
+function repair() {
   for (const [selector, label] of Object.entries(LABELS)) {
     for (const area of root.querySelectorAll(selector)) set(area, "aria-label", label);
   }
@@ -159,7 +159,7 @@ function mend() {
   }
 }
 
-new MutationObserver(mend).observe(root, {
+new MutationObserver(repair).observe(root, {
   childList: true,
   subtree: true,
   attributes: true,

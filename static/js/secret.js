@@ -18,14 +18,14 @@ async function copy(button) {
   const isSecret = source.matches(SHOWN_ONCE);
   try {
     await navigator.clipboard.writeText(source.textContent.trim());
-    button.textContent = "Copied";
+    button.firstChild.data = "Copied";
     if (isSecret) markKept(source);
   } catch {
     getSelection().selectAllChildren(source);
-    button.textContent = "Selected";
+    button.firstChild.data = "Selected";
   }
   // Of a secret one wants to know for certain that it was copied.
-  if (!isSecret) setTimeout(() => { button.textContent = "Copy"; }, 2500);
+  if (!isSecret) setTimeout(() => { button.firstChild.data = "Copy"; }, 2500);
 }
 
 document.addEventListener("click", (event) => {

@@ -11,7 +11,7 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
     ada: Person, desk: Desk, gateway: str
 ) -> None:
     secret = ada.create_key("Billing worker")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     key_page = ada.page.url
     ada.open("/w/acme-pdf/alerts")
     live = ada.page.locator("#live")
@@ -38,7 +38,7 @@ def test_an_attack_appears_without_a_reload_on_the_list_its_badge_and_the_page_o
 
 def test_a_rule_is_turned_off_for_a_key_and_on_again(ada: Person, desk: Desk) -> None:
     ada.create_key("Billing worker")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.get_by_role("button", name="Key works around the clock: Outside business hours").click()
     expect(ada.page.get_by_role("button", name="Turn on: Outside business hours")).to_be_visible()
     ada.page.get_by_role("button", name="Turn on: Outside business hours").click()

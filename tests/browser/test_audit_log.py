@@ -27,5 +27,5 @@ def test_each_entry_has_its_person_in_one_line_and_its_key_as_a_link(ada: Person
     expect(ada.page.locator("tr[id^=aud_]")).to_have_count(1)
     ada.follow("“Billing worker”")
     expect(ada.page).to_have_url(re.compile(r"/api-keys/key_\w+$"))
-    ada.follow("All of it in the audit log")
+    ada.follow("View this key in the audit log")
     expect(ada.page.locator("tr[id^=aud_]")).to_have_count(1)

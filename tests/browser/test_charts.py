@@ -18,7 +18,7 @@ def used(ada: Person, desk: Desk, gateway: str) -> Application:
     billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
     assert billing.calls() == "VALID"
     Application(desk, gateway, "billing", "203.0.113.9", billing.secret, permission="template.write").refusal()
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     expect(ada.page.locator(".chart .reading")).to_have_text(TODAY)
     return billing
 

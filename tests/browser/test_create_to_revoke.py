@@ -21,7 +21,7 @@ def test_a_key_created_in_the_browser_works_is_counted_and_is_refused_after_its_
     assert status == 201, body
     assert _pdf_of(pdf_api, body, secret).startswith("Invoice 42")
 
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     figures = ada.page.locator("#live")
     expect(figures).to_contain_text(re.compile(r"Requests, 30 days\s*2\s*2 successful"))
     expect(figures).to_contain_text(re.compile(r"Last used\s*(just now|\d+ seconds? ago)"))

@@ -124,7 +124,7 @@ def test_without_javascript_a_review_comes_first_and_restores_the_input(plain: P
     plain.page.go_back()
     plain.page.go_forward()
     expect(review).to_be_visible()
-    plain.follow("Change something")
+    plain.follow("Back to editing")
     expect_filled(plain.page)
 
 
@@ -149,12 +149,12 @@ def test_reload_after_the_secret_shows_the_keys_page_and_back_creates_no_second_
     secret = person.page.locator("#secret").text_content() or ""
     person.page.reload()
     expect(person.page.get_by_role("heading", name="Frames", exact=True)).to_be_visible()
-    expect(person.page.get_by_text("Its secret was shown once")).to_be_visible()
+    expect(person.page.get_by_text("The secret of this key was shown once")).to_be_visible()
     assert secret.strip()[12:] not in person.page.content()
     person.page.go_back()
     if person is plain:
         person.press("Create API key")
-        expect(person.page.get_by_text("Its secret was shown once")).to_be_visible()
+        expect(person.page.get_by_text("The secret of this key was shown once")).to_be_visible()
     expect_one_key(person)
 
 
@@ -169,7 +169,7 @@ def test_two_tabs_with_the_same_form_create_one_key(ada: Person, desk: Desk) -> 
     expect(ada.page.locator("#secret")).to_be_visible()
     shown = ada.page.locator("#secret").text_content()
     other.get_by_role("button", name="Create API key").click()
-    expect(other.get_by_text("Its secret was shown once")).to_be_visible()
+    expect(other.get_by_text("The secret of this key was shown once")).to_be_visible()
     expect(ada.page.locator("#secret")).to_have_text((shown or "").strip())
     other.close()
     expect_one_key(ada)
@@ -214,7 +214,7 @@ def test_after_a_lost_answer_the_form_sent_again_leads_to_the_key_that_it_create
     ada.page.reload()
     expect_filled(ada.page)
     ada.press("Create API key")
-    expect(ada.page.get_by_text("Its secret was shown once")).to_be_visible()
+    expect(ada.page.get_by_text("The secret of this key was shown once")).to_be_visible()
     expect_one_key(ada)
 
 
@@ -320,7 +320,7 @@ def test_sixty_permissions_can_be_filtered_and_keep_the_page_short(many: Person)
 
 def test_a_pasted_key_is_cut_before_it_is_stored_in_the_url(ada: Person) -> None:
     secret = ada.create_key("First")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.open(NEW)
     ada.fill(name="Second", description=f"Replaces {secret}")
     expect(ada.page.locator("[name=description]")).to_have_value(f"Replaces {secret[:12]}")

@@ -41,7 +41,7 @@ def test_code_is_copied_and_links_lead_to_their_sections(reader: Person) -> None
     reader.open("/docs/verification")
     block = reader.page.locator(".copyable").first
     block.get_by_role("button").click()
-    expect(block.get_by_role("button")).to_have_text("Copied")
+    expect(block.get_by_role("button")).to_have_text("Copied code")
     copied = reader.page.evaluate("() => navigator.clipboard.readText()")
     assert copied and copied == (block.locator("pre").text_content() or "").strip()
     reader.page.get_by_role("navigation", name="On this page").get_by_role("link", name="Errors").click()

@@ -34,8 +34,8 @@ HELD = """() => [document.querySelector("details.behind").open, document.activeE
 
 def test_the_first_request_appears_in_figures_chart_permissions_and_callers_together(ada: Person, desk: Desk, gateway: str) -> None:
     billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
-    ada.follow("I have copied it")
-    expect(ada.page.get_by_text("Never yet")).to_be_visible()
+    ada.follow("I have copied the key")
+    expect(ada.page.get_by_text("No callers yet")).to_be_visible()
     assert ada.page.evaluate(SEEN) == [False] * 4
     assert billing.calls() == "VALID"
     seen = ada.page.wait_for_function(f"() => {{ const seen = ({SEEN})(); return seen.includes(true) && seen; }}")
@@ -45,7 +45,7 @@ def test_the_first_request_appears_in_figures_chart_permissions_and_callers_toge
 def test_what_is_open_focused_or_selected_stays_so_while_figures_change(ada: Person, desk: Desk, gateway: str) -> None:
     billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
     assert billing.calls() == "VALID"
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.get_by_text("Show as table").click()
     ada.page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.facts > :last-child code'))")
     before = ada.page.evaluate(HELD)
@@ -57,7 +57,7 @@ def test_what_is_open_focused_or_selected_stays_so_while_figures_change(ada: Per
 
 def test_a_hidden_page_does_not_poll_and_without_changes_nothing_is_sent(ada: Person, desk: Desk, gateway: str) -> None:
     ada.create_key("Server")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     with ada.page.expect_response(lambda answer: "?poll=" in answer.url and answer.status == 204):
         pass
     assert ada.page.evaluate(HIDDEN) == []
@@ -68,7 +68,7 @@ def test_a_hidden_page_does_not_poll_and_without_changes_nothing_is_sent(ada: Pe
 
 def test_a_tab_and_a_menu_stay_open_while_figures_change(ada: Person, desk: Desk, gateway: str) -> None:
     billing = Application(desk, gateway, "billing", "203.0.113.9", ada.create_key("Server"))
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.locator("label[for=way-node]").click()
     ada.page.get_by_label("More actions").click()
     assert billing.calls() == "VALID"
@@ -81,7 +81,7 @@ def test_a_tab_and_a_menu_stay_open_while_figures_change(ada: Person, desk: Desk
 @pytest.mark.parametrize("with_script", [True, False])
 def test_how_to_use_a_key_is_shown_in_tabs_without_the_secret_and_runs(ada: Person, desk: Desk, with_script: bool) -> None:
     secret = ada.create_key("Production server")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.wait_for_url("**/key_*")
     browser = ada.context.browser
     assert browser is not None

@@ -75,7 +75,7 @@ def test_pending_forms_lists_and_pages_are_shown(ada: Person, desk: Desk) -> Non
 
 def test_polling_is_not_shown_and_the_bar_respects_reduced_motion(ada: Person, desk: Desk) -> None:
     ada.create_key("Server")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     with held(ada.page, r"\?poll="), ada.page.expect_request(lambda request: "?poll=" in request.url):
         ada.page.evaluate("() => htmx.trigger(document.querySelector('#live'), 'every')")
         # The timer that would show it was started before this one.

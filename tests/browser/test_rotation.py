@@ -23,7 +23,7 @@ def test_the_only_key_of_a_free_plan_is_rotated_while_the_page_shows_two_clients
     billing = Application(desk, gateway, "billing", "203.0.113.9", old)
     cron = Application(desk, gateway, "cron", "198.51.100.7", old)
     assert (billing.calls(), cron.calls()) == ("VALID", "VALID")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     new = begun(ada)
     assert new != old and old[12:] not in ada.page.content()
     where = ada.page.locator("main")
@@ -58,7 +58,7 @@ def test_the_only_key_of_a_free_plan_is_rotated_while_the_page_shows_two_clients
 
 def test_after_leaving_the_rotation_continues_and_a_lost_secret_can_be_replaced(ada: Person, desk: Desk, gateway: str) -> None:
     old = ada.create_key("Billing worker")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     first = begun(ada)
     ada.open("/w/acme-pdf/settings/api-keys")
     expect(ada.page.locator("#keys")).to_contain_text("Rotating")
@@ -75,7 +75,7 @@ def test_a_caller_is_ignored_that_can_be_undone_and_a_rotation_cancelled(ada: Pe
     old = ada.create_key("Billing worker")
     cron = Application(desk, gateway, "cron", "198.51.100.7", old)
     assert cron.calls() == "VALID"
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     new = begun(ada)
     ada.follow("I have copied the key: show progress")
     ada.press("Ignore cron")

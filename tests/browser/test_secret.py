@@ -23,7 +23,7 @@ STORED = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document
 def test_after_back_forward_and_reload_the_secret_is_nowhere_in_the_browser(ada: Person, desk: Desk) -> None:
     secret = ada.create_key("Production server")
     body = secret.split("_")[2]
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.wait_for_url("**/key_*")
     for move in (ada.page.go_back, ada.page.go_forward, ada.page.go_back, ada.page.reload):
         move()
@@ -42,7 +42,7 @@ def test_without_javascript_the_secret_is_shown_once_too_and_the_form_sent_twice
     secret = _created_by_hand(person)
     body = secret.split("_")[2]
     person.page.reload()  # the browser submits the form again
-    expect(person.page.get_by_text("Its secret was shown once")).to_be_visible()
+    expect(person.page.get_by_text("The secret of this key was shown once")).to_be_visible()
     assert body[4:] not in person.page.content()
     person.press("Revoke the unused key and make another")
     another = (person.page.locator("#secret").text_content() or "").strip()
@@ -52,7 +52,7 @@ def test_without_javascript_the_secret_is_shown_once_too_and_the_form_sent_twice
 
 def test_beside_the_secret_its_first_request_is_shown_and_the_secret_stays(ada: Person, desk: Desk) -> None:
     secret = ada.create_key("Production server")
-    expect(ada.page.locator("#first-use")).to_contain_text("Waiting for its first request")
+    expect(ada.page.locator("#first-use")).to_contain_text("Waiting for the first request")
     command = (ada.page.locator("#check").text_content() or "").strip()
     assert secret not in command
     done = subprocess.run(["sh", "-c", command + " -s"], env=os.environ | {"FL_API_KEY": secret}, capture_output=True, check=True)
@@ -66,7 +66,7 @@ def test_the_copy_button_confirms(ada: Person, desk: Desk) -> None:
     ada.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=desk.url)
     secret = ada.create_key("Production server")
     ada.page.locator("[data-copy=secret]").click()
-    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied secret")
     assert ada.page.evaluate("() => navigator.clipboard.readText()") == secret
 
 
@@ -97,7 +97,7 @@ def _to_replace(ada: Person) -> str:
 
 def _to_rotate(ada: Person) -> str:
     ada.create_key("Old")
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.follow("Rotate")
     return "Create the new key"
 

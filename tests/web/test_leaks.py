@@ -1,4 +1,4 @@
-"""“It leaked”: who used a key, which callers are new, and its two ways out."""
+"""“Key leaked”: who used a key, which callers are new, and its two ways out."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ async def test_revoking_is_confirmed_and_final(owner: Browser, team: Team) -> No
     assert "Revoke management key “CI”" in owner.page and key.prefix in owner.page and (await all_of(team))[1].revoked_at is None
     assert (await owner.send(path)).status_code == 303
     await owner.follow()
-    assert "The management key is revoked" in owner.page and f'href="{path}"' not in owner.page
+    assert "The management key was revoked" in owner.page and f'href="{path}"' not in owner.page
     assert "Revoked" in row(owner, key) and "Active" in row(owner, other)
     now = await database.now()
     assert [each.status(now) for each in await all_of(team)] == [Status.ACTIVE, Status.REVOKED]

@@ -44,7 +44,7 @@ async def test_from_the_switcher_a_user_with_one_workspace_creates_another(owner
 
 async def test_a_refused_form_keeps_its_input(owner: Browser, team: Team) -> None:
     await owner.open(NEW)
-    for name, message in (("", "Give the workspace a name."), ("Kept" * 30, "At most 100 characters")):
+    for name, message in (("", "Enter a name for the workspace."), ("Kept" * 30, "At most 100 characters")):
         assert (await owner.send(NEW, name=name)).status_code == 422
         assert message in owner.page and dict(owner.form(NEW).values)["name"] == name
     assert (await owner.send(NEW, name=team.workspace.name)).headers["location"] == f"/w/{team.slug}-2?done=created"

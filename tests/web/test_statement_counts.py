@@ -62,9 +62,9 @@ async def test_the_page_of_a_key_with_everything_on_it(owner: Browser, busy: Pro
     for most in (KEY_PAGE, KEY_PAGE - 1):
         with counted() as seen:
             await owner.open(f"{KEYS}/{busy.predecessor.id}")
-        for text in (busy.predecessor.name, "wget", "1 open alert", "It is being rotated", "Turn on: ", "What was done to it"):
+        for text in (busy.predecessor.name, "wget", "1 open alert", "This key is being rotated", "Turn on: ", ">Activity<"):
             assert text in owner.page, text
-        assert owner.page.count("(this one)") == 1 and owner.page.count("…</code></a>") == 2
+        assert owner.page.count("(this key)") == 1 and owner.page.count("…</code></a>") == 2
         assert len(seen) - others == most, seen
 
 

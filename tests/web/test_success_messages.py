@@ -26,7 +26,7 @@ async def said(browser: Browser, page: str, action: str, **fields: str) -> list[
 async def test_an_edit_and_a_longer_deadline_are_confirmed(editor: Browser, team: Team) -> None:
     key = (await make_key(team)).key
     assert await said(editor, f"{KEYS}/{key.id}/edit", f"{KEYS}/{key.id}/edit", name="New") == [
-        "Saved. It holds from the next request on."
+        "Saved. The change applies from the next request on."
     ]
     await rotations.start(team.editor, key.id)
     path = f"{KEYS}/{key.id}/rotation"

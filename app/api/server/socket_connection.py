@@ -146,7 +146,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _closing(self) -> Iterator[None]:
-        """Ends the connection when its client may not go on, or should connect again."""
+        """Ends the connection when its client may not continue, or should connect again."""
         try:
             yield
         except (NotAuthenticated, NotAllowed):
@@ -180,7 +180,7 @@ class Connection:
         self._unread += await send_message(self._to, {"type": "ping", "payload": {"nonce": self._nonce}})
 
     def _pong(self, nonce: str | None) -> None:
-        """Some clients, such as `gql`, answer without the ping's payload: they may go on, but that proves nothing."""
+        """Some clients, such as `gql`, answer without the ping's payload: they may continue, but that proves nothing."""
         if nonce and nonce == self._nonce:
             self._unread -= self._before
             self._nonce = ""

@@ -152,7 +152,8 @@ def _fence(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any
     """A block of code with a button that copies it."""
     code = tokens[index].content.rstrip("\n")
     text = escape(code.replace(EXAMPLE_ORIGIN, env["origin"]) if tokens[index].info in _COMMANDS else code)
-    button = f'<button type="button" class="button less" data-copy="code-{index}" aria-live="polite">Copy</button>'
+    words = 'Copy<span class="visually-hidden"> code</span>'
+    button = f'<button type="button" class="button less" data-copy="code-{index}" aria-live="polite">{words}</button>'
     return f'<div class="copyable"><pre id="code-{index}" tabindex="0">{text}</pre>{button}</div>\n'
 
 

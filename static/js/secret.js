@@ -41,7 +41,7 @@ document.addEventListener("copy", () => {
   for (const shown of document.querySelectorAll(SHOWN_ONCE)) {
     if (!copied.includes(shown.textContent.trim())) continue;
     markKept(shown);
-    document.querySelector(`[data-copy="${CSS.escape(shown.id)}"]`).textContent = "Copied";
+    document.querySelector(`[data-copy="${CSS.escape(shown.id)}"]`).firstChild.data = "Copied";
   }
 });
 

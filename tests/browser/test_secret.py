@@ -272,7 +272,7 @@ def _by_keyboard(ada: Person) -> None:
 
 
 def _by_saying_so(ada: Person) -> None:
-    ada.follow("I have copied it")
+    ada.follow("I have copied the key")
     ada.page.wait_for_url("**/key_*")
 
 

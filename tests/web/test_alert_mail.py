@@ -66,4 +66,4 @@ async def test_a_choice_changed_in_another_window_is_not_overwritten(editor: Bro
 async def test_the_audit_log_says_what_was_changed(owner: Browser, team: Team) -> None:
     await mail_service.update(team.viewer, team.slug, deliveries={Kind.LEAKED: Delivery.DAILY}, hour=9)
     await owner.open("/w/acme/settings/audit-log")
-    assert "Changed which alerts “Viewer of acme” gets by mail: digest hour, leaked" in owner.page
+    assert "Changed which alerts “Viewer of acme” gets by e-mail: digest hour, leaked" in owner.page

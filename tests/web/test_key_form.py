@@ -197,4 +197,4 @@ async def test_a_link_shows_no_secret_and_no_form_to_a_viewer(viewer: Browser, e
     await editor.open(f"{NEW}?environment={secret}&permissions={secret}&{secret}=1")
     assert secret not in editor.page and "fl_live_aaaa" in editor.page
     assert (await viewer.open(f"{NEW}?name=Server")).status_code == 200
-    assert "needs the role editor" in viewer.page and "Server" not in viewer.page
+    assert "Only editors and owners can create keys" in viewer.page and "Server" not in viewer.page

@@ -51,24 +51,24 @@ _TITLES: Final[dict[type[KeydeskError], tuple[int, str, str]]] = {
     NotAllowed: (403, "You can't do this", "If you should be able to, ask an owner of the workspace."),
     LinkExpired: (410, "This link has expired", ""),
     PlanLimitReached: (409, "Your plan's limit is reached", _NOTHING_CHANGED),
-    Conflict: (409, "This has changed since", f"{_NOTHING_CHANGED} Go back to see how it is now."),
+    Conflict: (409, "This is not possible now", f"{_NOTHING_CHANGED} Go back to see how it is now."),
     ValidationFailed: (422, "Check what you entered", f"{_NOTHING_CHANGED} Go back and correct it."),
     SignInFailed: (422, "E-mail or password is wrong", ""),
     TooManyAttempts: (429, "Too many attempts", ""),
     Unreadable: (400, "We couldn't read that request", ""),
-    TooLarge: (413, "That is too long", f"{_NOTHING_CHANGED} Go back, shorten what you entered, and send it again."),
+    TooLarge: (413, "The form is too long", f"{_NOTHING_CHANGED} Go back, shorten what you entered, and send it again."),
     TooSlow: (408, "The request did not arrive in time", _NOTHING_CHANGED),
     Unavailable: (503, "Keydesk is unavailable", ""),
 }
 _OF_STATUS: Final = {
-    404: ErrorText(404, "Page not found", "There is no such page. It may have moved, or belong to someone else."),
-    405: ErrorText(405, "This page can't be opened this way", "This address cannot be used that way."),
-    413: ErrorText(413, "That is too long", "That is more than a form can hold.", _TITLES[TooLarge][2]),
+    404: ErrorText(404, "Page not found", "There is no such page. It may have moved, or you may have no access to it."),
+    405: ErrorText(405, "This page can't be opened this way", "Use the links and buttons of the pages instead."),
+    413: ErrorText(413, "The form is too long", "The form contains more than can be sent.", _TITLES[TooLarge][2]),
 }
 _BAD_REQUEST: Final = ErrorText(
     400, "We couldn't read that request", "The request could not be read. Go back, reload the page, and try again."
 )
-_PERHAPS_CHANGED: Final = "Before you send it again, look whether your change was made."
+_PERHAPS_CHANGED: Final = "Before you send it again, check whether your change was made."
 
 
 def answer(page: Page, error: Exception) -> Response[str]:
@@ -114,7 +114,9 @@ def text_for(page: Page, error: Exception) -> ErrorText:
         return _OF_STATUS.get(error.status_code, _BAD_REQUEST)
     number = secrets.token_hex(4)
     _log.error("%s %s failed, shown as error %s", page.method, page.path, number, exc_info=error)
-    message = f"This is an error of ours. It has been logged as {number}. Try again in a moment; if it stays, tell the operator."
+    message = (
+        f"This is an error of ours. It has been logged as {number}. Try again in a moment; if it persists, contact the operator."
+    )
     return ErrorText(500, "Something went wrong", message, "" if reads else _PERHAPS_CHANGED, reads)
 
 

@@ -31,7 +31,7 @@ class TooLarge(Problem):
     code = "TOO_LARGE"
 
     def __init__(self) -> None:
-        super().__init__("The request is more than a form can hold.")
+        super().__init__("The form contains more than can be sent.")
 
 
 class TooSlow(Problem):

@@ -38,7 +38,7 @@ class CrossSiteRequest(NotAllowed):
     """An unsafe request that does not come from one of our own pages."""
 
     def __init__(self) -> None:
-        super().__init__("This request did not come from a page of yours here. Reload the page and try again.")
+        super().__init__("This form was not sent from a page of your session. Reload the page and try again.")
 
 
 class SessionRenewed(CrossSiteRequest):

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -250,6 +251,7 @@ def _environment(static_url: Callable[[str], str]) -> Environment:
     found.globals.update(
         static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about, way_back=way_back
     )
+    found.globals.update(version=version("keydesk"))
     for name in (
         "number",
         "compact",

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, Person
 from tests.browser.test_pages import TOO_WIDE
 
 
-@pytest.mark.parametrize("width", [1440, 360])
-def test_a_form_filled_in_before_signing_in_again_in_another_tab_can_be_submitted_again(ada: Person, width: int) -> None:
-    ada.page.set_viewport_size({"width": width, "height": 900})
-    ada.open("/w/acme-pdf/settings/workspace")
-    ada.fill(name="Typed before")
-    other = ada.context.new_page()
-    other.goto(f"{ada.url}/account")
+def _sign_in_again(other: Page) -> None:
+    other.goto(other.url.partition("/w/")[0] + "/account")
     other.evaluate("document.querySelector('form[action=\"/sign-out\"]').submit()")
     other.wait_for_url("**/sign-in")
     other.locator("[name=email]").fill(EMAIL)
     other.locator("[name=password]").fill(PASSWORD)
     other.get_by_role("button", name="Sign in", exact=True).click()
     other.wait_for_url("**/w/**")
+
+
+def _confirm(other: Page) -> None:
+    other.goto(other.url.partition("/w/")[0] + "/account/confirm?next=/account")
+    other.locator("[name=confirmPassword]").fill(PASSWORD)
+    other.locator("main button.first").click()
+    other.wait_for_url("**/account")
+
+
+@pytest.mark.parametrize(("width", "renew"), [(1440, _sign_in_again), (360, _confirm)])
+def test_a_form_filled_in_before_the_session_was_renewed_in_another_tab_can_be_submitted_again(
+    ada: Person, width: int, renew: Callable[[Page], None]
+) -> None:
+    ada.page.set_viewport_size({"width": width, "height": 900})
+    ada.open("/w/acme-pdf/settings/workspace")
+    ada.fill(name="Typed before")
+    other = ada.context.new_page()
+    other.goto(f"{ada.url}/w/acme-pdf")
+    renew(other)
     ada.page.bring_to_front()
     ada.page.locator(
         "form[action$='/settings/workspace'] button.first, form[action$='/settings/workspace'] .buttons button"

@@ -13,11 +13,14 @@ WIDTHS = (320, 360, 480, 640, 761, 768, 900, 1024, 1100, 1180, 1280, 1366, 1440,
 NO_PAGES = re.compile(r"\{token\}|^/docs|/calendar/|/events$|^/graphql/|^/$|^/settings/|/settings$|\.(csv|jsonl)$")
 LONG = "Billing worker of the northern region, second shift, with averyverylongnamethatgoesonandonandonandon"[:100]
 UNBROKEN = "x" * 100
-# Overflow: of the page beyond the window, and of a card's content beyond its edge.
+# Overflow: of the page beyond the window, and of a card's content beyond its edge; and actions that do not fit beside a heading.
 SIDEWAYS = """() => {
   const root = document.documentElement, found = root.scrollWidth > innerWidth ? [["the page", root.scrollWidth - innerWidth]] : [];
   for (const card of document.querySelectorAll(".card, .once, table"))
     if (card.scrollWidth > card.clientWidth) found.push([card.innerText.slice(0, 40), card.scrollWidth - card.clientWidth]);
+  for (const actions of innerWidth < 1280 ? [] : document.querySelectorAll(".head > .do"))
+    if (actions.offsetTop >= actions.parentElement.firstElementChild.getBoundingClientRect().bottom + scrollY)
+      found.push(["actions below the heading", actions.offsetHeight]);
   return found;
 }"""
 

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import pytest
 
 from app import catalogue, clock, database
+from app.access.actor import Actor
 from app.alerts import service as alerts
 from app.clock import DAY, HOUR, MINUTE
 from app.keys import service as keys
 from app.keys.key import ApiKey, Reason
+from app.plans import service as plans
 from app.rotations import service as rotations
 from app.workspaces import service as workspaces
 from tests.conftest import Team, make_key, make_team
@@ -186,6 +188,40 @@ async def test_the_overview_shows_a_key_being_rotated_as_such(owner: Browser, te
     await rotations.start(team.editor, key.id)
     page = (await owner.open("/w/acme")).text
     assert "Rotation overdue" not in page and ">Rotating<" in page
+
+
+async def test_the_overview_has_each_key_once_with_what_can_be_done(editor: Browser, viewer: Browser, team: Team) -> None:
+    overdue = await key_due(team, -5, "Old")
+    attacked, suspended = (await make_key(team, "Attacked")).key, (await make_key(team, "Paused")).key
+    rotating = await key_due(team, 3, "Moving")
+    await rotations.start(team.editor, rotating.id)
+    await keys.suspend(team.owner, suspended.id)
+    await raise_alert(attacked)
+    await alerts.run(NOW)
+    await editor.open("/w/acme")
+    page = editor.page.partition('<ul class="attention">')[2].partition("</ul>")[0]
+    assert re.findall(r'<strong class="clip">(\w+)', page) == ["Attacked", "Old", "Moving", "Paused"]
+    expected = {overdue: "rotation", attacked: "edit", rotating: "rotation", suspended: "suspension"}
+    assert {key.id: path for key in expected for path in buttons(editor, key)} == {key.id: path for key, path in expected.items()}
+    assert "open alerts</a>" in page and "Every slot" not in page and "All well" not in page
+    await viewer.open("/w/acme")
+    assert [buttons(viewer, key) for key in (overdue, attacked, suspended)] == [[], [], []]
+
+
+async def test_a_full_plan_is_shown_at_the_meter_and_needs_no_attention(owner: Browser, team: Team) -> None:
+    await plans.change_plan(Actor.operator(), team.slug, "free")
+    await owner.open("/w/acme")
+    assert "Compare plans" not in owner.page
+    await make_key(team)
+    await owner.open("/w/acme")
+    assert 'href="/w/acme/settings/plan">Compare plans</a>' in owner.page and "All well" in owner.page
+
+
+async def test_the_list_says_who_gets_its_alerts(owner: Browser, viewer: Browser, team: Team) -> None:
+    for browser, webhooks in ((owner, True), (viewer, False)):
+        await browser.open(ALERTS)
+        assert "Every member gets them by mail" in browser.page
+        assert ('href="/w/acme/settings/webhooks">webhooks</a> get them' in browser.page) is webhooks
 
 
 async def link_of(browser: Browser) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from importlib.metadata import version
 from itertools import chain
 
 import pytest
@@ -98,3 +99,10 @@ async def test_a_page_links_to_the_guides_that_help_there(viewer: Browser, team:
     ):  # fmt: skip
         await viewer.open(f"/w/{team.slug}{path}")
         assert f'href="/docs/{guide}" target="_blank"' in viewer.page, path
+
+
+async def test_every_page_of_a_workspace_names_the_version_and_links_to_the_documentation(viewer: Browser, team: Team) -> None:
+    for path in ("", "/settings/api-keys", "/alerts", "/settings/plan"):
+        await viewer.open(f"/w/{team.slug}{path}")
+        foot = viewer.page.partition('<footer class="guides">')[2].partition("</footer>")[0]
+        assert f"Keydesk {version('keydesk')}" in foot and 'href="/docs"' in foot, path

@@ -6,14 +6,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 
 from app import catalogue
 from app.access.policy import Action
+from app.downloads import Format
 from app.errors import NotFound
+from app.keys import export
 from app.keys import service as keys
 from app.keys.filters import KeyFilter, Order, position_of
 from app.keys.key import ApiKey, Status
@@ -22,12 +24,14 @@ from app.paging import Window
 from app.plans import service as plans
 from app.rotations import service as rotations
 from app.rotations.rotation import Progress
+from app.tenancy import service as tenancy
 from app.usage import caller_service
 from app.usage import service as usage
 from app.usage.usage import Point
 from app.web import key_form
 from app.web.bulk_changes import CHANGES, Change
 from app.web.first_steps import first_steps
+from app.web.framework.downloads import Downloads
 from app.web.framework.page import Page, with_query
 from app.web.key_creation import LIST
 from app.web.presentation.key_status import KeyStatus, status_in
@@ -91,6 +95,7 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
         spark_days=SPARK_DAYS,
         usage_spark=usage_spark,
         rotate_by=lambda key: None if key.is_over(page.now) else key.rotate_by(_every(key)),
+        files=[(form, with_query(f"{page.path}.{form}", **filters)) for form in Format],
         link=lambda **changed: with_query(page.path, **{**filters, **changed}),
     )
 
@@ -98,6 +103,21 @@ async def listing(page: NamedDependency[Page]) -> Response[str]:
 def _is_offered(change: Change, rows: Sequence[Row], now: int) -> bool:
     """Resuming only where a key is suspended."""
     return change.action is not Action.RESUME_API_KEY or any(row.key.status(now) is Status.SUSPENDED for row in rows)
+
+
+@get([f"{LIST}.{form}" for form in Format])
+async def file(page: NamedDependency[Page], downloads: NamedDependency[Downloads]) -> Response[Any]:
+    """All keys that match the filters of the list, oldest first."""
+    form = Format(page.path.rpartition(".")[2])
+    key_filter = await caller_service.with_callers(page.access, key_form.filter_from(page.query, page.now))
+    return downloads.stream(
+        page.signed_in,
+        page.access.workspace.id,
+        export.of_workspace(page.access, key_filter, form),
+        allowed=lambda: tenancy.reading(page.actor, page.slug, Action.READ_KEYS),
+        media_type=form.media_type,
+        file_name=f"{page.slug}-api-keys.{form}",
+    )
 
 
 async def _found(page: Page, key_filter: KeyFilter, sort: str) -> Found[ApiKey]:
@@ -155,4 +175,4 @@ async def _named(page: Page, name: str) -> ApiKey | None:
     return None
 
 
-HANDLERS = (listing,)
+HANDLERS = (listing, file)

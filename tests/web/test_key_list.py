@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
+import json
 import re
 from urllib.parse import quote
 
 import pytest
 
 from app import database
+from app.access.actor import Actor
 from app.clock import DAY
 from app.keys import service as keys
 from app.keys.key import Reason
+from app.plans import service as plans
 from app.rotations import service as rotations
 from tests.conftest import Team, make_key, make_team
 from tests.support.callers import use
@@ -115,3 +120,27 @@ async def test_never_used_and_idle_keys_are_filters(viewer: Browser, team: Team)
     for status, found in (("never-used", [never]), ("idle", [idle]), ("", [revoked, busy, idle, never])):
         await viewer.open(f"{LIST}?status={status}")
         assert [*rows(viewer)] == found
+
+
+async def test_the_files_have_every_key_that_the_list_shows_and_no_secret(viewer: Browser, team: Team) -> None:
+    await plans.change_plan(Actor.operator(), team.slug, "scale_enterprise")
+    made = [await make_key(team, f"Key {number}") for number in range(101)]
+    odd = await make_key(team, "=1+1", environment="staging", expires_at=await database.now() + DAY)
+    await keys.revoke(team.owner, made[0].key.id, Reason.ROTATED)
+    await make_key(await make_team("other"), "Not ours")
+    await viewer.open(LIST)
+    answer = await viewer.open(f"{LIST}.csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="acme-api-keys.csv"'
+    found = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["id"] for row in found] == [each.key.id for each in (*made, odd)]
+    assert (found[0]["status"], found[0]["revocationReason"]) == ("REVOKED", "ROTATED")
+    assert (found[-1]["name"], found[-1]["permissions"], found[-1]["createdBy"]) == (
+        "'=1+1",
+        "pdf.generate pdf.read",
+        team.owner.name,
+    )
+    assert not [each for each in (*made, odd) if each.secret[12:] in answer.text]
+    await viewer.open(f"{LIST}?environment=staging&status=active")
+    (address,) = re.findall(r'href="([^"]+api-keys\.jsonl[^"]*)"', viewer.page)
+    (line,) = (await viewer.open(html.unescape(address))).text.splitlines()
+    assert json.loads(line)["id"] == odd.key.id

@@ -44,7 +44,7 @@ async def test_a_request_is_found_by_the_id_of_its_answer(owner: Client, strange
     await keys.revoke(team.owner, key.id, Reason.OTHER)
     found = await owner.run("requests/show", id=made)
     assert (found["outcome"], found["apiKey"]["id"]) == ("REVOKED", key.id)
-    assert found["explanation"]["cause"].startswith("The key was revoked on 21 Sep 2026")
+    assert found["explanation"]["cause"].startswith("The key was revoked on Mon 21 Sep 2026")
     assert (await stranger.run("requests/show", id=made)) is None
     assert (await owner.run("requests/show", id="req_" + "a" * 20)) is None
 

@@ -203,7 +203,7 @@ async def test_the_overview_has_each_key_once_with_what_can_be_done(editor: Brow
     assert re.findall(r'<strong class="clip">(\w+)', page) == ["Attacked", "Old", "Moving", "Paused"]
     expected = {overdue: "rotation", attacked: "edit", rotating: "rotation", suspended: "suspension"}
     assert {key.id: path for key in expected for path in buttons(editor, key)} == {key.id: path for key, path in expected.items()}
-    assert "open alerts</a>" in page and "Every slot" not in page and "All well" not in page
+    assert "open alerts</a>" in page and "Nothing needs attention." not in page
     await viewer.open("/w/acme")
     assert [buttons(viewer, key) for key in (overdue, attacked, suspended)] == [[], [], []]
 
@@ -214,13 +214,13 @@ async def test_a_full_plan_is_shown_at_the_meter_and_needs_no_attention(owner: B
     assert "Compare plans" not in owner.page
     await make_key(team)
     await owner.open("/w/acme")
-    assert 'href="/w/acme/settings/plan">Compare plans</a>' in owner.page and "All well" in owner.page
+    assert 'href="/w/acme/settings/plan">Compare plans</a>' in owner.page and "Nothing needs attention." in owner.page
 
 
 async def test_the_list_says_who_gets_its_alerts(owner: Browser, viewer: Browser, team: Team) -> None:
     for browser, webhooks in ((owner, True), (viewer, False)):
         await browser.open(ALERTS)
-        assert "Every member gets them by mail" in browser.page
+        assert "Every member gets them by e-mail" in browser.page
         assert ('href="/w/acme/settings/webhooks">webhooks</a> get them' in browser.page) is webhooks
 
 

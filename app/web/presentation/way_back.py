@@ -24,13 +24,15 @@ class WayBack:
 
 
 def way_back(page: Page) -> WayBack | None:
-    """Back to the page that led here, else to the nearest list above; None if neither is known."""
+    """Back to the page that led here, else to the nearest list above that the user may open; None if neither is known."""
     came = page.came_from
     if came and _RETURNABLE.fullmatch(came):
         return WayBack(f"Back to {_name(came.partition('?')[0], page.url_access)}", came)
-    above = [place for place in (*PAGES, *MORE_PAGES) if page.url_access and place.is_above(page.path, page.url_access)]
-    if above and page.url_access and above[0].address(page.url_access) != page.path and above[0] is not OVERVIEW:
-        return WayBack(f"Back to {above[0].title}", above[0].address(page.url_access))
+    if (access := page.url_access) is None:
+        return None
+    above = [place for place in (*PAGES, *MORE_PAGES) if place.is_above(page.path, access) and access.may(place.requires)]
+    if above and above[0].address(access) != page.path and above[0] is not OVERVIEW:
+        return WayBack(f"Back to {above[0].title}", above[0].address(access))
     return None
 
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures.headers import CacheControlHeader
 from litestar.di import Provide
@@ -28,10 +25,9 @@ from app.alerts import service as alert_service
 from app.asgi import Receive, Scope, Send, at_start, header
 from app.authentication import service as authentication
 from app.errors import KeydeskError
-from app.keys import labels
 from app.live import Live
 from app.pace import Pace
-from app.paths import STATIC, TEMPLATES
+from app.paths import STATIC
 from app.provisioning import self_service
 from app.settings import Settings
 from app.tenancy import service as tenancy
@@ -67,11 +63,8 @@ from app.web.framework.form import CONFIRMATION, Form, Unreadable
 from app.web.framework.page import Page
 from app.web.framework.session_auth import SAFE_METHODS, SessionAuth, SessionRenewed, Visitor, require_token
 from app.web.framework.sse import EventStreams
-from app.web.presentation import audit_text, filters, guides, navigation
-from app.web.presentation.key_status import moved_words
-from app.web.presentation.snippets import management_command, snippets_for, variable
-from app.web.presentation.usage_chart import usage_chart
-from app.web.presentation.way_back import way_back
+from app.web.presentation import templates
+from app.web.presentation.snippets import management_command, snippets_for
 
 # Forms that act for the user whom their fields or their link prove, with or without a session.
 _NEEDS_NO_SESSION: Final = re.compile(r"/sign-in|/password-reset(?:/[^/]+)?|/email-change/[^/]+|/set-up/[^/]+")
@@ -112,13 +105,12 @@ class Dashboard:
     def __init__(self, settings: Settings, gate: SessionAuth, live: Live, pace: Pace, downloads: Downloads) -> None:
         self._gate, self._pace, self._compression = gate, pace, Compression()
         self._static = f"/static/{_digest_of_static()}"
-        self._templates = _environment(self.static_url)
-        self._templates.globals.update(
+        self._templates = templates.environment(
+            static_url=self.static_url,
             loses_session_cookie=gate.loses_session_cookie,
             contact=settings.contact,
             workspaces_are_self_service=self_service.is_open,
             snippets_for=partial(snippets_for, origin=settings.origin),
-            key_variable=variable,
             management_command=partial(management_command, settings.origin),
         )
         # Requested by browsers, crawlers and password managers without a link.
@@ -242,36 +234,6 @@ class Dashboard:
     def _static_files(self) -> Router:
         cache = CacheControlHeader(public=True, max_age=_YEAR_SECONDS, immutable=True)
         return create_static_files_router(path=self._static, directories=[STATIC], cache_control=cache, name="static")
-
-
-def _environment(static_url: Callable[[str], str]) -> Environment:
-    found = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    found.globals.update(
-        static_url=static_url, usage_chart=usage_chart, navigation=navigation, guides_about=guides.about, way_back=way_back
-    )
-    found.globals.update(version=version("keydesk"))
-    for name in (
-        "number",
-        "compact",
-        "percent",
-        "relative",
-        "exact",
-        "day",
-        "hour",
-        "time_of_day",
-        "when",
-        "input_time",
-        "plural",
-        "reason",
-    ):
-        found.filters[name] = getattr(filters, name)
-    found.filters.update(
-        sentence=audit_text.sentence, linked=audit_text.linked, outcome=audit_text.outcome, verdict=audit_text.verdict
-    )
-    found.filters.update(label=labels.shown, moved_words=moved_words)
-    return found
 
 
 def _page(request: Request[Any, Any, Any]) -> Page:

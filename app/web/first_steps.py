@@ -17,7 +17,7 @@ from app.paging import Window
 from app.usage import service as usage
 from app.web.framework.page import Page
 
-# Whoever works alone on purpose is not reminded of the last step for longer.
+# A person who works alone on purpose is not reminded of the last step for longer.
 _NEW_DAYS: Final = 30
 
 

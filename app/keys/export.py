@@ -16,7 +16,7 @@ from app.tenancy.service import Access
 
 COLUMNS: Final = (
     "id", "name", "description", "labels", "prefix", "environment", "status", "permissions", "allowedIps", "createdAt", "createdBy",
-    "expiresAt", "lastUsedAt", "lastUsedIp", "suspendedAt", "revokedAt", "revocationReason",
+    "owner", "expiresAt", "lastUsedAt", "lastUsedIp", "suspendedAt", "revokedAt", "revocationReason",
 )  # fmt: skip
 _AT_ONCE: Final = 100
 
@@ -42,9 +42,9 @@ def _row(key: ApiKey, now: int) -> dict[str, Any]:
     ended = key.revocation
     cells = (
         key.id, key.name, key.description, " ".join(key.labels), key.prefix, key.environment, str(key.status(now)),
-        " ".join(key.permissions), " ".join(key.allowed_ips), _at(key.created_at), key.created_by.name, _at(key.expires_at),
-        _at(key.last_used_at), key.last_used_ip, _at(key.suspended_at), _at(ended.at if ended else None),
-        str(ended.reason) if ended else None,
+        " ".join(key.permissions), " ".join(key.allowed_ips), _at(key.created_at), key.created_by.name,
+        key.owner.name if key.owner else None, _at(key.expires_at), _at(key.last_used_at), key.last_used_ip, _at(key.suspended_at),
+        _at(ended.at if ended else None), str(ended.reason) if ended else None,
     )  # fmt: skip
     return dict(zip(COLUMNS, cells, strict=True))
 

@@ -27,13 +27,14 @@ from app.tenancy import store as workspace_store
 from app.tenancy.workspace import MEMBER_ID, WORKSPACE_ID, Member, Workspace
 from app.users import store as user_store
 from app.users.user import USER_ID, User
+from tests.support.leftovers import no_leftovers as no_leftovers
 from tests.support.postgres import Postgres
 from tests.support.smtp import Smtp
 from tests.support.temporary import use_memory
 
 use_memory()
 
-pytest_plugins = ["tests.support.hangs", "tests.support.leftovers"]
+pytest_plugins = ["tests.support.hangs"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

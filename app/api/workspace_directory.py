@@ -183,8 +183,8 @@ ResumeWorkspaceResult: TypeAlias = Annotated[
 @strawberry.type
 class WorkspaceDirectoryMutation:
     @mutation(
-        "Makes another workspace, which you own, on the plan that all begin with. `Conflict` if you own as many as a user can own\n"
-        "here; `NotAllowed` if one of them is suspended, or if only the operator makes workspaces.",
+        "Creates another workspace, which you own, on the plan that all begin with. `Conflict` if you own as many as a user can\n"
+        "own here; `NotAllowed` if one of them is suspended, or if only the operator creates workspaces.",
         requires=UserAction.CREATE_OWN_WORKSPACE,
     )
     async def create_workspace(self, info: Info, input: CreateWorkspaceInput) -> CreateWorkspaceResult | None:

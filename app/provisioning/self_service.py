@@ -14,6 +14,7 @@ from app.keys.idempotency import IdempotencyKey
 from app.tenancy import service as tenancy
 from app.tenancy.service import Access
 from app.tenancy.workspace import Workspace
+from app.throttling import service as throttling
 from app.workspaces import creation
 from app.workspaces.validation import workspace_name_fault
 
@@ -72,11 +73,12 @@ async def create(actor: Actor, name: str, *, idempotency_key: str | None = None)
 
     Its slug is made from the name: with chosen ones, anyone could find out which are in use. The lock of the installation keeps
     the number exact, however many are created at once. Raises NotAllowed, ValidationFailed, Conflict at the limit or if the
-    idempotency key was used with other input, or NotFound if the same one was deleted meanwhile.
+    idempotency key was used with other input, TooManyAttempts after many in a day, or NotFound if the same one was deleted since.
     """
     policy.require_user(actor, UserAction.CREATE_OWN_WORKSPACE)
     if fault := workspace_name_fault(name):
         raise ValidationFailed(fault)
+    await throttling.take(throttling.workspace_buckets(actor.id))
     async with tenancy.changing_installation(actor) as change:
         repeat = IdempotencyKey.of(change, "createWorkspace", idempotency_key, [name])
         if repeat and (made := await repeat.find_result(change)):

@@ -56,6 +56,11 @@ def password_reset_buckets(email_key: str, address: str) -> list[Bucket]:
     return [_overall("reset"), from_here, Bucket(f"reset {_pseudonym(email_key)}", limit=3, window=HOUR, limit_when_crowded=1)]
 
 
+def workspace_buckets(user_id: str) -> list[Bucket]:
+    """For a user who creates a workspace: those that are deleted again leave rows behind."""
+    return [Bucket(f"workspace {user_id}", limit=30, window=DAY)]
+
+
 async def take(buckets: Sequence[Bucket]) -> None:
     """Counts an attempt in each bucket. Raises TooManyAttempts, and counts it in none, if one of them is full."""
     # Read first: an attempt that is refused anyway must not take the database's write lock.

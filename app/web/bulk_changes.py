@@ -197,7 +197,7 @@ def _unchanged(key: ApiKey, zone: str) -> Result:
 def _not_resumed(key: ApiKey) -> Result:
     if key.suspended_at is None:
         return Result(key, "Unchanged: it is not suspended")
-    return Result(key, "Left alone: it was suspended while you decided", is_done=False)
+    return Result(key, "Not changed: it was suspended while this page was open", is_done=False)
 
 
 def _chosen_expiry(page: Page) -> int:

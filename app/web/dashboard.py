@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -103,8 +104,9 @@ class Dashboard:
     """The ASGI application of all pages and of the files they need."""
 
     def __init__(self, settings: Settings, gate: SessionAuth, live: Live, pace: Pace, downloads: Downloads) -> None:
-        self._gate, self._pace, self._compression = gate, pace, Compression()
+        self._gate, self._pace = gate, pace
         self._static = f"/static/{_digest_of_static()}"
+        self._compression = Compression(self.static_url(path.relative_to(STATIC).as_posix()) for path in _static_paths())
         self._templates = templates.environment(
             static_url=self.static_url,
             loses_session_cookie=gate.loses_session_cookie,
@@ -148,8 +150,7 @@ class Dashboard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, without_body(send)
-        else:
-            send = self._compression.wrap(scope, send)
+        send = self._compression.wrap(scope, send)
         if scope["path"].startswith("/static/"):
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
             return
@@ -275,6 +276,10 @@ def _request(scope: Scope) -> Request[Any, Any, Any]:
 
 def _digest_of_static() -> str:
     found = hashlib.sha256()
-    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+    for path in _static_paths():
         found.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:16]
+
+
+def _static_paths() -> list[Path]:
+    return sorted(path for path in STATIC.rglob("*") if path.is_file())

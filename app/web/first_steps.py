@@ -11,7 +11,8 @@ from litestar.di import NamedDependency
 from app.access.policy import Action
 from app.clock import DAY
 from app.keys import service as keys
-from app.keys.key import ApiKey
+from app.keys.filters import KeyFilter
+from app.keys.key import ApiKey, Status
 from app.members import service as members
 from app.paging import Window
 from app.usage import service as usage
@@ -65,7 +66,7 @@ async def poll(page: NamedDependency[Page]) -> Response[str]:
 
 
 async def _look(page: Page, used_at: int | None) -> FirstSteps:
-    newest = (await keys.page(page.access, Window(1))).items
+    newest = (await keys.page(page.access, Window(1), KeyFilter(statuses=(Status.ACTIVE,)))).items
     is_shared = page.access.workspace.webhooks > 0 or len(await members.members(page.access)) > 1
     if not is_shared and page.may(Action.READ_MEMBERS):
         is_shared = bool(await members.invitations(page.access))

@@ -36,7 +36,7 @@ async def edit(page: NamedDependency[Page], key_id: FromPath[str]) -> Response[s
     key = await _key(page, key_id)
     try:
         settings = key_form.settings_from(page.form, page.zone).lasting(key_form.lifetime_days(page.form), page.now)
-        owner = settings.owner if page.form.has("owner") else key.owner
+        owner = key_form.owner(page.form) if page.form.has("owner") else key.owner
         change = replace(settings, expires_at=_kept(key, settings.expires_at), owner=owner).values()
         await keys.update(page.actor, key_id, change, slug=page.slug, expected=page.form.text("seen") or None)
     except Stale:
@@ -111,16 +111,17 @@ async def _edit(page: Page, key: ApiKey, status: int, *, stale: bool = False) ->
         key=key,
         offered=offered,
         environment=environment,
-        lifetimes={each: key_form.LIFETIMES[each] for each in _endings(environment)},
+        lifetimes={each: key_form.LIFETIMES[each] for each in _endings(environment, key)},
         lifetime=key_form.lifetime(page.form) if page.form.values else _ending(key),
         stale=stale,
         members=await members.members(page.access),
     )
 
 
-def _endings(environment: Environment) -> tuple[str, ...]:
-    """Only what means the same however often the form is sent: no days from now."""
-    return (key_form.ON_DATE,) if environment.must_expire else (key_form.NEVER, key_form.ON_DATE)
+def _endings(environment: Environment, key: ApiKey) -> tuple[str, ...]:
+    """Only what means the same however often the form is sent: no days from now. A key may keep what new ones may not have."""
+    may_stay = not environment.must_expire or key.expires_at is None
+    return (key_form.NEVER, key_form.ON_DATE) if may_stay else (key_form.ON_DATE,)
 
 
 def _ending(key: ApiKey) -> str:

@@ -17,7 +17,7 @@ from app.users.user import USER_ID
 from app.web.framework.form import Form
 
 FIELDS: Final = (
-    "preset", "name", "description", "environment", "permissions", "lifetime", "expiresAt", "allowedIps", "labels", "owner",
+    "preset", "name", "description", "environment", "permissions", "lifetime", "expiresAt", "allowedIps", "labels",
 )  # fmt: skip
 # Values of the field `lifetime`, beside numbers of days.
 NEVER, ON_DATE = "never", "date"
@@ -40,8 +40,12 @@ def settings_from(form: Form, zone: str) -> KeySettings:
         allowed_ips=parse_networks(form.text("allowedIps")),
         description=form.text("description"),
         labels=parse_labels(form.text("labels")),
-        owner=Owner(form.text("owner")) if form.text("owner") else None,
     )
+
+
+def owner(form: Form) -> Owner | None:
+    """The owner that the form names; forms for new keys name none."""
+    return Owner(form.text("owner")) if form.text("owner") else None
 
 
 def draft(form: Form, zone: str) -> KeySettings:

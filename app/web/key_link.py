@@ -12,7 +12,6 @@ from app.keys.secret import mask_secrets
 from app.web import key_form
 from app.web.framework.form import Form
 
-FIELDS: Final = tuple(name for name in key_form.FIELDS if name != "owner")
 # Fields of several lines, each of which may be a parameter of its own.
 LINES: Final = ("allowedIps", "labels")
 # What the form adds to its own URL.
@@ -26,7 +25,7 @@ def form_of(query: bytes, known: Catalogue) -> Form:
     A preset fills in what the link leaves out. Raises Unreadable.
     """
     asked = Form.parse(query)
-    values = {name: [*asked.texts(name)] for name in FIELDS if asked.has(name)}
+    values = {name: [*asked.texts(name)] for name in key_form.FIELDS if asked.has(name)}
     wanted = [name for text in asked.texts("permissions") for name in re.split(r"[\s,]+", text) if name]
     if wanted:
         values["permissions"] = [name for name in wanted if name in known.permissions]
@@ -36,7 +35,7 @@ def form_of(query: bytes, known: Catalogue) -> Form:
     if preset := known.presets.get(asked.text("preset")):
         values = {"environment": [preset.environment], "permissions": [*preset.permissions]} | values
     faults = [*_unknown(asked, known), *(_unknown_permission(name) for name in wanted if name not in known.permissions)]
-    if others := [name for name in asked.values if name not in (*FIELDS, *_OF_FORM)]:
+    if others := [name for name in asked.values if name not in (*key_form.FIELDS, *_OF_FORM)]:
         faults.append(FieldProblem("link", "UNKNOWN", f"The link names what this form does not have: {_shown(', '.join(others))}."))
     return Form(values).refused(ValidationFailed(*faults))
 

@@ -55,7 +55,11 @@ class Seat:
                 queue.put_nowait(signal.Signals(number))
 
         def read() -> None:
-            for number in (sent := self.pair.recv(64)):
+            try:
+                sent = self.pair.recv(64)
+            except ConnectionError:  # it died before it read that this worker listens
+                sent = b""
+            for number in sent:
                 note("parent", number)
             if not sent:
                 _log.error("the parent has died: stopping")

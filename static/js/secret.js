@@ -60,11 +60,13 @@ document.addEventListener("htmx:before:request", (event) => {
   else leaving.add(ctx);
 });
 
-// A request that began before the secret was shown may replace nothing, nor redirect. Parts that poll hold none.
+// A request that began before the secret was shown may replace nothing, nor redirect. Parts that poll hold none, but may not redirect
+// either, for example to the sign-in page.
 for (const late of ["htmx:after:request", "htmx:before:swap"]) {
   document.addEventListener(late, (event) => {
     const polls = event.target.matches?.("[hx-trigger^=every]") && !event.target.querySelector(SHOWN_ONCE);
-    if (!polls && !leaving.has(event.detail.ctx) && document.querySelector(SHOWN_ONCE)) event.preventDefault();
+    const stays = polls && !event.detail.ctx.response?.headers.get("HX-Redirect");
+    if (!stays && !leaving.has(event.detail.ctx) && document.querySelector(SHOWN_ONCE)) event.preventDefault();
   });
 }
 

@@ -46,7 +46,7 @@ async def test_a_key_that_cannot_be_rotated_is_refused_with_the_reason(cli: Keyd
     await keys.suspend(team.owner, one)
     assert "only an active key can be rotated" in cli.refused("rotate", one, *DEPLOY)
     await rotations.start(team.owner, other)
-    assert "being rotated already" in cli.refused("rotate", other, *DEPLOY)
+    assert "already being rotated" in cli.refused("rotate", other, *DEPLOY)
     third = (await make_key(team, "Third")).key.id
     assert "30 days at most" in cli.refused("rotate", third, *DEPLOY, "--deadline", "31d")
     assert "7 days" in cli.refused("rotate", "Third", *DEPLOY, "--quiet", "8d")

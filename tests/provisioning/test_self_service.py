@@ -9,7 +9,7 @@ import pytest
 from app import catalogue, database, runtime
 from app.access.actor import Actor, ActorKind, Role
 from app.audit import store as audit_store
-from app.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from app.errors import Conflict, NotAllowed, NotFound, TooManyAttempts, ValidationFailed
 from app.provisioning import deletion, self_service
 from app.provisioning.self_service import Allowance
 from app.tenancy import service as tenancy
@@ -106,3 +106,12 @@ async def test_a_bad_name_is_refused_at_its_field_and_nothing_is_made(team: Team
         await self_service.create(team.owner, name)
     assert [fault.field for fault in refused.value.fields] == ["name"]
     assert await slugs() == ["acme"]
+
+
+async def test_so_many_are_created_in_a_day_also_if_each_is_deleted_again(team: Team) -> None:
+    for number in range(30):
+        made = await self_service.create(team.owner, f"Number {number}")
+        await deletion.delete(team.owner, made.id, made.slug)
+    with pytest.raises(TooManyAttempts):
+        await self_service.create(team.owner, "One more")
+    assert (await self_service.create(team.editor, "Another one's")).name == "Another one's"

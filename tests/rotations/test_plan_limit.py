@@ -87,7 +87,7 @@ async def test_concurrent_starts_and_creations_never_exceed_the_plan(db: None) -
 async def test_neither_key_of_an_open_rotation_can_start_another(free: Team) -> None:
     run = await begun(free)
     for key in (run.predecessor, run.successor):
-        with pytest.raises(Conflict, match="being rotated already"):
+        with pytest.raises(Conflict, match="already being rotated"):
             await rotations.start(free.editor, key.id)
         with pytest.raises(Conflict):
             await rotations.start(free.editor, key.id, idempotency_key="another")

@@ -35,8 +35,8 @@ def test_an_invalid_setting_is_refused_by_its_name(name: str) -> None:
         ("KEYDESK_PORT", "eighty", "KEYDESK_PORT: a port is a number from 0 to 65535."),
         ("KEYDESK_PORT", "-1", "KEYDESK_PORT: a port is a number from 0 to 65535."),
         ("KEYDESK_PORT", "9" * 5_000, "KEYDESK_PORT: a port is a number from 0 to 65535."),
-        ("KEYDESK_PUBLIC_URL", "http://[x", "KEYDESK_PUBLIC_URL: its host cannot be read; an IPv6 address stands in brackets."),
-        ("KEYDESK_SMTP_URL", "smtp://]", "KEYDESK_SMTP_URL: its host cannot be read; an IPv6 address stands in brackets."),
+        ("KEYDESK_PUBLIC_URL", "http://[x", "KEYDESK_PUBLIC_URL: its host cannot be read; an IPv6 address is written in brackets."),
+        ("KEYDESK_SMTP_URL", "smtp://]", "KEYDESK_SMTP_URL: its host cannot be read; an IPv6 address is written in brackets."),
         ("KEYDESK_DRAIN_SECONDS", "soon", "KEYDESK_DRAIN_SECONDS: a number of seconds from 0 to 300."),
         ("KEYDESK_DRAIN_SECONDS", "nan", "KEYDESK_DRAIN_SECONDS: a number of seconds from 0 to 300."),
         (

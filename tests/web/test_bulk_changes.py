@@ -102,7 +102,7 @@ async def test_several_suspended_keys_are_resumed_and_others_stay_as_they_are(
     assert results(editor) == {
         quiet.id: "Resumed",
         busy.id: "Resumed",
-        again.id: "Left alone: it was suspended while you decided",
+        again.id: "Not changed: it was suspended while this page was open",
         active.id: "Unchanged: it is not suspended",
     }
     found = [await status(team, key) for key in (quiet, busy, again, active)]

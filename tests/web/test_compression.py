@@ -63,3 +63,28 @@ async def test_texts_among_the_files_are_compressed_once_and_fonts_are_not_again
 async def test_a_file_that_does_not_exist_leaves_no_trace_in_what_was_compressed(browser: Browser) -> None:
     encoding, _ = await sent(browser, "/static/0/nothing.css", **GZIP)
     assert (encoding, browser.shown.status_code if browser.shown else 0) == (None, 404)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"), ("br, gzip;q=0.5", "gzip"), ("GZIP; q=1.0", "gzip"), ("gzip;q=0.01", "gzip"),
+        ("gzip;q=0", None), ("identity, gzip;q=0.0, br", None), ("gzip2", None), ("", None),
+    ],
+)  # fmt: skip
+async def test_caches_know_what_an_answer_depends_on_and_a_weight_of_zero_refuses(
+    browser: Browser, accepted: str, encoding: str | None
+) -> None:
+    await browser.open("/sign-in")
+    (path,) = re.findall(r'"(/static/[^"]+/desk\.css)"', browser.page)
+    answer = await browser.open(path, **{"accept-encoding": accepted})
+    assert (answer.headers.get("content-encoding"), answer.headers["vary"]) == (encoding, "Accept-Encoding")
+    assert answer.headers["etag"].startswith("W/") is (encoding is not None)
+
+
+@pytest.mark.parametrize("detour", ["/css/%2e/desk.css", "/js/%2e%2e/css/desk.css", "/css//desk.css"])
+async def test_other_spellings_of_a_files_address_are_not_kept(browser: Browser, detour: str) -> None:
+    await browser.open("/sign-in")
+    (path,) = re.findall(r'"(/static/[^"]+)/css/desk\.css"', browser.page)
+    assert (await browser.open(path + "/css/desk.css", **GZIP)).headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in (await browser.open(path + detour, **GZIP)).headers

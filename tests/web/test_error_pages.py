@@ -51,7 +51,7 @@ async def test_it_leads_back_to_the_page_that_the_user_came_from(owner: Browser,
     [
         "", "https://evil.example/w/acme", "//evil.example/", "{origin}//evil.example/w/", "{origin}/\\evil.example",
         "javascript:alert(1)", "{origin}@evil.example/w/acme", "{origin}/sign-in", "{origin}/invitations/secret",
-        "{origin}/%2f%2fevil.example", "{origin}" + UNKNOWN,
+        "{origin}/%2f%2fevil.example", "{origin}" + UNKNOWN, "http://[/",
     ],
 )  # fmt: skip
 async def test_it_leads_to_the_list_above_if_the_referrer_is_no_page_to_return_to(owner: Browser, team: Team, referer: str) -> None:

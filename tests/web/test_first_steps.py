@@ -54,6 +54,9 @@ async def test_each_step_ticks_itself_off_and_then_all_are_gone(owner: Browser, 
     assert f'href="/w/acme/settings/api-keys/{key.id}"' in created.text
     assert "/v1/self" in created.text
 
+    await keys.revoke(alone.owner, (await make_key(alone, "Lost")).key.id, Reason.OTHER)
+    assert f'href="/w/acme/settings/api-keys/{key.id}"' in (await owner.open("/w/acme")).text
+
     await use(key.id)
     used = await owner.open(poll(created.text), **HTMX)
     assert states(used.text) == ["done", "done", "now"]
@@ -70,10 +73,10 @@ async def test_a_webhook_or_another_member_does_the_last_step(owner: Browser, al
     assert states((await owner.open("/w/acme")).text) == ["now", "", "done"]
 
 
-async def test_a_revoked_key_still_counts_as_created_and_the_list_has_no_steps_then(owner: Browser, alone: Team) -> None:
+async def test_a_key_that_was_revoked_unused_is_to_be_created_again_and_the_list_has_no_steps_then(owner: Browser, alone: Team) -> None:
     key = (await make_key(alone)).key
     await keys.revoke(alone.owner, key.id, Reason.NO_LONGER_NEEDED)
-    assert states((await owner.open("/w/acme")).text) == ["done", "now", ""]
+    assert states((await owner.open("/w/acme")).text) == ["now", "", ""]
     assert states((await owner.open("/w/acme/settings/api-keys")).text) == []
 
 

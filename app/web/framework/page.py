@@ -96,12 +96,15 @@ class Page:
         """Path and query, without what only polling adds."""
         arguments = parse_qsl(self.search.decode("latin-1"), keep_blank_values=True)
         query = urlencode([(name, text) for name, text in arguments if name != "poll"])
-        return self.path + (f"?{query}" if query else "")
+        return local_path(self.path + (f"?{query}" if query else ""))
 
     @property
     def came_from(self) -> str | None:
         """The path of our own page that led here, if the browser says so; never of another site."""
-        came = urlsplit(self.headers.get("referer", ""))
+        try:
+            came = urlsplit(self.headers.get("referer", ""))
+        except ValueError:
+            return None
         if not came.netloc or came.netloc != self.headers.get("host"):
             return None
         path = local_path(came.path + (f"?{came.query}" if came.query else ""))

@@ -75,7 +75,8 @@ def linked(entry: Entry, address: str | None) -> Markup:
     name = next((words for words in (str(_worded(entry).get("name", "")), "API key") if words and words in text), None)
     if address is None or name is None:
         return Markup.escape(text)
-    before, _, after = text.partition(name)
+    # Sentences name their target last: a key called "key" is not the word before it.
+    before, _, after = text.rpartition(name)
     return Markup('{}<a href="{}">{}</a>{}').format(before, address, name, after)
 
 

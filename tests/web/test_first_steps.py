@@ -73,7 +73,7 @@ async def test_a_webhook_or_another_member_does_the_last_step(owner: Browser, al
     assert states((await owner.open("/w/acme")).text) == ["now", "", "done"]
 
 
-async def test_a_key_that_was_revoked_unused_is_to_be_created_again_and_the_list_has_no_steps_then(owner: Browser, alone: Team) -> None:
+async def test_a_key_revoked_unused_is_to_be_created_again_and_the_list_has_no_steps_then(owner: Browser, alone: Team) -> None:
     key = (await make_key(alone)).key
     await keys.revoke(alone.owner, key.id, Reason.NO_LONGER_NEEDED)
     assert states((await owner.open("/w/acme")).text) == ["now", "", ""]

@@ -79,7 +79,7 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
 
     expect_broken(demo, 5, "usage-reviewed", "No member has opened the alerts")
     demo.follow("View alerts")
-    demo.page.get_by_role("heading", name="Alerts").wait_for()
+    demo.page.get_by_role("heading", name="Alerts", exact=True).wait_for()
     expect_met(demo, 6, "usage-reviewed")
 
     item(demo, "keys-out-of-code").get_by_role("button").click()
@@ -100,7 +100,8 @@ def test_each_item_changes_when_its_cause_is_mended(demo: Person, desk: Desk) ->
     change(desk, "UPDATE api_key SET expires_at = NULL WHERE environment = 'temporary'")
     expect_broken(demo, 7, "temporary-expiring", "It never expires")
     item(demo, "temporary-expiring").get_by_role("link", name=re.compile("Set expiry")).click()
-    demo.page.get_by_label("Expires").fill(time.strftime("%Y-%m-%dT%H:%M", time.gmtime(now / 1_000_000 + 5 * 86_400)))
+    demo.page.locator("[name=lifetime][value=date]").check()
+    demo.page.get_by_label("Date and time").fill(time.strftime("%Y-%m-%dT%H:%M", time.gmtime(now / 1_000_000 + 5 * 86_400)))
     demo.press("Save")
     demo.page.get_by_text("Saved.").wait_for()
     expect_met(demo, 8, "temporary-expiring")

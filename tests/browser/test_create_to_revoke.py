@@ -62,7 +62,7 @@ def test_on_the_free_plan_the_second_key_is_refused_with_the_plans_that_would_al
     ada.create_key("The only one")
     ada.open("/w/acme-pdf/settings/api-keys/new")
     limit = ada.page.get_by_role("alert")
-    expect(limit).to_contain_text("Free allows 1 API key")
+    expect(limit).to_contain_text("You have reached the limit of Free: 1 API key")
     ada.page.get_by_role("radio", name="Staging").first.check()
     ada.fill(name="One too many")
     ada.press("Create API key")

@@ -243,7 +243,7 @@ def test_after_the_session_was_renewed_in_another_tab_the_form_is_sent_again(ada
     sign_in_again(ada.context, ada.url)
     ada.page.bring_to_front()
     ada.press("Create API key")
-    expect(ada.page.get_by_role("heading", name="Send this again?")).to_be_visible()
+    expect(ada.page.get_by_role("heading", name="Send your entries again?")).to_be_visible()
     ada.page.reload()
     expect_filled(ada.page)
     sign_in_again(ada.context, ada.url)

@@ -63,7 +63,7 @@ def test_after_leaving_the_rotation_continues_and_a_lost_secret_can_be_replaced(
     ada.open("/w/acme-pdf/settings/api-keys")
     expect(ada.page.locator("#keys")).to_contain_text("Rotating")
     ada.page.get_by_role("link", name="Billing worker").last.click()
-    ada.follow("Watch")
+    ada.follow("View rotation")
     ada.press("Replace the lost secret")
     second = (ada.page.locator("#secret").text_content() or "").strip()
     assert second not in (old, first)

@@ -257,18 +257,18 @@ def test_htmx_asks_too_before_it_replaces_a_secret_that_was_not_copied(ada: Pers
 
 def _by_button(ada: Person) -> None:
     ada.page.locator("[data-copy=secret]").click()
-    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied secret")
 
 
 def _by_button_of_the_variable(ada: Person) -> None:
     ada.page.locator("[data-copy=variable]").click()
-    expect(ada.page.locator("[data-copy=variable]")).to_have_text("Copied")
+    expect(ada.page.locator("[data-copy=variable]")).to_have_text("Copied secret")
 
 
 def _by_keyboard(ada: Person) -> None:
     ada.page.locator("#secret").dblclick()
     ada.page.keyboard.press("Control+c")
-    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied")
+    expect(ada.page.locator("[data-copy=secret]")).to_have_text("Copied secret")
 
 
 def _by_saying_so(ada: Person) -> None:
@@ -298,7 +298,7 @@ def test_copying_anything_else_is_no_copy_of_the_secret(ada: Person, desk: Desk,
         ada.page.keyboard.press("Control+c")
     else:
         ada.page.locator("[data-copy=check]").click()
-        expect(ada.page.locator("[data-copy=check]")).to_have_text("Copied")
+        expect(ada.page.locator("[data-copy=check]")).to_have_text("Copied code")
     ada.open("/account")
     assert ada.questions == ["beforeunload"]
 

@@ -17,7 +17,7 @@ from app.web.presentation.filters import day, plural, reason, relative
 
 EXPIRES_SOON_DAYS: Final = 14
 _UNUSED_DAYS: Final = 30
-_WATCH: Final = Remedy("See the rotation", "rotation", Action.READ_KEYS)
+_WATCH: Final = Remedy("View rotation", "rotation", Action.READ_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -57,7 +58,9 @@ def schemathesis(url: str, path: str, header: str, without: str | None = None) -
     command += ["--exclude-checks", without] if without else []
     command += ["--include-path", path, "--header", header, "--max-examples", str(EXAMPLES), "--generation-deterministic"]
     command += ["--continue-on-failure", "--no-color"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS)
+    # It leaves a cache in the folder where it runs.
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_SECONDS)
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
     # A credential that is refused everywhere would prove nothing.
     assert "Authentication failed" not in done.stdout, done.stdout[-6_000:]

@@ -37,9 +37,9 @@ def settings_from(form: Form, zone: str) -> KeySettings:
         environment=form.text("environment"),
         permissions=form.texts("permissions"),
         expires_at=_expires_at(form, zone),
-        allowed_ips=parse_networks(form.text("allowedIps")),
+        allowed_ips=parse_parts(form.text("allowedIps")),
         description=form.text("description"),
-        labels=parse_labels(form.text("labels")),
+        labels=parse_parts(form.text("labels")),
     )
 
 
@@ -104,17 +104,8 @@ def _expires_at(form: Form, zone: str) -> int | None:
     return found
 
 
-def parse_networks(text: str) -> tuple[str, ...]:
-    """Addresses or networks, separated by lines or commas; a blank inside of one is a mistake and not a separator."""
-    return _parts(text)
-
-
-def parse_labels(text: str) -> tuple[str, ...]:
-    """Labels, separated in the same way."""
-    return _parts(text)
-
-
-def _parts(text: str) -> tuple[str, ...]:
+def parse_parts(text: str) -> tuple[str, ...]:
+    """Networks or labels, separated by lines or commas; a blank inside of one is a mistake and not a separator."""
     return tuple(part.strip() for part in text.replace(",", "\n").split("\n") if part.strip())
 
 

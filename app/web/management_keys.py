@@ -17,7 +17,7 @@ from app.management_keys import service as management_keys
 from app.management_keys.management_key import LONGEST_LIFE_DAYS, ManagementKeyInput, Status
 from app.web.framework.page import Page, with_query
 from app.web.framework.paging import position_text, window
-from app.web.key_form import parse_local_time, parse_networks
+from app.web.key_form import parse_local_time, parse_parts
 from app.web.presentation.key_status import management_key_status
 from app.web.user_forms import render_invalid
 
@@ -95,7 +95,7 @@ def _choices() -> dict[str, Any]:
 def _input(page: Page) -> ManagementKeyInput:
     """Raises ValidationFailed for an expiry that cannot be read."""
     form = page.form
-    networks = parse_networks(form.text("allowedIps"))
+    networks = parse_parts(form.text("allowedIps"))
     is_relative = form.text("lifetime") != ON_DATE
     return ManagementKeyInput(form.text("name"), form.texts("scopes"), _expires_at(page), networks, is_relative)
 
